@@ -1,0 +1,67 @@
+"""Orders in a dict, with their ids sorted beside it."""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
+from threading import Lock
+
+from orders_core import Amount, Order, OrderId, Outcome, Totals, decimal_of_cents, judge
+
+
+class MemoryStore:
+    """An `OrderStore` that keeps orders for as long as it lives. Safe to share by threads."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._lock = Lock()
+        self._amounts: dict[OrderId, Amount] = {}
+        self._ids: list[OrderId] = []
+        self._cents = 0
+
+    def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
+        """Store the orders as one batch; see `OrderStore.add`."""
+        with self._lock:
+            stored = {
+                order.id: self._amounts[order.id] for order in orders if order.id in self._amounts
+            }
+            outcomes = judge(orders, stored)
+            if not (atomic and Outcome.CONFLICT in outcomes):
+                for order, outcome in zip(orders, outcomes, strict=True):
+                    if outcome is Outcome.CREATED:
+                        self._amounts[order.id] = order.amount
+                        self._cents += order.amount.cents
+                        insort(self._ids, order.id)
+            return outcomes
+
+    def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
+        """Look up orders; see `OrderStore.get`."""
+        with self._lock:
+            found = [(order_id, self._amounts.get(order_id)) for order_id in ids]
+        return [None if amount is None else Order(order_id, amount) for order_id, amount in found]
+
+    def page(
+        self,
+        limit: int,
+        *,
+        after: OrderId | None = None,
+        before: OrderId | None = None,
+    ) -> Sequence[Order]:
+        """Read the orders next to an id; see `OrderStore.page`."""
+        with self._lock:
+            if before is not None:
+                end = bisect_left(self._ids, before)
+                ids = self._ids[max(0, end - limit) : end]
+            else:
+                start = 0 if after is None else bisect_right(self._ids, after)
+                ids = self._ids[start : start + limit]
+            return [Order(order_id, self._amounts[order_id]) for order_id in ids]
+
+    def totals(self) -> Totals:
+        """Count and sum; see `OrderStore.totals`."""
+        with self._lock:
+            return Totals(len(self._ids), decimal_of_cents(self._cents))
+
+    def check(self) -> None:
+        """Do nothing: memory is always there."""
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to give back."""

@@ -1,0 +1,5 @@
+"""A store in one SQLite file: the embedded default, no server needed."""
+
+from orders_sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

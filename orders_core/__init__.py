@@ -1,0 +1,70 @@
+"""Orders: an id and an amount, stored once, for ever, exactly.
+
+This package is the library: it does no input or output and needs attrs alone. Make an `Order`,
+hand it with any `OrderStore` to one of the use cases:
+
+    >>> from orders_core import Order, place
+    >>> from orders_memory import MemoryStore
+    >>> store = MemoryStore()
+    >>> place(store, Order("A-1", "12.30"))
+    <Outcome.CREATED: 'created'>
+    >>> place(store, Order("A-1", "12.3"))
+    <Outcome.REPLAYED: 'replayed'>
+"""
+
+from orders_core.amount import MAX_AMOUNT_LENGTH, MAX_CENTS, Amount, decimal_of_cents
+from orders_core.errors import (
+    InvalidOrder,
+    InvalidPage,
+    OrderConflict,
+    OrderNotFound,
+    OrdersError,
+    Reason,
+    StoreUnavailable,
+    Violation,
+)
+from orders_core.order import MAX_ID_LENGTH, Order, OrderId
+from orders_core.outcome import Outcome, judge
+from orders_core.ports import OrderStore, Totals
+from orders_core.use_cases import (
+    MAX_PAGE,
+    Page,
+    find,
+    page,
+    place,
+    place_all,
+    place_each,
+    scan,
+    totals,
+)
+
+__all__ = [
+    "MAX_AMOUNT_LENGTH",
+    "MAX_CENTS",
+    "MAX_ID_LENGTH",
+    "MAX_PAGE",
+    "Amount",
+    "InvalidOrder",
+    "InvalidPage",
+    "Order",
+    "OrderConflict",
+    "OrderId",
+    "OrderNotFound",
+    "OrderStore",
+    "OrdersError",
+    "Outcome",
+    "Page",
+    "Reason",
+    "StoreUnavailable",
+    "Totals",
+    "Violation",
+    "decimal_of_cents",
+    "find",
+    "judge",
+    "page",
+    "place",
+    "place_all",
+    "place_each",
+    "scan",
+    "totals",
+]

@@ -1,0 +1,112 @@
+"""An order: an id that its client chose, and an amount."""
+
+import re
+from decimal import Decimal
+from typing import Final
+
+from attrs import field, frozen
+
+from orders_core.amount import Amount
+from orders_core.errors import InvalidOrder, Violation
+
+MAX_ID_LENGTH: Final = 128
+"""Code points that an id may have."""
+
+# Unicode's categories Cc and Cs; a lone surrogate has no UTF-8 form.
+_UNUSABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]|(?P<surrogate>[\ud800-\udfff])")
+
+
+def _reason_against(text: object) -> str | None:
+    if not isinstance(text, str):
+        return f"must be a string, not {type(text).__name__}"
+    if not text:
+        return "is empty"
+    if len(text) > MAX_ID_LENGTH:
+        return f"is longer than {MAX_ID_LENGTH} characters"
+    if text in {".", ".."}:
+        return "must not be '.' or '..', which paths cannot carry"
+    unusable = _UNUSABLE.search(text)
+    if unusable is not None:
+        kind = "lone surrogate" if unusable["surrogate"] else "control character"
+        return f"holds the {kind} U+{ord(unusable[0]):04X}"
+    if text[0].isspace() or text[-1].isspace():
+        return "begins or ends with white space"
+    return None
+
+
+def _checked_id(text: str) -> str:
+    message = _reason_against(text)
+    if message is not None:
+        raise InvalidOrder(Violation("id", message))
+    # A subclass of str could carry state or change how it compares.
+    return str(text)
+
+
+@frozen(order=True)
+class OrderId:
+    """The id of an order: 1 to 128 Unicode code points, kept exactly as they are.
+
+    Ids are not normalised and not trimmed: two spellings of one word are two ids. They are
+    ordered by code point, which is the order of their UTF-8 bytes and of every page.
+
+    Attributes:
+        value: The id as text.
+
+    Raises:
+        InvalidOrder: The text is empty, too long, `.` or `..`, begins or ends with white space,
+            or holds a control character or a lone surrogate.
+    """
+
+    value: str = field(converter=_checked_id)
+
+    def __str__(self) -> str:
+        """Give the id as it is."""
+        return self.value
+
+
+def _as_id(value: OrderId | str) -> OrderId:
+    return value if isinstance(value, OrderId) else OrderId(value)
+
+
+def _as_amount(value: Amount | Decimal | int | str) -> Amount:
+    return value if isinstance(value, Amount) else Amount(value)
+
+
+@frozen
+class Order:
+    """An order. It never changes: the same id with another amount is a conflict.
+
+    `Order("A-1", "12.30")` is `Order(OrderId("A-1"), Amount("12.30"))`.
+
+    Attributes:
+        id: What names the order, for ever; also the key that makes placing it idempotent.
+        amount: How much it is for.
+
+    Raises:
+        InvalidOrder: The id or the amount is not acceptable. `Order.parse` names both at once.
+    """
+
+    id: OrderId = field(converter=_as_id)
+    amount: Amount = field(converter=_as_amount)
+
+    @classmethod
+    def parse(cls, id: object, amount: object) -> "Order":  # noqa: A002 - the field's own name
+        """Make an order of untrusted values and name everything that is wrong with them.
+
+        Args:
+            id: Text, else it is refused.
+            amount: Text, a Decimal or an int, else it is refused.
+
+        Raises:
+            InvalidOrder: With a violation for each part that is wrong.
+        """
+        violations: list[Violation] = []
+        checked: list[OrderId | Amount] = []
+        for check, value in ((OrderId, id), (Amount, amount)):
+            try:
+                checked.append(check(value))  # type: ignore[arg-type]  # refused when it differs
+            except InvalidOrder as error:
+                violations.extend(error.violations)
+        if violations:
+            raise InvalidOrder(*violations)
+        return cls(*checked)  # type: ignore[arg-type]  # one OrderId, one Amount, in this order

