@@ -1,0 +1,1 @@
+"""`orders`, the command."""

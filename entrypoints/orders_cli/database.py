@@ -1,0 +1,43 @@
+"""`orders migrate` and `orders check`: the database and the configuration."""
+
+from orders_cli.exits import Exit
+from orders_service.config import Config, InvalidConfig
+from orders_service.databases import InvalidDatabase
+
+
+def migrate(config: Config, grant_to: str | None) -> int:
+    """Bring the schema to what this release needs, and say what was done.
+
+    Args:
+        config: Where the database is.
+        grant_to: The service's role, when it is not the one that migrates.
+
+    Raises:
+        InvalidConfig: Rights were to be granted in a database without roles.
+        StoreUnavailable: The database cannot be reached or changed.
+    """
+    try:
+        applied = config.database.migrate(grant_to)
+    except InvalidDatabase as error:
+        raise InvalidConfig(error.problems) from None
+    for name in applied:
+        print(f"applied {name}")
+    print(f"{config.database} has the schema that this release needs")
+    return Exit.DONE
+
+
+def check(config: Config) -> int:
+    """Print every setting, its source and no secret; then try the database.
+
+    Raises:
+        StoreUnavailable: The database cannot be used; the message says why.
+    """
+    for name, value, source in config.described():
+        print(f"{name} = {value!r}  # {source}")
+    store = config.database.open()
+    try:
+        store.check()
+    finally:
+        store.close()
+    print("the database answers and has the schema that this release needs")
+    return Exit.DONE

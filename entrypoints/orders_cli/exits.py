@@ -1,0 +1,20 @@
+"""The exit statuses of `orders`, after sysexits.h."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the command's exit status means."""
+
+    DONE = 0
+    """Everything was done."""
+    REFUSED = 1
+    """Something was refused and the rest was done, such as a row of an import."""
+    USAGE = 2
+    """The arguments are wrong."""
+    UNAVAILABLE = 69
+    """The database, an address or a file is not to be had; trying again later may help."""
+    CONFIGURATION = 78
+    """The configuration is wrong, or the installation lacks a part."""
+    INTERRUPTED = 130
+    """Stopped from the keyboard."""

@@ -1,0 +1,80 @@
+"""`orders serve`: the service in one process, until it is told to stop."""
+
+import logging
+import signal
+from threading import Thread
+from types import FrameType
+from typing import Final
+
+from orders_cli.exits import Exit
+from orders_core import Reason, StoreUnavailable
+from orders_http.app import HttpSettings, create_app
+from orders_http.hosts import HostRule
+from orders_http.operations import create_operations_app
+from orders_http.server import Server
+from orders_service.composition import build_service
+from orders_service.config import Config
+from orders_service.logs import configure_logs
+
+_LOG: Final = logging.getLogger(__name__)
+
+THREADS: Final = 8
+_OPERATIONS_THREADS: Final = 2
+
+
+def serve(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT, then finish every request that was accepted.
+
+    Raises:
+        StoreUnavailable: The database has not the schema that this release needs. One that
+            cannot be reached is no reason to stop: the service answers 503 until it can.
+        OSError: An address cannot be listened on.
+    """
+    configure_logs()
+    service = build_service(config)
+    try:
+        service.store.check()
+    except StoreUnavailable as error:
+        if error.reason is Reason.SCHEMA:
+            raise
+        _LOG.warning(
+            "store unavailable at start", extra={"reason": error.reason.value}, exc_info=error
+        )
+    settings = HttpSettings(config.currency, HostRule(config.allowed_hosts))
+    app = create_app(service.store, settings, service.metrics.observe_request)
+    server = Server(app, config.listen.host, config.listen.port, THREADS)
+    operations_app = create_operations_app(
+        service.store,
+        lambda: server.stopping,
+        service.metrics.exposition,
+    )
+    operations = Server(
+        operations_app,
+        config.ops_listen.host,
+        config.ops_listen.port,
+        _OPERATIONS_THREADS,
+    )
+    _stop_on_signal(server)
+    probes = Thread(target=operations.run, name="operations", daemon=True)
+    probes.start()
+    print(
+        f"Orders is at http://{server.address}/ and keeps its orders in {config.database};\n"
+        f"probes and metrics are at http://{operations.address}/. Ctrl-C stops it.",
+        flush=True,
+    )
+    server.run()
+    operations.stop()
+    probes.join()
+    service.store.close()
+    return Exit.DONE
+
+
+def _stop_on_signal(server: Server) -> None:
+    """Let SIGTERM and SIGINT end the service gently; the second one ends it at once."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        server.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)

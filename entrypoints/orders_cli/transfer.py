@@ -1,0 +1,1 @@
+"""`orders import` and `orders export`."""

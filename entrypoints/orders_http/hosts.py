@@ -1,0 +1,60 @@
+"""Which Host headers are answered: the guard against DNS rebinding."""
+
+import re
+from ipaddress import ip_address
+from typing import Final
+
+from attrs import frozen
+
+from orders_http.problems import Problem, ProblemType
+
+# RFC 3986, section 3.2.2, as far as HTTP uses it: a name, an IPv4 or a bracketed IPv6 address.
+_HOST: Final = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::[0-9]{0,5})?"
+)
+
+
+@frozen
+class HostRule:
+    """Addresses and `localhost` are answered always, names only when they are listed.
+
+    A web page elsewhere can make a browser send requests here under its own name, by letting
+    that name resolve to this machine; it cannot do so under an address or a listed name.
+
+    Attributes:
+        names: Host names in small letters; `*` among them answers every name.
+    """
+
+    names: frozenset[str] = frozenset()
+
+    def check(self, host: str | None) -> None:
+        """Refuse a Host header that is not answered.
+
+        Args:
+            host: The header; None, in HTTP/1.0, is answered: no browser omits it.
+
+        Raises:
+            Problem: 400 when it is malformed, 421 when it is not answered.
+        """
+        if host is None:
+            return
+        parsed = _HOST.fullmatch(host)
+        if parsed is None:
+            raise Problem(ProblemType.MALFORMED_REQUEST, "the Host header names no host")
+        name = (parsed["v6"] or parsed["name"]).lower()
+        if not (self._answers(name) or _is_address(name)):
+            raise Problem(
+                ProblemType.MISDIRECTED_REQUEST,
+                f"host {name!r} is not served here; ORDERS_ALLOWED_HOSTS lists the names that are",
+            )
+
+    def _answers(self, name: str) -> bool:
+        return name == "localhost" or not self.names.isdisjoint({name, "*"})
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,187 @@
+"""HTTP messages as the handlers see them: a request read strictly, and a reply."""
+
+import hashlib
+import re
+from collections.abc import Collection, Mapping
+from http import HTTPStatus
+from typing import Any, BinaryIO, Final
+from urllib.parse import parse_qsl, quote
+
+from attrs import evolve, frozen
+
+from orders_http.problems import CONTENT_TYPE as PROBLEM_TYPE
+from orders_http.problems import Problem, ProblemType
+
+KIB: Final = 1024
+_MAX_PARAMETERS: Final = 16
+# Longer numbers of bytes than anyone sends; int() would refuse 4,301 digits with an error.
+_LENGTH: Final = re.compile(r"[0-9]{0,18}")
+_ENTITY_TAG: Final = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+
+
+@frozen
+class Reply:
+    """A response, whole.
+
+    Attributes:
+        status: The status.
+        body: The bytes of the body.
+        content_type: Its media type with parameters; None goes with an empty body.
+        headers: Further headers.
+    """
+
+    status: HTTPStatus
+    body: bytes = b""
+    content_type: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of_problem(cls, problem: Problem) -> "Reply":
+        """Answer with problem details."""
+        return cls(problem.type.status, problem.body(), PROBLEM_TYPE, problem.headers)
+
+    def header_list(self) -> list[tuple[str, str]]:
+        """Give all headers, with the body's type and length."""
+        described = [] if self.content_type is None else [("Content-Type", self.content_type)]
+        return [*described, ("Content-Length", str(len(self.body))), *self.headers]
+
+
+@frozen
+class Request:
+    """A request, read from a WSGI environment (PEP 3333).
+
+    Attributes:
+        environ: The environment as the server made it.
+    """
+
+    environ: Mapping[str, Any]
+
+    @property
+    def method(self) -> str:
+        """The method, such as `GET`."""
+        return str(self.environ["REQUEST_METHOD"])
+
+    @property
+    def root(self) -> str:
+        """The path under which the application is mounted, percent-encoded; empty at the root."""
+        return quote(str(self.environ.get("SCRIPT_NAME", "")).encode("latin-1"))
+
+    def header(self, name: str) -> str | None:
+        """Give a header by its name, such as `Accept`, or None when it is not there."""
+        value = self.environ.get("HTTP_" + name.upper().replace("-", "_"))
+        return None if value is None else str(value)
+
+    def media_type(self) -> str:
+        """Give the body's media type in small letters, empty when the request names none.
+
+        Raises:
+            Problem: 415 when it names a character set other than UTF-8.
+        """
+        media_type, *parameters = str(self.environ.get("CONTENT_TYPE") or "").split(";")
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip().lower() == "charset" and value.strip(' "').lower() != "utf-8":
+                raise Problem(
+                    ProblemType.UNSUPPORTED_MEDIA_TYPE,
+                    f"the character set is {value.strip()}; only utf-8 is read",
+                )
+        return media_type.strip().lower()
+
+    def body(self, limit: int) -> bytes:
+        """Read the whole body.
+
+        Args:
+            limit: Bytes that the body may have.
+
+        Raises:
+            Problem: 413 when it is longer, 400 when it ends before its Content-Length.
+        """
+        announced = str(self.environ.get("CONTENT_LENGTH") or "")
+        if not announced and not self.environ.get("wsgi.input_terminated"):
+            return b""
+        if not _LENGTH.fullmatch(announced):
+            raise Problem(ProblemType.MALFORMED_REQUEST, "Content-Length is no number of bytes")
+        # Without a Content-Length the server marks the end: one byte more tells too much.
+        length = int(announced or limit + 1)
+        if announced and length > limit:
+            raise _too_large(limit)
+        source: BinaryIO = self.environ["wsgi.input"]
+        content = source.read(length)
+        if len(content) > limit:
+            raise _too_large(limit)
+        if announced and len(content) < length:
+            raise Problem(
+                ProblemType.MALFORMED_BODY,
+                f"the body ended after {len(content)} of {length} bytes",
+            )
+        return content
+
+    def query(self, known: Collection[str]) -> dict[str, str]:
+        """Read the query, each parameter at most once.
+
+        Args:
+            known: The names that it may have.
+
+        Raises:
+            Problem: 400 when it is not UTF-8, or a parameter is unknown or there twice.
+        """
+        raw = str(self.environ.get("QUERY_STRING", "")).encode("latin-1")
+        return read_form(raw, known, ProblemType.INVALID_QUERY)
+
+    def answered_conditionally(self, reply: Reply) -> Reply:
+        """Add an entity tag to a reply to GET or HEAD; answer 304 when the client has it already.
+
+        The comparison is RFC 9110's weak one (sections 8.8.3.2 and 13.1.2).
+        """
+        tagged = with_entity_tag(reply)
+        known = self.header("If-None-Match") or ""
+        tags = {("ETag", tag) for tag in _ENTITY_TAG.findall(known)}
+        if known.strip() == "*" or not tags.isdisjoint(tagged.headers):
+            return Reply(HTTPStatus.NOT_MODIFIED, headers=tagged.headers)
+        return tagged
+
+
+def with_entity_tag(reply: Reply) -> Reply:
+    """Add a strong entity tag, which is the same for the same body."""
+    tag = f'"{hashlib.sha256(reply.body).hexdigest()[:32]}"'
+    return evolve(reply, headers=(*reply.headers, ("ETag", tag)))
+
+
+def read_form(
+    content: bytes,
+    known: Collection[str],
+    wrong: ProblemType,
+) -> dict[str, str]:
+    """Read `application/x-www-form-urlencoded` content, each name at most once.
+
+    Args:
+        content: The bytes, percent-encoded UTF-8.
+        known: The names that it may have.
+        wrong: The problem to raise when it cannot be read.
+
+    Raises:
+        Problem: The content is not UTF-8, or a name is unknown or there twice.
+    """
+    try:
+        pairs = parse_qsl(
+            content.decode(),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_MAX_PARAMETERS,
+        )
+    except UnicodeDecodeError:
+        raise Problem(wrong, "a parameter is not UTF-8") from None
+    except ValueError:
+        raise Problem(wrong, f"there are more than {_MAX_PARAMETERS} parameters") from None
+    values = dict(pairs)
+    for name in values:
+        if name not in known:
+            expected = " and ".join(sorted(known)) or "none"
+            raise Problem(wrong, f"the parameter {name!r} is unknown; known: {expected}")
+    if len(values) < len(pairs):
+        raise Problem(wrong, "a parameter is there twice")
+    return values
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(ProblemType.BODY_TOO_LARGE, f"the body is longer than {limit // KIB} KiB")

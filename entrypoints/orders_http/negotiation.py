@@ -1,0 +1,83 @@
+"""Choosing a media type by the Accept header (RFC 9110, section 12.5.1)."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from attrs import frozen
+
+from orders_http.problems import Problem, ProblemType
+from orders_http.records import MediaType
+
+_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110's word, no secret
+_RANGE: Final = re.compile(rf"({_TOKEN})/({_TOKEN})")
+_QUALITY: Final = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+
+
+@frozen
+class _Range:
+    """One element of an Accept header."""
+
+    kind: str
+    subtype: str
+    quality: float
+
+    def specificity(self, media_type: str) -> int | None:
+        """Tell how closely this range names a media type: 2, 1, 0, or None when it does not."""
+        kind, _, subtype = media_type.partition("/")
+        if (self.kind, self.subtype) == (kind, subtype):
+            return 2
+        if (self.kind, self.subtype) == (kind, "*"):
+            return 1
+        if (self.kind, self.subtype) == ("*", "*"):
+            return 0
+        return None
+
+
+def choose(accept: str | None, offered: Sequence[MediaType]) -> MediaType:
+    """Choose the offered media type that the client likes best, the first offered among equals.
+
+    Args:
+        accept: The Accept header, or None when there is none: then anything is welcome.
+        offered: What there is, best first.
+
+    Raises:
+        Problem: 406 when the client accepts none of them, 400 when the header is malformed.
+    """
+    if accept is None or not accept.strip():
+        return offered[0]
+    ranges = [_parsed(element) for element in accept.split(",") if element.strip()]
+    best = max(offered, key=lambda media_type: _quality(ranges, media_type))
+    if _quality(ranges, best) == 0:
+        names = ", ".join(media_type.value for media_type in offered)
+        raise Problem(ProblemType.NOT_ACCEPTABLE, f"Accept {accept!r} allows none of {names}")
+    return best
+
+
+def _quality(ranges: Sequence[_Range], media_type: MediaType) -> float:
+    """Give the quality of the most specific range that names the media type."""
+    named = [
+        (specificity, each.quality)
+        for each in ranges
+        if (specificity := each.specificity(media_type.value)) is not None
+    ]
+    return max(named, default=(0, 0.0))[1]
+
+
+def _parsed(element: str) -> _Range:
+    media_range, *parameters = (part.strip() for part in element.split(";"))
+    named = _RANGE.fullmatch(media_range)
+    quality = 1.0
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            if not _QUALITY.fullmatch(value.strip()):
+                named = None
+            else:
+                quality = float(value)
+    if named is None:
+        raise Problem(
+            ProblemType.MALFORMED_REQUEST,
+            f"Accept holds {element.strip()!r}, which is no media range such as text/csv;q=0.5",
+        )
+    return _Range(named[1].lower(), named[2].lower(), quality)

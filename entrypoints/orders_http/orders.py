@@ -1,0 +1,226 @@
+"""The resource `/orders`: place one or many, look up, list."""
+
+import base64
+import binascii
+import io
+import json
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from attrs import frozen
+
+from orders_core import (
+    MAX_PAGE,
+    InvalidOrder,
+    Order,
+    OrderConflict,
+    OrderId,
+    OrderNotFound,
+    OrderStore,
+    Outcome,
+    find,
+    page,
+    place,
+    place_all,
+)
+from orders_http.messages import KIB, Reply, Request, with_entity_tag
+from orders_http.negotiation import choose
+from orders_http.problems import Problem, ProblemType
+from orders_http.records import (
+    CSV_HEADER,
+    Line,
+    MalformedRecord,
+    MediaType,
+    order_from_json,
+    order_to_json,
+    read_lines,
+    write_orders,
+)
+
+MAX_JSON_BYTES: Final = 64 * KIB
+MAX_BULK_BYTES: Final = 1024 * KIB
+MAX_BULK_ROWS: Final = 1_000
+
+_LIMIT: Final = re.compile(r"[0-9]{1,5}")
+_REVALIDATE: Final = ("Cache-Control", "no-cache")
+
+
+@frozen
+class OrdersResource:
+    """Handlers of `/orders` and `/orders/{id}`.
+
+    Attributes:
+        store: Where the orders are kept.
+    """
+
+    store: OrderStore
+
+    def add(self, request: Request) -> Reply:
+        """Place one order (JSON) or up to 1,000 (NDJSON, CSV), all or none."""
+        choose(request.header("Accept"), [MediaType.JSON])
+        named = request.media_type()
+        try:
+            media_type = MediaType(named)
+        except ValueError:
+            accepted = ", ".join(each.value for each in MediaType)
+            raise Problem(
+                ProblemType.UNSUPPORTED_MEDIA_TYPE,
+                f"Content-Type is {named or 'missing'}; it must be one of {accepted}",
+                headers=(("Accept-Post", accepted),),
+            ) from None
+        request.query(())
+        if media_type is MediaType.JSON:
+            return self._add_one(request)
+        return self._add_bulk(request, media_type)
+
+    def _add_one(self, request: Request) -> Reply:
+        try:
+            order = order_from_json(request.body(MAX_JSON_BYTES))
+            outcome = place(self.store, order)
+        except MalformedRecord as error:
+            raise Problem(ProblemType.MALFORMED_BODY, str(error)) from None
+        except InvalidOrder as error:
+            raise Problem(ProblemType.INVALID_ORDER, str(error), _violations(error)) from None
+        except OrderConflict as error:
+            raise Problem(ProblemType.ORDER_CONFLICT, str(error)) from None
+        if outcome is Outcome.REPLAYED:
+            replayed = _order_reply(HTTPStatus.OK, order, ("Idempotent-Replayed", "true"))
+            return with_entity_tag(replayed)
+        location = f"{request.root}/orders/{quote(order.id.value, safe='')}"
+        return with_entity_tag(_order_reply(HTTPStatus.CREATED, order, ("Location", location)))
+
+    def _add_bulk(self, request: Request, media_type: MediaType) -> Reply:
+        lines = list(read_lines(io.BytesIO(request.body(MAX_BULK_BYTES)), media_type))
+        if len(lines) > MAX_BULK_ROWS:
+            raise Problem(
+                ProblemType.BODY_TOO_LARGE,
+                f"the body has {len(lines)} orders; at most {MAX_BULK_ROWS} are taken at once",
+            )
+        _refuse_wrong_lines(lines)
+        orders = [line.order for line in lines if line.order is not None]
+        if not orders:
+            raise Problem(ProblemType.MALFORMED_BODY, "the body holds no order")
+        try:
+            outcomes = place_all(self.store, orders)
+        except OrderConflict as error:
+            wrong = [
+                (lines[position].number, f"order {order_id!r} is stored with another amount")
+                for position, order_id in zip(error.positions, error.ids, strict=True)
+            ]
+            raise _lines_problem(ProblemType.ORDER_CONFLICT, wrong) from None
+        counts = {
+            outcome.value: outcomes.count(outcome)
+            for outcome in (Outcome.CREATED, Outcome.REPLAYED)
+        }
+        return Reply(HTTPStatus.OK, json.dumps(counts).encode(), MediaType.JSON.value)
+
+    def get(self, request: Request, id: str) -> Reply:  # noqa: A002 - the path's own name
+        """Look up one order by the path."""
+        request.query(())
+        return self._found(request, id)
+
+    def get_list(self, request: Request) -> Reply:
+        """Look up one order by the query's `id`, or list orders by id."""
+        query = request.query(("after", "id", "limit"))
+        if "id" in query:
+            if len(query) > 1:
+                raise Problem(ProblemType.INVALID_QUERY, "id goes without other parameters")
+            return self._found(request, query["id"])
+        limit = _limit(query.get("limit"))
+        after = None if "after" not in query else id_of_cursor(query["after"])
+        media_type = choose(request.header("Accept"), list(MediaType))
+        found = page(self.store, limit, after=after)
+        body = write_orders(found.orders, media_type)
+        if media_type is MediaType.CSV:
+            body = f"{CSV_HEADER}\r\n".encode() + body
+        headers = [_REVALIDATE, ("Vary", "Accept")]
+        if found.has_next:
+            following = {"after": cursor_of_id(found.orders[-1].id), "limit": limit}
+            headers.append(
+                ("Link", f'<{request.root}/orders?{urlencode(following)}>; rel="next"'),
+            )
+        content_type = media_type.value
+        if media_type is MediaType.CSV:
+            content_type += "; charset=utf-8; header=present"
+        return request.answered_conditionally(
+            Reply(HTTPStatus.OK, body, content_type, tuple(headers)),
+        )
+
+    def _found(self, request: Request, text: str) -> Reply:
+        choose(request.header("Accept"), [MediaType.JSON])
+        try:
+            order = find(self.store, OrderId(text))
+        except InvalidOrder as error:
+            raise Problem(
+                ProblemType.ORDER_NOT_FOUND, f"no order can have such an id: {error}"
+            ) from None
+        except OrderNotFound as error:
+            raise Problem(ProblemType.ORDER_NOT_FOUND, str(error)) from None
+        return request.answered_conditionally(_order_reply(HTTPStatus.OK, order, _REVALIDATE))
+
+
+def cursor_of_id(order_id: OrderId) -> str:
+    """Make the opaque cursor that stands for a place in the list."""
+    return base64.urlsafe_b64encode(order_id.value.encode()).decode().rstrip("=")
+
+
+def id_of_cursor(cursor: str) -> OrderId:
+    """Read a cursor that `cursor_of_id` made.
+
+    Raises:
+        Problem: 400 when it did not.
+    """
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        order_id = OrderId(base64.b64decode(padded, altchars=b"-_", validate=True).decode())
+    except (binascii.Error, ValueError):
+        order_id = None
+    if order_id is None or cursor_of_id(order_id) != cursor:
+        raise Problem(
+            ProblemType.INVALID_QUERY,
+            "after is no cursor of this list; take it from the Link header",
+        )
+    return order_id
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return MAX_PAGE
+    if not _LIMIT.fullmatch(text) or not 1 <= int(text) <= MAX_PAGE:
+        raise Problem(
+            ProblemType.INVALID_QUERY,
+            f"limit must be a whole number from 1 to {MAX_PAGE}",
+        )
+    return int(text)
+
+
+def _order_reply(status: HTTPStatus, order: Order, *headers: tuple[str, str]) -> Reply:
+    return Reply(status, order_to_json(order), MediaType.JSON.value, headers)
+
+
+def _violations(error: InvalidOrder) -> tuple[dict[str, Any], ...]:
+    return tuple({"member": each.field, "detail": str(each)} for each in error.violations)
+
+
+def _refuse_wrong_lines(lines: Sequence[Line]) -> None:
+    """Raise one problem for all lines that are wrong: malformed ones make it a 400."""
+    wrong = [(line.number, str(line.problem)) for line in lines if line.problem is not None]
+    if wrong:
+        malformed = any(isinstance(line.problem, MalformedRecord) for line in lines)
+        raise _lines_problem(
+            ProblemType.MALFORMED_BODY if malformed else ProblemType.INVALID_ORDER,
+            wrong,
+        )
+
+
+def _lines_problem(problem_type: ProblemType, wrong: Sequence[tuple[int, str]]) -> Problem:
+    number, detail = wrong[0]
+    more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    return Problem(
+        problem_type,
+        f"nothing was stored: line {number}: {detail}{more}",
+        tuple({"line": number, "detail": detail} for number, detail in wrong),
+    )

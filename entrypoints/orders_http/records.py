@@ -1,0 +1,163 @@
+"""Orders as bytes: one JSON object, lines of them (NDJSON), or CSV; read strictly, written exactly.
+
+The HTTP interface and the commands `import` and `export` share these forms.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import BinaryIO, Final
+
+from attrs import frozen
+
+from orders_core import InvalidOrder, Order, Violation
+from orders_http.strict_json import InvalidJson, Number, parse
+
+CSV_HEADER: Final = "id,amount"
+MAX_LINE_BYTES: Final = 8 * 1024
+"""No order needs a longer line: 128 characters of JSON escapes take 1,536 bytes."""
+
+_MEMBERS: Final = ("id", "amount")
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+class MediaType(Enum):
+    """The forms that orders are read and written in. The values are registered media types."""
+
+    JSON = "application/json"
+    NDJSON = "application/x-ndjson"
+    CSV = "text/csv"
+
+
+class MalformedRecord(ValueError):
+    """A record cannot be read as an order's id and amount: syntax, or a part is missing."""
+
+
+@frozen
+class Line:
+    """What one line of NDJSON or CSV holds.
+
+    Attributes:
+        number: Counted from 1; a CSV header is line 1.
+        order: The order, or None when there is a problem.
+        problem: What is wrong: a `MalformedRecord` or an `InvalidOrder`.
+    """
+
+    number: int
+    order: Order | None
+    problem: MalformedRecord | InvalidOrder | None
+
+
+def order_from_json(content: bytes) -> Order:
+    """Read `{"id": ..., "amount": ...}`.
+
+    Raises:
+        MalformedRecord: It is not strict JSON, not an object, or a member is missing.
+        InvalidOrder: A member is unknown, or an id or amount is not acceptable.
+    """
+    try:
+        value = parse(content)
+    except InvalidJson as error:
+        message = f"not acceptable JSON: {error}"
+        raise MalformedRecord(message) from None
+    if not isinstance(value, dict):
+        message = 'not a JSON object such as {"id": "A-1", "amount": 12.30}'
+        raise MalformedRecord(message)
+    missing = [name for name in _MEMBERS if name not in value]
+    if missing:
+        message = f"the object lacks {' and '.join(missing)}"
+        raise MalformedRecord(message)
+    unknown = tuple(
+        Violation(json.dumps(name), "is unknown: an order has id and amount")
+        for name in value
+        if name not in _MEMBERS
+    )
+    amount = value["amount"]
+    try:
+        order = Order.parse(value["id"], amount.text if isinstance(amount, Number) else amount)
+    except InvalidOrder as error:
+        raise InvalidOrder(*unknown, *error.violations) from None
+    if unknown:
+        raise InvalidOrder(*unknown)
+    return order
+
+
+def order_to_json(order: Order) -> bytes:
+    """Write an order as a JSON object whose amount is a number with two decimals."""
+    name = json.dumps(order.id.value, ensure_ascii=False)
+    return f'{{"id":{name},"amount":{order.amount}}}'.encode()
+
+
+def read_lines(content: BinaryIO, media_type: MediaType) -> Iterator[Line]:
+    """Read orders from NDJSON or CSV, line by line and in constant memory.
+
+    Blank lines are passed over. A line that is wrong gives a `Line` with its problem, and the
+    reading goes on behind it.
+
+    Args:
+        content: The bytes, in UTF-8. CSV (RFC 4180) begins with the line `id,amount` and may
+            begin with a byte order mark.
+        media_type: `NDJSON` or `CSV`.
+    """
+    order_of = _order_of_csv if media_type is MediaType.CSV else order_from_json
+    for number, line in enumerate(_bounded_lines(content), start=1):
+        header = number == 1 and media_type is MediaType.CSV
+        record = line.removeprefix(_BYTE_ORDER_MARK) if header else line
+        try:
+            if len(record) > MAX_LINE_BYTES:
+                raise _too_long()
+            if header:
+                _check_csv_header(record)
+            elif record:
+                yield Line(number, order_of(record), None)
+        except (MalformedRecord, InvalidOrder) as error:
+            yield Line(number, None, error)
+
+
+def _bounded_lines(content: BinaryIO) -> Iterator[bytes]:
+    """Give the lines without their ends; of a longer one only its first `MAX_LINE_BYTES` + 1."""
+    while line := content.readline(MAX_LINE_BYTES + 1):
+        rest = line
+        while not rest.endswith(b"\n") and len(rest) > MAX_LINE_BYTES:
+            rest = content.readline(MAX_LINE_BYTES + 1)
+        yield line.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def _too_long() -> MalformedRecord:
+    return MalformedRecord(f"the line is longer than {MAX_LINE_BYTES} bytes")
+
+
+def _check_csv_header(line: bytes) -> None:
+    if line.decode(errors="replace") != CSV_HEADER:
+        message = f"the first line of CSV must be {CSV_HEADER}"
+        raise MalformedRecord(message)
+
+
+def _order_of_csv(line: bytes) -> Order:
+    try:
+        (row,) = csv.reader([line.decode()], strict=True)
+        order_id, amount = row
+    except (UnicodeDecodeError, csv.Error, ValueError):
+        message = "not two comma-separated fields of UTF-8, id and amount"
+        raise MalformedRecord(message) from None
+    return Order.parse(order_id, amount)
+
+
+def write_orders(orders: Iterable[Order], media_type: MediaType) -> bytes:
+    """Write orders: a JSON array, NDJSON, or the rows of CSV.
+
+    CSV has CRLF line ends (RFC 4180) and no header here: `CSV_HEADER` goes in front of the
+    first rows. Cells that begin with `=`, `+`, `-` or `@` are written as they are; a
+    spreadsheet may take them for formulas.
+    """
+    if media_type is MediaType.CSV:
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerows((order.id.value, str(order.amount)) for order in orders)
+        return text.getvalue().encode()
+    objects = map(order_to_json, orders)
+    if media_type is MediaType.NDJSON:
+        return b"".join(each + b"\n" for each in objects)
+    return b"[" + b",".join(objects) + b"]"

@@ -1,0 +1,26 @@
+"""The composition root: builds the service's parts of a configuration and joins them."""
+
+from attrs import frozen
+
+from orders_core import OrderStore
+from orders_prometheus import MeasuredStore, Metrics
+from orders_service.config import Config
+
+
+@frozen
+class Service:
+    """The parts of a running service.
+
+    Attributes:
+        store: Where the orders are kept, measured.
+        metrics: What is measured.
+    """
+
+    store: OrderStore
+    metrics: Metrics
+
+
+def build_service(config: Config) -> Service:
+    """Build the service's parts; nothing is opened or connected yet."""
+    metrics = Metrics()
+    return Service(MeasuredStore(config.database.open(), metrics), metrics)

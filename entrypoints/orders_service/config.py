@@ -1,0 +1,329 @@
+"""The configuration: flags, then environment, then a TOML file, then defaults; checked once.
+
+Every setting stands in `SETTINGS`, which the command line, the documentation and the checks
+share. A secret may also be given as the path of a file that holds it: `NAME_FILE` in the
+environment, `name_file` in TOML.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from attrs import field, frozen
+
+from orders_service.databases import Database, InvalidDatabase, SqliteFile, parse_database
+
+
+@frozen
+class Setting:
+    """One thing that can be configured.
+
+    Attributes:
+        name: Its key in the TOML file; with `-` for `_`, its flag.
+        variable: Its name in the environment.
+        default: What it is when nobody gives it; None when it then is not there.
+        explanation: What it means, as the help text says it.
+        secret: Whether its value must not be shown, and may come from a file.
+    """
+
+    name: str
+    variable: str
+    default: str | None
+    explanation: str
+    secret: bool = False
+
+    @property
+    def flag(self) -> str | None:
+        """The command-line flag; a password has none, since everyone can read arguments."""
+        return None if self.name == "database_password" else f"--{self.name.replace('_', '-')}"
+
+
+SETTINGS: Final = (
+    Setting(
+        "database_url",
+        "DATABASE_URL",
+        "sqlite:///orders.db",
+        "where the orders are: sqlite:///FILE or postgresql://USER@HOST/DATABASE?sslmode=...",
+        secret=True,
+    ),
+    Setting(
+        "database_password",
+        "DATABASE_PASSWORD",
+        None,
+        "the password, when the URL has none",
+        secret=True,
+    ),
+    Setting("listen", "ORDERS_LISTEN", "127.0.0.1:8000", "HOST:PORT of the orders and the page"),
+    Setting(
+        "ops_listen",
+        "ORDERS_OPS_LISTEN",
+        "127.0.0.1:9000",
+        "HOST:PORT of /livez, /readyz and /metrics",
+    ),
+    Setting("currency", "ORDERS_CURRENCY", "USD", "the ISO 4217 code of the amounts"),
+    Setting(
+        "allowed_hosts",
+        "ORDERS_ALLOWED_HOSTS",
+        "",
+        "host names to answer for, by commas, besides localhost and addresses; * is every name",
+    ),
+)
+
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
+# ISO 4217's codes whose minor unit is not a hundredth.
+_OTHER_MINOR_UNITS: Final = frozenset(
+    {
+        *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI"),
+        *("VND", "VUV", "XAF", "XOF", "XPF"),
+        *("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"),
+        *("CLF", "UYW"),
+    },
+)
+_HOST_NAME: Final = re.compile(r"\*|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?")
+_ADDRESS: Final = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]+)):(?P<port>[0-9]{1,5})"
+)
+_MAX_PORT: Final = 65_535
+_T = TypeVar("_T")
+
+
+class InvalidConfig(Exception):
+    """The configuration cannot be used.
+
+    Attributes:
+        problems: Everything that is wrong, at least one, each with where it came from.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        """Take every problem found, so that one answer can name them all."""
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+@frozen
+class Address:
+    """A place to listen on.
+
+    Attributes:
+        host: A name or an address.
+        port: The port; 0 lets the system choose.
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Write as in a URL: `127.0.0.1:8000`, `[::1]:8000`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@frozen
+class Config:
+    """A checked configuration.
+
+    Attributes:
+        database: Where the orders are.
+        listen: Where the orders and the page are served.
+        ops_listen: Where probes and metrics are served.
+        currency: The ISO 4217 code of the amounts.
+        allowed_hosts: The host names to answer for, in small letters; `*` is every name.
+        sources: For each setting's name, where its value came from.
+    """
+
+    database: Database
+    listen: Address
+    ops_listen: Address
+    currency: str
+    allowed_hosts: frozenset[str]
+    sources: Mapping[str, str] = field(repr=False)
+
+    def described(self) -> Iterable[tuple[str, str, str]]:
+        """Give each setting's name, its value without secrets, and where it came from."""
+        values = {
+            "database_url": str(self.database),
+            "listen": str(self.listen),
+            "ops_listen": str(self.ops_listen),
+            "currency": self.currency,
+            "allowed_hosts": ",".join(sorted(self.allowed_hosts)),
+        }
+        for setting in SETTINGS:
+            source = self.sources[setting.name]
+            shown = "(not given)" if setting.default is None and source == "default" else "***"
+            yield setting.name, values.get(setting.name, shown), source
+
+
+@frozen
+class _Given:
+    """A value as someone gave it; `path` instead of `text` when a file holds it."""
+
+    source: str
+    text: str | None = None
+    path: Path | None = None
+
+
+def load(
+    flags: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    file: Path | None,
+) -> Config:
+    """Read and check the configuration.
+
+    Args:
+        flags: By the names of settings, what the command line gave.
+        environ: The environment; variables that are no setting are passed over.
+        file: The TOML file, when there is one.
+
+    Raises:
+        InvalidConfig: With every problem found.
+    """
+    problems: list[str] = []
+    document = {} if file is None else _document(file, problems)
+    sources = (
+        _flags(flags),
+        _environment(environ, problems),
+        _settings_of(document, file, problems),
+    )
+    given = {
+        setting.name: next(
+            (source[setting.name] for source in sources if setting.name in source),
+            _Given("default", setting.default),
+        )
+        for setting in SETTINGS
+    }
+    config = Config(
+        database=_database(given["database_url"], given["database_password"], problems),
+        listen=_checked(given, "listen", _address, problems),
+        ops_listen=_checked(given, "ops_listen", _address, problems),
+        currency=_checked(given, "currency", _currency, problems),
+        allowed_hosts=_checked(given, "allowed_hosts", _host_names, problems),
+        sources={name: each.source for name, each in given.items()},
+    )
+    if config.listen == config.ops_listen and config.listen.port != 0:
+        problems.append(f"listen and ops_listen are both {config.listen}; they must differ")
+    if problems:
+        raise InvalidConfig(problems)
+    return config
+
+
+def _flags(flags: Mapping[str, str | None]) -> dict[str, _Given]:
+    return {
+        setting.name: _Given(f"flag {setting.flag}", text)
+        for setting in SETTINGS
+        if (text := flags.get(setting.name)) is not None
+    }
+
+
+def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, _Given]:
+    """Take the settings' variables; an empty one counts as not given."""
+    given = {}
+    for setting in SETTINGS:
+        variable, file_variable = setting.variable, f"{setting.variable}_FILE"
+        text = environ.get(variable)
+        path = environ.get(file_variable) if setting.secret else None
+        if text and path:
+            problems.append(f"{variable} and {file_variable} are both set; one must go")
+        if text:
+            given[setting.name] = _Given(f"environment {variable}", text)
+        elif path:
+            given[setting.name] = _Given(f"environment {file_variable}", path=Path(path))
+    return given
+
+
+def _document(file: Path, problems: list[str]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(f"{file}: cannot be read: {error.strerror}")
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problems.append(f"{file}: is not TOML: {error}")
+    return {}
+
+
+def _settings_of(
+    document: Mapping[str, Any],
+    file: Path | None,
+    problems: list[str],
+) -> dict[str, _Given]:
+    given = {}
+    settings = {setting.name: setting for setting in SETTINGS}
+    for name, value in document.items():
+        plain = name.removesuffix("_file")
+        from_file = name != plain and plain in settings and settings[plain].secret
+        if not from_file and name not in settings:
+            problems.append(f"{file}: {name} is no setting; there are {', '.join(settings)}")
+        elif from_file and plain in document:
+            problems.append(f"{file}: {plain} and {name} are both set; one must go")
+        elif isinstance(value, list) and all(isinstance(each, str) for each in value):
+            given[name] = _Given(f"{file}", ",".join(value))
+        elif not isinstance(value, str):
+            problems.append(f"{file}: {name} must be a string")
+        elif from_file:
+            given[plain] = _Given(f"{file} ({name})", path=Path(value))
+        else:
+            given[name] = _Given(f"{file}", value)
+    return given
+
+
+def _checked(
+    given: Mapping[str, _Given],
+    name: str,
+    parse: Callable[[str], _T],
+    problems: list[str],
+) -> _T:
+    """Parse a setting; when it is wrong, note the problem and go on with the default."""
+    value = given[name]
+    try:
+        return parse(value.text or "")
+    except ValueError as error:
+        problems.append(f"{name} ({value.source}): {error}")
+        return parse(next(each.default or "" for each in SETTINGS if each.name == name))
+
+
+def _address(text: str) -> Address:
+    parsed = _ADDRESS.fullmatch(text)
+    if parsed is None or int(parsed["port"]) > _MAX_PORT:
+        message = f"{text!r} is not HOST:PORT such as 127.0.0.1:8000 or [::1]:8000"
+        raise ValueError(message)
+    return Address(parsed["v6"] or parsed["host"], int(parsed["port"]))
+
+
+def _currency(text: str) -> str:
+    if not _CURRENCY.fullmatch(text):
+        message = f"{text!r} is not an ISO 4217 code such as USD"
+        raise ValueError(message)
+    if text in _OTHER_MINOR_UNITS:
+        message = f"{text} has no hundredths; amounts have two decimals"
+        raise ValueError(message)
+    return text
+
+
+def _host_names(text: str) -> frozenset[str]:
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    for name in names:
+        if not _HOST_NAME.fullmatch(name):
+            message = f"{name!r} is no host name such as orders.example.org (without a port)"
+            raise ValueError(message)
+    return frozenset(names)
+
+
+def _database(url: _Given, password: _Given, problems: list[str]) -> Database:
+    try:
+        text = url.text if url.path is None else url.path.read_text(encoding="utf-8").strip()
+        database = parse_database(text or "", password=password.text, password_file=password.path)
+    except OSError as error:
+        problems.append(f"database_url ({url.source}): {url.path}: {error.strerror}")
+    except UnicodeDecodeError:
+        problems.append(f"database_url ({url.source}): {url.path} is not UTF-8")
+    except InvalidDatabase as error:
+        problems.extend(f"database_url ({url.source}): {problem}" for problem in error.problems)
+    else:
+        if url.source.startswith("flag") and database.holds_password:
+            problems.append(
+                "--database-url holds a password, which everyone on the machine can read there; "
+                "use DATABASE_PASSWORD_FILE, DATABASE_PASSWORD or DATABASE_URL",
+            )
+        return database
+    return SqliteFile(Path("orders.db"))

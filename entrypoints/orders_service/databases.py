@@ -1,0 +1,152 @@
+"""Which adapter keeps the orders: chosen by the scheme of the database URL.
+
+This is the one place that knows every store. PostgreSQL's adapter is imported only when it is
+asked for, so that the embedded default needs no driver.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from attrs import frozen
+
+from orders_core import OrderStore
+from orders_sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from orders_postgres import DatabaseUrl
+
+_SQLITE: Final = "sqlite:///"
+_POSTGRES: Final = ("postgresql://", "postgres://")
+
+
+class InvalidDatabase(ValueError):
+    """A database URL cannot be used.
+
+    Attributes:
+        problems: Everything that is wrong, at least one.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        """Take every problem found."""
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@frozen
+class SqliteFile:
+    """Orders in a SQLite file.
+
+    Attributes:
+        path: The file; relative to the working directory unless it begins with `/`.
+    """
+
+    path: Path
+
+    @property
+    def holds_password(self) -> bool:
+        """Never: a file has none."""
+        return False
+
+    def __str__(self) -> str:
+        """Write as a URL."""
+        return f"{_SQLITE}{self.path}"
+
+    def open(self) -> OrderStore:
+        """Make the store; the file is opened at its first use."""
+        return SqliteStore(self.path)
+
+    def migrate(self, grant_to: str | None) -> tuple[str, ...]:
+        """Make the table when it is not there.
+
+        Raises:
+            InvalidDatabase: Rights were to be granted; a file has no roles.
+            StoreUnavailable: The file cannot be opened, or has another schema version.
+        """
+        if grant_to is not None:
+            message = "a SQLite file has no roles to grant to"
+            raise InvalidDatabase(message)
+        created = not self.path.exists()
+        store = SqliteStore(self.path)
+        store.check()
+        store.close()
+        return ("orders",) if created else ()
+
+
+@frozen
+class PostgresDatabase:
+    """Orders in a PostgreSQL database.
+
+    Attributes:
+        url: Where it is and how to reach it.
+        holds_password: Whether the URL itself holds the password.
+    """
+
+    url: "DatabaseUrl"
+    holds_password: bool
+
+    def __str__(self) -> str:
+        """Write as a URL without the password."""
+        return str(self.url)
+
+    def open(self) -> OrderStore:
+        """Make the store; connections are made when they are needed."""
+        from orders_postgres import PostgresStore  # noqa: PLC0415 - an extra
+
+        return PostgresStore(self.url)
+
+    def migrate(self, grant_to: str | None) -> tuple[str, ...]:
+        """Apply the migrations that are missing.
+
+        Args:
+            grant_to: The service's role, which gets the rights it needs and no others.
+
+        Returns:
+            The names of the migrations applied.
+
+        Raises:
+            StoreUnavailable: The database cannot be reached or changed.
+        """
+        from orders_postgres import migrate  # noqa: PLC0415 - an extra
+
+        return migrate(self.url, grant_to=grant_to)
+
+
+Database = SqliteFile | PostgresDatabase
+
+
+def parse_database(
+    url: str,
+    *,
+    password: str | None = None,
+    password_file: Path | None = None,
+) -> Database:
+    """Read a database URL.
+
+    Args:
+        url: `sqlite:///FILE`, or PostgreSQL's connection URI.
+        password: The password for PostgreSQL, when the URL has none.
+        password_file: A file that holds it, read again for each connection.
+
+    Raises:
+        InvalidDatabase: With every problem found, none of which tells the password.
+    """
+    if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
+        if password is not None or password_file is not None:
+            message = "a SQLite file has no password"
+            raise InvalidDatabase(message)
+        return SqliteFile(Path(unquote(url.removeprefix(_SQLITE))))
+    if url.startswith(_POSTGRES):
+        return _postgres(url, password, password_file)
+    message = "it must begin with sqlite:/// and a file, or with postgresql://"
+    raise InvalidDatabase(message)
+
+
+def _postgres(url: str, password: str | None, password_file: Path | None) -> PostgresDatabase:
+    from orders_postgres import DatabaseUrl, InvalidDatabaseUrl  # noqa: PLC0415 - an extra
+
+    try:
+        parsed = DatabaseUrl.parse(url, password=password, password_file=password_file)
+    except InvalidDatabaseUrl as error:
+        raise InvalidDatabase(*error.problems) from None
+    return PostgresDatabase(parsed, parsed.password is not None and password is None)
