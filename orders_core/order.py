@@ -16,9 +16,7 @@ MAX_ID_LENGTH: Final = 128
 _UNUSABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]|(?P<surrogate>[\ud800-\udfff])")
 
 
-def _reason_against(text: object) -> str | None:
-    if not isinstance(text, str):
-        return f"must be a string, not {type(text).__name__}"
+def _reason_against(text: str) -> str | None:
     if not text:
         return "is empty"
     if len(text) > MAX_ID_LENGTH:
@@ -35,11 +33,15 @@ def _reason_against(text: object) -> str | None:
 
 
 def _checked_id(text: str) -> str:
-    message = _reason_against(text)
+    if not isinstance(text, str):
+        raise InvalidOrder(Violation("id", f"must be a string, not {type(text).__name__}"))
+    # A subclass of str could carry state, and its str() may be another text: for a member of
+    # a (str, Enum) class it is the member's name.
+    plain = str.__str__(text)
+    message = _reason_against(plain)
     if message is not None:
         raise InvalidOrder(Violation("id", message))
-    # A subclass of str could carry state or change how it compares.
-    return str(text)
+    return plain
 
 
 @frozen(order=True)

@@ -137,8 +137,12 @@ def scan(store: OrderStore, batch: int = 5_000) -> Iterator[Sequence[Order]]:
         batch: Orders read at a time, 1 or more.
 
     Raises:
+        InvalidPage: The batch is smaller than 1.
         StoreUnavailable: The store cannot answer; what was read before is right.
     """
+    if batch < 1:
+        message = f"batch must be 1 or more, not {batch}"
+        raise InvalidPage(message)
     after: OrderId | None = None
     while True:
         orders = store.page(batch, after=after)

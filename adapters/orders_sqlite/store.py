@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from time import monotonic, sleep
 from typing import Final
 
 from attrs import define, field
@@ -26,6 +27,7 @@ SCHEMA_VERSION: Final = 1
 """Kept in the file as SQLite's `user_version`; 0 is a new file."""
 
 _LOCK_SECONDS: Final = 1.0
+_LOCK_POLL_SECONDS: Final = 0.01
 
 # Amounts are integer hundredths: SQLite would keep NUMERIC(15,2) as a double.
 _SCHEMA: Final = """
@@ -172,7 +174,7 @@ class SqliteStore:
             check_same_thread=False,
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA fullfsync = ON")
             self._ensure_schema(connection)
@@ -203,6 +205,25 @@ class SqliteStore:
         # Errors that Python raises itself carry no code of SQLite's.
         code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
         return StoreUnavailable(_REASONS.get(code, Reason.FAILED), f"{self._path}: {error}")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log, which a file remembers for ever.
+
+    Where another connection is just switching a new file, SQLite reports a lock without
+    waiting for it: waiting could be for each other.
+    """
+    deadline = monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            locked = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+            if not locked or monotonic() >= deadline:
+                raise
+            sleep(_LOCK_POLL_SECONDS)
+        else:
+            return
 
 
 def _amounts(connection: sqlite3.Connection, ids: Sequence[OrderId]) -> dict[OrderId, Amount]:

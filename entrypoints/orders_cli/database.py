@@ -1,5 +1,8 @@
 """`orders migrate` and `orders check`: the database and the configuration."""
 
+import json
+from contextlib import closing
+
 from orders_cli.exits import Exit
 from orders_service.config import Config, InvalidConfig
 from orders_service.databases import InvalidDatabase
@@ -29,15 +32,16 @@ def migrate(config: Config, grant_to: str | None) -> int:
 def check(config: Config) -> int:
     """Print every setting, its source and no secret; then try the database.
 
+    What is printed is TOML, fit for a configuration file: the secrets are comments in it.
+
     Raises:
         StoreUnavailable: The database cannot be used; the message says why.
     """
-    for name, value, source in config.described():
-        print(f"{name} = {value!r}  # {source}")
-    store = config.database.open()
-    try:
+    for setting, value, source in config.described():
+        # A JSON string without control characters is a TOML string.
+        shown = f"{setting.name} = {json.dumps(value, ensure_ascii=False)}"
+        print(f"{'# ' if setting.secret else ''}{shown}  # {source}", flush=True)
+    with closing(config.database.open()) as store:
         store.check()
-    finally:
-        store.close()
-    print("the database answers and has the schema that this release needs")
+    print("# the database answers and has the schema that this release needs")
     return Exit.DONE

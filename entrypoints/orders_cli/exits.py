@@ -18,3 +18,5 @@ class Exit(IntEnum):
     """The configuration is wrong, or the installation lacks a part."""
     INTERRUPTED = 130
     """Stopped from the keyboard."""
+    OUTPUT_CLOSED = 141
+    """Who read the output went away, such as `head`; a shell shows SIGPIPE so."""

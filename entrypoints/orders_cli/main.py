@@ -4,13 +4,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 from orders_cli.exits import Exit
-from orders_cli.parser import build_parser
-from orders_core import StoreUnavailable
+from orders_cli.parser import Parser, build_parser
+from orders_cli.standard_error import tell
+from orders_core import Reason, StoreUnavailable
 from orders_service.config import SETTINGS, Config, InvalidConfig, load
 
 _EXTRAS: Final = {"bottle", "waitress", "pg8000", "prometheus_client"}
@@ -18,7 +19,13 @@ _EXTRAS: Final = {"bottle", "waitress", "pg8000", "prometheus_client"}
 
 def run() -> None:
     """Run the command of this process and exit with its status."""
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    try:
+        print(end="", flush=True)
+    except OSError:
+        # That was told. What is still buffered would fail once more while Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,32 +36,55 @@ def main(arguments: Sequence[str]) -> int:
 
     Returns:
         The exit status; see `Exit`.
+
+    Raises:
+        SystemExit: Help was asked for, or the arguments are wrong.
     """
     parser = build_parser()
-    parsed = parser.parse_args(arguments)
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # Named without its value, which may be a password that was meant for another flag.
+        name = unknown[0].partition("=")[0]
+        is_flag = name.startswith("--")
+        parser.error(f"there is no flag {name}" if is_flag else "there is an argument too many")
+    try:
+        status = _run(parser, parsed)
+        # Not left to the end of Python, where a full disk could only be complained of.
+        print(end="", flush=True)
+    except InvalidConfig as error:
+        return _complain(Exit.CONFIGURATION, *error.problems)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRAS:
+            raise
+        hint = f"{missing} is not installed: pip install 'orders-core[service]'"
+        return _complain(Exit.CONFIGURATION, hint)
+    except StoreUnavailable as error:
+        hints = []
+        if error.reason is Reason.SCHEMA and parsed.command != "migrate":
+            hints.append("for a database that is new or of an older release, run: orders migrate")
+        return _complain(Exit.UNAVAILABLE, str(error), *hints)
+    except BrokenPipeError:
+        return Exit.OUTPUT_CLOSED
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return _complain(
+            Exit.UNAVAILABLE,
+            f"{error.filename}: {reason}" if error.filename else reason,
+        )
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    return status
+
+
+def _run(parser: Parser, parsed: argparse.Namespace) -> int:
+    """Run the command that was asked for; each brings what it needs, so that others start fast."""
     if parsed.version:
-        print(f"orders {version('orders-core')}")
+        print(f"orders {_version()}")
         return Exit.DONE
     if parsed.command is None:
         parser.print_help(sys.stderr)
         return Exit.USAGE
-    try:
-        return _run(parsed)
-    except InvalidConfig as error:
-        return _complain(Exit.CONFIGURATION, *error.problems)
-    except ModuleNotFoundError as error:
-        if error.name not in _EXTRAS:
-            raise
-        hint = f"{error.name} is not installed: pip install 'orders-core[service]'"
-        return _complain(Exit.CONFIGURATION, hint)
-    except (StoreUnavailable, OSError) as error:
-        return _complain(Exit.UNAVAILABLE, str(error))
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
-
-
-def _run(parsed: argparse.Namespace) -> int:
-    """Run the command that was asked for; each brings what it needs, so that others start fast."""
     if parsed.command == "completion":
         from orders_cli.completion import print_completion  # noqa: PLC0415
 
@@ -83,6 +113,13 @@ def _run(parsed: argparse.Namespace) -> int:
             return export_orders(config, parsed.output, parsed.format)
 
 
+def _version() -> str:
+    try:
+        return version("orders-core")
+    except PackageNotFoundError:
+        return "(not installed: run from its source)"
+
+
 def _config(parsed: argparse.Namespace) -> Config:
     flags = {setting.name: getattr(parsed, setting.name, None) for setting in SETTINGS}
     file = parsed.config or os.environ.get("ORDERS_CONFIG")
@@ -91,5 +128,5 @@ def _config(parsed: argparse.Namespace) -> Config:
 
 def _complain(status: Exit, *messages: str) -> Exit:
     for message in messages:
-        print(f"orders: {message}", file=sys.stderr)
+        tell(message)
     return status

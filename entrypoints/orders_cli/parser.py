@@ -1,64 +1,114 @@
 """The arguments of `orders`: every command, flag and help text."""
 
 import argparse
-from typing import Final
+from typing import Final, NoReturn
 
+from orders_cli.exits import Exit
 from orders_service.config import SETTINGS
 
 _EPILOG: Final = """\
-Flags go before environment variables, these before the TOML file, this before the defaults.
-A secret may also come from a file: DATABASE_URL_FILE, DATABASE_PASSWORD_FILE.
+A setting is taken from its flag, else from its environment variable, else from
+the TOML file, else it has its default. A secret may also come from a file:
+DATABASE_URL_FILE, DATABASE_PASSWORD_FILE.
 
-exit status: 0 done, 1 a row was refused, 2 wrong arguments, 69 database or address not to be
-had, 78 wrong configuration"""
+exit status:
+  0    done
+  1    done, but for rows that were refused
+  2    wrong arguments
+  69   the database, an address or a file is not to be had
+  78   wrong configuration, or a part is not installed
+  130  stopped with Ctrl-C
+  141  who read the output went away"""
+
+# How shtab, which generates the completion scripts, is told that an argument is a file.
+_COMPLETES_FILES: Final = {"bash": "_shtab_compgen_files", "zsh": "_files"}
 
 
-def build_parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations, whose scripts the next flag would break."""
+
+    def __init__(self, **options: object) -> None:
+        """Take the options of `ArgumentParser`."""
+        super().__init__(
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog=_EPILOG,
+            allow_abbrev=False,
+            **options,  # type: ignore[arg-type]  # ArgumentParser checks them itself
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Say in one line what is wrong with the arguments, and exit."""
+        self.exit(Exit.USAGE, f"orders: {message}; see {self.prog} --help\n")
+
+
+def build_parser() -> Parser:
     """Build the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="orders",
         description="Takes orders over HTTP, keeps them, and never loses or doubles one.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     settings = _settings_parser()
 
-    def command(name: str, summary: str) -> argparse.ArgumentParser:
-        return commands.add_parser(
-            name,
-            help=summary,
-            description=summary[0].upper() + summary[1:] + ".",
-            epilog=_EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            parents=[settings],
-        )
+    def command(name: str, summary: str, *parents: Parser) -> Parser:
+        description = f"{summary[0].upper()}{summary[1:]}."
+        return commands.add_parser(name, help=summary, description=description, parents=parents)
 
-    command("serve", "serve the orders and the page over HTTP, until SIGTERM or Ctrl-C")
-    migrate = command("migrate", "bring the database's schema to what this release needs")
+    command("serve", "serve the orders and the page over HTTP, until SIGTERM or Ctrl-C", settings)
+    migrate = command(
+        "migrate",
+        "bring the database's schema to what this release needs",
+        settings,
+    )
     migrate.add_argument(
         "--grant-to",
         metavar="ROLE",
         help="give this role what the service needs: SELECT and INSERT, nothing else",
     )
-    load = command("import", "store the orders of a file; safe to repeat")
-    load.add_argument("file", metavar="FILE", help="CSV or NDJSON; - is standard input")
+    load = command("import", "store the orders of a file; safe to repeat", settings)
+    _completing_files(
+        load.add_argument(
+            "file",
+            metavar="FILE",
+            help="CSV with the header id,amount, or NDJSON; - is standard input",
+        ),
+    )
     load.add_argument("--format", choices=("csv", "ndjson"), help="default: seen from the content")
-    dump = command("export", "write every order, by id")
-    dump.add_argument("--output", metavar="FILE", help="default: standard output")
-    dump.add_argument("--format", choices=("csv", "ndjson"), help="default: ndjson")
-    command("check", "print the configuration without its secrets, and try the database")
-    completion = commands.add_parser("completion", help="print the completion script of a shell")
-    completion.add_argument("shell", choices=("bash", "zsh"))
+    dump = command("export", "write every order, by id", settings)
+    _completing_files(
+        dump.add_argument(
+            "--output",
+            metavar="FILE",
+            help="written whole or not at all; default: - for standard output",
+        ),
+    )
+    dump.add_argument(
+        "--format",
+        choices=("csv", "ndjson"),
+        help="default: csv when FILE ends in .csv, else ndjson",
+    )
+    command("check", "print the configuration without its secrets, and try the database", settings)
+    completion = command("completion", "print the completion script of a shell")
+    completion.add_argument("shell", choices=("bash", "zsh"), help="the shell that will read it")
     return parser
 
 
-def _settings_parser() -> argparse.ArgumentParser:
+def _completing_files(argument: argparse.Action) -> None:
+    argument.complete = _COMPLETES_FILES  # type: ignore[attr-defined]  # shtab's own attribute
+
+
+def _settings_parser() -> Parser:
     """Build the flags that every command shares: one for each setting that may have one."""
-    parser = argparse.ArgumentParser(add_help=False)
+    parser = Parser(add_help=False)
     group = parser.add_argument_group("configuration")
-    group.add_argument("--config", metavar="FILE", help="a TOML file of settings (ORDERS_CONFIG)")
+    _completing_files(
+        group.add_argument(
+            "--config",
+            metavar="FILE",
+            help="a TOML file of settings (ORDERS_CONFIG)",
+        ),
+    )
     for setting in SETTINGS:
         if setting.flag is not None:
             default = f", default {setting.default}" if setting.default else ""

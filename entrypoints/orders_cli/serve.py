@@ -1,10 +1,12 @@
 """`orders serve`: the service in one process, until it is told to stop."""
 
+import errno
 import logging
+import os
 import signal
 from threading import Thread
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from orders_cli.exits import Exit
 from orders_core import Reason, StoreUnavailable
@@ -13,8 +15,11 @@ from orders_http.hosts import HostRule
 from orders_http.operations import create_operations_app
 from orders_http.server import Server
 from orders_service.composition import build_service
-from orders_service.config import Config
+from orders_service.config import Address, Config
 from orders_service.logs import configure_logs
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -42,17 +47,17 @@ def serve(config: Config) -> int:
         )
     settings = HttpSettings(config.currency, HostRule(config.allowed_hosts))
     app = create_app(service.store, settings, service.metrics.observe_request)
-    server = Server(app, config.listen.host, config.listen.port, THREADS)
+    server = _listening(app, config.listen, THREADS, "--listen")
     operations_app = create_operations_app(
         service.store,
         lambda: server.stopping,
         service.metrics.exposition,
     )
-    operations = Server(
+    operations = _listening(
         operations_app,
-        config.ops_listen.host,
-        config.ops_listen.port,
+        config.ops_listen,
         _OPERATIONS_THREADS,
+        "--ops-listen",
     )
     _stop_on_signal(server)
     probes = Thread(target=operations.run, name="operations", daemon=True)
@@ -67,6 +72,22 @@ def serve(config: Config) -> int:
     probes.join()
     service.store.close()
     return Exit.DONE
+
+
+def _listening(app: "WSGIApplication", address: Address, threads: int, flag: str) -> Server:
+    """Listen, or say which address cannot be had and how to choose another.
+
+    Raises:
+        OSError: The address is in use, not of this machine, or no address at all.
+    """
+    try:
+        return Server(app, address.host, address.port, threads)
+    except (OSError, ValueError) as error:
+        # Waitress raises ValueError for a name that does not resolve.
+        number = error.errno if isinstance(error, OSError) else errno.EADDRNOTAVAIL
+        reason = os.strerror(number or 0)
+        message = f"cannot be listened on: {reason}; {flag} chooses another address"
+        raise OSError(number, message, str(address)) from error
 
 
 def _stop_on_signal(server: Server) -> None:

@@ -1,1 +1,183 @@
-"""`orders import` and `orders export`."""
+"""`orders import` and `orders export`: any number of orders in and out, in constant memory."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from io import BufferedReader
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Final
+
+from attrs import Factory, define
+
+from orders_cli.exits import Exit
+from orders_cli.progress import Progress
+from orders_cli.standard_error import tell
+from orders_cli.whole_file import replacing
+from orders_core import OrderStore, Outcome, Reason, StoreUnavailable, place_each, scan
+from orders_http.records import CSV_HEADER, Line, MediaType, read_lines, write_orders
+from orders_service.config import Config
+
+BATCH: Final = 2_000
+"""Rows that are stored with one commit."""
+TOLD: Final = 100
+"""Refused rows that are told one by one."""
+
+_STANDARD_STREAM: Final = "-"
+_FORMATS: Final = {"csv": MediaType.CSV, "ndjson": MediaType.NDJSON}
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+@define
+class _Tally:
+    """What became of the rows so far."""
+
+    outcomes: Counter[Outcome] = Factory(Counter)
+    malformed: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.outcomes.total() + self.malformed
+
+    @property
+    def refused(self) -> int:
+        return self.outcomes[Outcome.CONFLICT] + self.malformed
+
+    def __str__(self) -> str:
+        """Count in words."""
+        return (
+            f"{self.rows:,} {'order' if self.rows == 1 else 'orders'} read: "
+            f"{self.outcomes[Outcome.CREATED]:,} created, "
+            f"{self.outcomes[Outcome.REPLAYED]:,} already there, "
+            f"{self.outcomes[Outcome.CONFLICT]:,} in conflict, "
+            f"{self.malformed:,} malformed"
+        )
+
+
+def import_orders(config: Config, file: str, format_name: str | None) -> int:
+    """Store the orders of a file and tell what became of them.
+
+    Rows are stored in batches, one commit each. A row that is refused is told with its line
+    number, the first hundred of them one by one, and stops no other. A CSV file whose first
+    line is not its header is refused whole: its columns may be in another order.
+
+    Args:
+        config: Where the orders go.
+        file: The path of a CSV or NDJSON file, or `-` for standard input.
+        format_name: `csv` or `ndjson`; None sees it from the content.
+
+    Raises:
+        StoreUnavailable: The database went away. What was told as stored is; repeating is safe.
+        OSError: The file cannot be read.
+    """
+    tally = _Tally()
+    with (
+        _opened(file) as content,
+        closing(config.database.open()) as store,
+        Progress(sys.stderr) as progress,
+    ):
+        # A database that is away is told before any row is; a new file gets its table.
+        store.check()
+        media_type = _FORMATS[format_name] if format_name else _seen_format(content)
+        lines = read_lines(content, media_type)
+        try:
+            while batch := list(islice(lines, BATCH)):
+                if media_type is MediaType.CSV and batch[0].number == 1:
+                    return _refuse_header(batch[0], guessed=format_name is None)
+                _place(store, batch, tally, progress)
+                progress.show(tally.rows)
+        except (StoreUnavailable, OSError, KeyboardInterrupt):
+            progress.clear()
+            tell(f"stopped: {tally}")
+            tell("what is counted is stored; importing the whole file again is safe")
+            raise
+    if tally.refused > TOLD:
+        tell(f"{tally.refused - TOLD:,} more rows were refused")
+    tell(str(tally))
+    return Exit.REFUSED if tally.refused else Exit.DONE
+
+
+def _opened(file: str) -> BufferedReader:
+    if file == _STANDARD_STREAM:
+        return os.fdopen(sys.stdin.fileno(), "rb", closefd=False)
+    return Path(file).open("rb")
+
+
+def _seen_format(content: BufferedReader) -> MediaType:
+    """Tell NDJSON by the brace that its first object begins with."""
+    beginning = content.peek().removeprefix(_BYTE_ORDER_MARK).lstrip()
+    return MediaType.NDJSON if beginning.startswith(b"{") else MediaType.CSV
+
+
+def _refuse_header(line: Line, *, guessed: bool) -> Exit:
+    hint = " (it was taken for CSV, since NDJSON begins with {)" if guessed else ""
+    tell(f"line {line.number}: {line.problem}{hint}; nothing was stored")
+    return Exit.REFUSED
+
+
+def _place(store: OrderStore, lines: Sequence[Line], tally: _Tally, progress: Progress) -> None:
+    """Store the orders among the lines as one commit, and tell those that were refused."""
+    placed = iter(place_each(store, [line.order for line in lines if line.order is not None]))
+    for line in lines:
+        if line.order is None:
+            tally.malformed += 1
+            problem = str(line.problem)
+        else:
+            outcome = next(placed)
+            tally.outcomes[outcome] += 1
+            if outcome is not Outcome.CONFLICT:
+                continue
+            problem = f"order {line.order.id.value!r} is already stored with another amount"
+        if tally.refused <= TOLD:
+            progress.clear()
+            tell(f"line {line.number}: {problem}")
+
+
+def export_orders(config: Config, output: str | None, format_name: str | None) -> int:
+    """Write every order, in ascending order of id.
+
+    Args:
+        config: Where the orders are.
+        output: The path of a file, which is written whole or not at all; None and `-` are
+            standard output.
+        format_name: `csv` or `ndjson`; None is CSV when the file's name ends so, else NDJSON.
+
+    Raises:
+        StoreUnavailable: The database is not there or went away.
+        OSError: The output cannot be written.
+    """
+    if not config.database.exists:
+        message = f"{config.database} does not exist, so there is nothing to export"
+        raise StoreUnavailable(Reason.UNREACHABLE, message)
+    by_name = "csv" if output and output.lower().endswith(".csv") else "ndjson"
+    media_type = _FORMATS[format_name or by_name]
+    with closing(config.database.open()) as store, Progress(sys.stderr) as progress:
+        if output not in {None, _STANDARD_STREAM}:
+            with replacing(Path(output)) as file:
+                _write(store, media_type, file, progress)
+            return Exit.DONE
+        try:
+            _write(store, media_type, sys.stdout.buffer, progress)
+        except BrokenPipeError:
+            raise
+        except (StoreUnavailable, OSError, KeyboardInterrupt):
+            progress.clear()
+            tell("the output is incomplete")
+            raise
+    return Exit.DONE
+
+
+def _write(store: OrderStore, media_type: MediaType, file: IO[bytes], progress: Progress) -> None:
+    batches = scan(store)
+    # Read before anything is written: a database that is away leaves no beginning behind.
+    first = next(batches, ())
+    if media_type is MediaType.CSV:
+        file.write(f"{CSV_HEADER}\r\n".encode())
+    count = 0
+    for orders in chain([first], batches):
+        file.write(write_orders(orders, media_type))
+        count += len(orders)
+        progress.show(count)
+    file.flush()

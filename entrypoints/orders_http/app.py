@@ -7,6 +7,7 @@ and written by the modules beside this one, because Bottle's own readers are len
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
+from importlib.metadata import version
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -16,7 +17,7 @@ from attrs import frozen
 from orders_core import OrderStore, StoreUnavailable
 from orders_http.hosts import HostRule
 from orders_http.messages import Reply, Request
-from orders_http.openapi import openapi_reply
+from orders_http.openapi import OpenApiDocument
 from orders_http.orders import OrdersResource
 from orders_http.page import OrdersPage
 from orders_http.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
@@ -72,15 +73,19 @@ def create_app(
     """
     orders = OrdersResource(store)
     page = OrdersPage(store, settings.currency)
+    description = OpenApiDocument.of_version(version("orders-core"))
     routes: Mapping[str, Mapping[str, Handler]] = {
         "/": {"GET": page.show, "POST": page.create},
         "/favicon.svg": {"GET": page.icon},
         "/orders": {"GET": orders.get_list, "POST": orders.add},
         "/orders/<id:path>": {"GET": orders.get},
         "/health": {"GET": _health},
-        "/openapi.json": {"GET": openapi_reply},
+        "/openapi.json": {"GET": description.get},
     }
-    router = _Router(catchall=False)
+    router = _Router()
+    router.config["catchall"] = False  # A defect is the server's to answer and to log.
+    # Bottle's own filter ends in front of a final newline, and so would serve another order.
+    router.router.add_filter("path", lambda _configuration: (r"(?s:.+)\Z", None, None))
     for path, handlers in routes.items():
         for method, handler in {"OPTIONS": _options(handlers), **handlers}.items():
             router.route(path, method, _bottled(handler))
@@ -90,24 +95,25 @@ def create_app(
         start_response: "StartResponse",
     ) -> Iterable[bytes]:
         started = perf_counter()
-        status = 0
+        status = HTTPStatus.INTERNAL_SERVER_ERROR.value  # until a response is begun
 
         def start(line: str, headers: list[tuple[str, str]], *error: Any) -> Any:  # noqa: ANN401
             nonlocal status
             status = int(line[:3])
             return start_response(line, headers, *error)
 
-        body = _answer(router, settings.hosts, environ, start)
-        if observe is not None:
-            route = environ.get("bottle.route")
-            method = environ["REQUEST_METHOD"]
-            observe(
-                "(none)" if route is None else route.rule.replace(":path", ""),
-                method if method in _METHODS else "(other)",
-                status,
-                perf_counter() - started,
-            )
-        return body
+        try:
+            return _answer(router, settings.hosts, environ, start)
+        finally:
+            if observe is not None:
+                route = environ.get("bottle.route")
+                method = environ["REQUEST_METHOD"]
+                observe(
+                    "(none)" if route is None else route.rule.replace(":path", ""),
+                    method if method in _METHODS else "(other)",
+                    status,
+                    perf_counter() - started,
+                )
 
     return application
 

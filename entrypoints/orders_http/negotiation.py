@@ -11,7 +11,7 @@ from orders_http.records import MediaType
 
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110's word, no secret
 _RANGE: Final = re.compile(rf"({_TOKEN})/({_TOKEN})")
-_QUALITY: Final = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+_QUALITY: Final = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?|\.[0-9]{1,3})")
 
 
 @frozen
@@ -66,7 +66,8 @@ def _quality(ranges: Sequence[_Range], media_type: MediaType) -> float:
 
 def _parsed(element: str) -> _Range:
     media_range, *parameters = (part.strip() for part in element.split(";"))
-    named = _RANGE.fullmatch(media_range)
+    # Java's own client sends `*; q=.2`, which is no media range by the RFC.
+    named = _RANGE.fullmatch("*/*" if media_range == "*" else media_range)
     quality = 1.0
     for parameter in parameters:
         name, _, value = parameter.partition("=")

@@ -1,28 +1,338 @@
-"""The page: the stored orders as a person likes to see them."""
+"""The page: the stored orders as a person likes to see them.
 
+It is made on the server and needs no script. All its words are in `templates/page.html`, which
+escapes every value; all its looks are in `templates/style.css`, the one style that the page's
+Content-Security-Policy allows.
+"""
+
+import base64
+import hashlib
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from http import HTTPStatus
+from importlib.resources import files
+from typing import Any, Final
+from urllib.parse import quote
 
-from attrs import frozen
+import bottle
+from attrs import evolve, field, frozen
 
-from orders_core import OrderStore
-from orders_http.messages import Reply, Request
+from orders_core import (
+    InvalidOrder,
+    Order,
+    OrderConflict,
+    OrderId,
+    OrderNotFound,
+    OrderStore,
+    StoreUnavailable,
+    Totals,
+    find,
+    page,
+    place,
+    totals,
+)
+from orders_http.messages import KIB, Reply, Request, read_form
+from orders_http.orders import cursor_of_id, id_of_cursor
+from orders_http.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
+
+_LOG: Final = logging.getLogger(__name__)
+
+PAGE_SIZE: Final = 50
+"""Orders that one page shows."""
+
+_MAX_FORM_BYTES: Final = 64 * KIB
+_FORM_TYPE: Final = "application/x-www-form-urlencoded"
+_PARAMETERS: Final = ("after", "before", "id", "stored")
+# An origin as browsers write it (RFC 6454, section 6.2), but for `null`.
+_ORIGIN: Final = re.compile(r"https?://(?P<host>[^/]+)")
+
+
+@frozen
+class _Design:
+    """What the page is made with, read from this package's files once.
+
+    Attributes:
+        template: Bottle's template of the page, compiled.
+        style: The text of its style sheet.
+        icon: The icon, as SVG.
+        headers: The headers of each of the page's answers.
+    """
+
+    template: Any
+    style: str
+    icon: bytes
+    headers: tuple[tuple[str, str], ...]
+
+
+def _read_design() -> _Design:
+    folder = files(__package__) / "templates"
+    template = bottle.SimpleTemplate((folder / "page.html").read_text("utf-8"))
+    _ = template.co  # Bottle would compile it at the first request.
+    style = (folder / "style.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    )
+    headers = (
+        ("Content-Security-Policy", policy),
+        # Under no-referrer browsers send `Origin: null` with our own form.
+        ("Referrer-Policy", "same-origin"),
+        ("Cache-Control", "no-store"),
+    )
+    return _Design(template, style, (folder / "favicon.svg").read_bytes(), headers)
+
+
+@frozen
+class _Typed:
+    """What stands in the fields of the form that creates an order."""
+
+    id: str = ""
+    amount: str = ""
+
+
+@frozen(kw_only=True)
+class _View:
+    """What the template shows.
+
+    Attributes:
+        root: The path under which the application is mounted.
+        typed: What stands in the form.
+        errors: By a field's name, what is wrong with it, as a phrase that follows the name.
+        stored: The order that the form has just stored.
+        sought: The id that was looked up; None when the page shows a list.
+        impossible: Why no order can have the id that was looked up.
+        orders: Those of the list, or the one that was looked up.
+        previous: The link to the orders before these.
+        following: The link to the orders behind these.
+        onwards: Whether the list was entered somewhere behind its beginning.
+        totals: The count and the sum of all orders; None when the page shows no list.
+        away: Whether the store could not be reached.
+        unsure: Whether it is therefore unknown if the order in the form is stored.
+        problem: Why the request was refused.
+    """
+
+    root: str
+    typed: _Typed = _Typed()
+    errors: Mapping[str, str] = field(factory=dict)
+    stored: Order | None = None
+    sought: str | None = None
+    impossible: str | None = None
+    orders: tuple[Order, ...] = ()
+    previous: str | None = None
+    following: str | None = None
+    onwards: bool = False
+    totals: Totals | None = None
+    away: bool = False
+    unsure: bool = False
+    problem: Problem | None = None
 
 
 @frozen
 class OrdersPage:
-    """Handlers of `/` and its icon."""
+    """Handlers of `/` and its icon.
+
+    Attributes:
+        store: Where the orders are kept.
+        currency: The ISO 4217 code that stands behind amounts.
+    """
 
     store: OrderStore
     currency: str
+    _design: _Design = field(init=False, factory=_read_design, repr=False)
 
-    def show(self, _request: Request) -> Reply:
-        """Show."""
-        return Reply(HTTPStatus.OK, b"page", "text/html; charset=utf-8")
+    def show(self, request: Request) -> Reply:
+        """Show a page of the orders, the one that was looked up, or the one just stored."""
+        view = _View(root=request.root)
+        try:
+            query = _read_query(request)
+            after, before = _cursor(query, "after"), _cursor(query, "before")
+        except Problem as problem:
+            return self._refused(view, problem)
+        sought = query.get("id", query.get("stored"))
+        try:
+            if sought is not None:
+                view = self._looked_up(view, sought.strip())
+            if "stored" in query and view.orders:
+                view = evolve(view, stored=view.orders[0], sought=None)
+            if view.sought is None:
+                view = self._listed(view, after, before)
+        except StoreUnavailable as error:
+            _log(error)
+            return self._away(_View(root=request.root, away=True))
+        missing = view.sought is not None and not view.orders
+        return self._reply(HTTPStatus.NOT_FOUND if missing else HTTPStatus.OK, view)
 
-    def create(self, _request: Request) -> Reply:
-        """Create."""
-        return Reply(HTTPStatus.OK, b"page", "text/html; charset=utf-8")
+    def create(self, request: Request) -> Reply:
+        """Store the order that was typed into the form, then show it by a redirect."""
+        view = _View(root=request.root)
+        try:
+            _refuse_foreign_form(request)
+            view = evolve(view, typed=_read_typed(request))
+        except Problem as problem:
+            return self._refused(view, problem)
+        try:
+            order = Order.parse(view.typed.id, view.typed.amount)
+            place(self.store, order)
+        except InvalidOrder as error:
+            errors = {each.field: each.message for each in error.violations}
+            return self._not_stored(HTTPStatus.UNPROCESSABLE_ENTITY, evolve(view, errors=errors))
+        except OrderConflict:
+            errors = {"id": "is taken by an order with another amount; choose another id"}
+            conflict = evolve(view, errors=errors, sought=order.id.value)
+            return self._not_stored(HTTPStatus.CONFLICT, conflict)
+        except StoreUnavailable as error:
+            _log(error)
+            return self._away(evolve(view, away=True, unsure=True))
+        location = f"{request.root}/?stored={quote(order.id.value, safe='')}"
+        return Reply(HTTPStatus.SEE_OTHER, headers=(("Location", location), *self._design.headers))
 
-    def icon(self, _request: Request) -> Reply:
-        """Icon."""
-        return Reply(HTTPStatus.OK, b"<svg/>", "image/svg+xml")
+    def icon(self, request: Request) -> Reply:
+        """Give the icon that stands in the page's head and in the browser's tab."""
+        headers = (("Cache-Control", "public, max-age=86400"),)
+        return request.answered_conditionally(
+            Reply(HTTPStatus.OK, self._design.icon, "image/svg+xml", headers),
+        )
+
+    def _looked_up(self, view: _View, text: str) -> _View:
+        view = evolve(view, sought=text)
+        try:
+            return evolve(view, orders=(find(self.store, OrderId(text)),))
+        except InvalidOrder as error:
+            return evolve(view, impossible=error.violations[0].message)
+        except OrderNotFound:
+            return view
+
+    def _listed(self, view: _View, after: OrderId | None, before: OrderId | None) -> _View:
+        found = page(self.store, PAGE_SIZE, after=after, before=before)
+        if before is not None and not found.orders:
+            # Somebody came back to the beginning: show it whole.
+            found = page(self.store, PAGE_SIZE)
+        return evolve(
+            view,
+            orders=found.orders,
+            # Orders are never removed: counted now, there are at least as many as are shown.
+            totals=totals(self.store),
+            onwards=found.has_previous,
+            previous=_link(view, "before", found.orders[:1] if found.has_previous else ()),
+            following=_link(view, "after", found.orders[-1:] if found.has_next else ()),
+        )
+
+    def _not_stored(self, status: HTTPStatus, view: _View) -> Reply:
+        """Show the form again, with what was typed.
+
+        Beside it stand the orders, or the one in conflict, when they can be reached.
+        """
+        try:
+            if view.sought is None:
+                view = self._listed(view, None, None)
+            else:
+                view = self._looked_up(view, view.sought)
+        except StoreUnavailable as error:
+            _log(error)
+            view = evolve(view, away=True)
+        return self._reply(status, view)
+
+    def _away(self, view: _View) -> Reply:
+        retry = ("Retry-After", str(RETRY_AFTER_SECONDS))
+        return self._reply(HTTPStatus.SERVICE_UNAVAILABLE, view, retry)
+
+    def _refused(self, view: _View, problem: Problem) -> Reply:
+        return self._reply(problem.type.status, evolve(view, problem=problem), *problem.headers)
+
+    def _reply(self, status: HTTPStatus, view: _View, *headers: tuple[str, str]) -> Reply:
+        text = self._design.template.render(
+            view=view,
+            currency=self.currency,
+            style=self._design.style,
+            grouped=_grouped,
+        )
+        return Reply(
+            status,
+            text.encode(),
+            "text/html; charset=utf-8",
+            (*headers, *self._design.headers),
+        )
+
+
+def _grouped(number: Decimal | int) -> list[str]:
+    """Cut a number into groups of three digits.
+
+    The style sets them apart without a character, so that a copied number is plain.
+    """
+    return f"{number:,}".split(",")
+
+
+def _link(view: _View, parameter: str, edge: Sequence[Order]) -> str | None:
+    """Link to the orders beyond the one at the list's edge, when there is one."""
+    if not edge:
+        return None
+    return f"{view.root}/?{parameter}={cursor_of_id(edge[0].id)}"
+
+
+def _read_query(request: Request) -> Mapping[str, str]:
+    query = request.query(_PARAMETERS)
+    if len(query) > 1:
+        raise Problem(
+            ProblemType.INVALID_QUERY,
+            f"{' and '.join(sorted(query))} do not go together; send one of them",
+        )
+    return query
+
+
+def _cursor(query: Mapping[str, str], name: str) -> OrderId | None:
+    if name not in query:
+        return None
+    try:
+        return id_of_cursor(query[name])
+    except Problem:
+        raise Problem(
+            ProblemType.INVALID_QUERY,
+            f"{name} is no place in the list; follow the links under the list to move in it",
+        ) from None
+
+
+def _read_typed(request: Request) -> _Typed:
+    """Read the form. An id or an amount never begins or ends with white space: it is dropped."""
+    named = request.media_type()
+    if named != _FORM_TYPE:
+        raise Problem(
+            ProblemType.UNSUPPORTED_MEDIA_TYPE,
+            f"Content-Type is {named or 'missing'}; the form's is {_FORM_TYPE}",
+        )
+    request.query(())
+    content = request.body(_MAX_FORM_BYTES)
+    values = read_form(content, ("id", "amount"), ProblemType.MALFORMED_BODY)
+    return _Typed(values.get("id", "").strip(), values.get("amount", "").strip())
+
+
+def _refuse_foreign_form(request: Request) -> None:
+    """Refuse a form that another site made a browser send.
+
+    Browsers name the page's origin in `Origin` (Fetch Standard, "Origin header"); the scheme
+    may differ from ours behind a proxy that ends TLS.
+
+    Raises:
+        Problem: 403.
+    """
+    host, origin = request.header("Host"), request.header("Origin")
+    if origin is None:
+        if request.header("Sec-Fetch-Site") == "same-origin":
+            return
+        raise Problem(
+            ProblemType.FOREIGN_ORIGIN,
+            "the browser did not say where the form came from; programs use POST /orders",
+        )
+    parsed = _ORIGIN.fullmatch(origin.lower())
+    if parsed is None or host is None or parsed["host"] != host.lower():
+        raise Problem(
+            ProblemType.FOREIGN_ORIGIN,
+            f"the form came from {origin}, and this is {host}; a proxy between them must "
+            "pass the Host header on",
+        )
+
+
+def _log(error: StoreUnavailable) -> None:
+    _LOG.warning("store unavailable", extra={"reason": error.reason.value}, exc_info=error)

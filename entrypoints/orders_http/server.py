@@ -6,7 +6,9 @@ differently (RFC 9112, sections 3.2, 6.1 and 11.2).
 
 import re
 import select
+import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from waitress import wasyncore
@@ -16,6 +18,7 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 
+from orders_http.chunks import ChunkedBody
 from orders_http.messages import KIB, Reply
 from orders_http.problems import Problem, ProblemType
 
@@ -25,14 +28,18 @@ if TYPE_CHECKING:
 DRAIN_SECONDS: Final = 25.0
 """How long a server that stops waits for the requests that it has accepted."""
 
+_LINGER_SECONDS: Final = 2.0
 _CONNECTIONS: Final = 1_000
 _MAX_HEADER_BYTES: Final = 16 * KIB
 # The application refuses bodies above 1 MiB itself, politely. Waitress refuses from this size
 # on, by closing the connection.
 _MAX_BODY_BYTES: Final = 4 * KIB * KIB
 _ONCE: Final = frozenset({b"host", b"content-length", b"content-type", b"transfer-encoding"})
+_WORDS: Final = 3
 _VERSIONS: Final = frozenset({b"HTTP/1.0", b"HTTP/1.1"})
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+# Waitress would drop a tab from the target and serve another path.
+_UNPRINTABLE: Final = re.compile(rb"[^\x20-\x7e]")
 _PROBLEMS: Final = {
     413: ProblemType.BODY_TOO_LARGE,
     431: ProblemType.HEADERS_TOO_LARGE,
@@ -47,8 +54,12 @@ def _strictly(header_plus: bytes) -> None:
         ParsingError: Saying what is wrong.
     """
     request_line, *lines = header_plus.rstrip(b"\r\n").split(b"\r\n")
-    if request_line.split(b" ")[-1] not in _VERSIONS:
-        message = "the request line does not end with HTTP/1.1 or HTTP/1.0"
+    words = request_line.split(b" ")
+    if len(words) != _WORDS or words[-1] not in _VERSIONS:
+        message = "the request line is not a method, a target and HTTP/1.1 or HTTP/1.0"
+        raise ParsingError(message)
+    if _UNPRINTABLE.search(request_line):
+        message = "the request line holds a byte that is no printable ASCII"
         raise ParsingError(message)
     fields: dict[bytes, bytes] = {}
     for line in lines:
@@ -83,6 +94,15 @@ def _check_transfer_encoding(request_line: bytes, fields: dict[bytes, bytes]) ->
 class _Parser(HTTPRequestParser):  # type: ignore[misc]  # Waitress has no types
     """Waitress's parser behind a stricter one."""
 
+    body_rcv: Any
+
+    def received(self, data: bytes) -> int:
+        consumed = int(super().received(data))
+        if self.completed:
+            # Waitress would ask for a body that does not come, or that is refused already.
+            self.expect_continue = False
+        return consumed
+
     def parse_header(self, header_plus: bytes) -> None:
         # Waitress calls it with this line alone to answer a head that is too large.
         if header_plus != b"GET / HTTP/1.0\r\n":
@@ -92,6 +112,12 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]  # Waitress has no types
         except ValueError as error:
             message = "the request target cannot be read"
             raise ParsingError(message) from error
+        if self.chunked:
+            self.body_rcv = ChunkedBody(self.body_rcv.getbuf())
+        if self.proxy_netloc:
+            # A whole URL as the target names the host; Host then counts for nothing
+            # (RFC 9112, section 3.2.2).
+            self.headers["HOST"] = self.proxy_netloc
 
 
 class _ProblemTask(ErrorTask):  # type: ignore[misc]  # Waitress has no types
@@ -107,6 +133,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # Waitress has no types
         self.status = f"{reply.status.value} {reply.status.phrase}"
         self.response_headers.extend(reply.header_list())
         self.set_close_on_finish()
+        self.channel.refused = True
         self.content_length = len(reply.body)
         # A head that could not be read has no command.
         head = getattr(self.request, "command", "") == "HEAD"
@@ -126,6 +153,40 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
     parser_class = _Parser
     task_class = _Task
     error_task_class = _ProblemTask
+    refused = False
+    _lingers_until: float | None = None
+
+    # A socket that is closed while the client still sends is reset, and the client may never
+    # see why it was refused (RFC 9112, section 9.6). So the sending side is closed first, and
+    # what still comes is dropped until the client closes or the time is over.
+
+    def handle_close(self) -> None:
+        if self.refused and self.will_close and self._lingers_until is None:
+            self._lingers_until = time.monotonic() + _LINGER_SECONDS
+            with suppress(OSError):  # The client may be gone, as the next read will tell.
+                self.socket.shutdown(socket.SHUT_WR)
+        else:
+            super().handle_close()
+
+    def handle_read(self) -> None:
+        if self._lingers_until is None:
+            super().handle_read()
+        else:
+            self.recv(64 * KIB)
+
+    def handle_write(self) -> None:
+        if self._lingers_until is None:
+            super().handle_write()
+        else:
+            self.handle_close()
+
+    def readable(self) -> bool:
+        return self._lingers_until is not None or bool(super().readable())
+
+    def writable(self) -> bool:
+        if self._lingers_until is None:
+            return bool(super().writable())
+        return time.monotonic() >= self._lingers_until
 
 
 class _Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
@@ -173,9 +234,10 @@ class Server:
             connection_limit=_CONNECTIONS,
             max_request_header_size=_MAX_HEADER_BYTES,
             max_request_body_size=_MAX_BODY_BYTES,
-            send_bytes=64 * KIB,
             clear_untrusted_proxy_headers=True,
         )
+        # Head and body leave in one packet. To give it as an argument is deprecated.
+        settings.send_bytes = 64 * KIB
         self._map: dict[int, Any] = {}
         self._stopping = False
         self._dispatcher = ThreadedTaskDispatcher()

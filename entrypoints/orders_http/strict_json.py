@@ -14,7 +14,8 @@ from attrs import frozen
 MAX_DEPTH: Final = 4
 """Arrays and objects within each other, the outermost counted."""
 
-_TOKENS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# A string that is never closed counts to the end: else each of its quotes would be tried anew.
+_TOKENS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 
 
 class InvalidJson(ValueError):
@@ -81,12 +82,12 @@ def _refuse_depth(text: str) -> None:
 
 
 def _unique(members: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    unique = dict(members)
-    if len(unique) < len(members):
-        names = [name for name, _ in members]
-        twice = next(name for name in names if names.count(name) > 1)
-        message = f"the name {json.dumps(twice)} is there twice in one object"
-        raise InvalidJson(message)
+    unique: dict[str, JsonValue] = {}
+    for name, value in members:
+        if name in unique:
+            message = f"the name {json.dumps(name)} is there twice in one object"
+            raise InvalidJson(message)
+        unique[name] = value
     return unique
 
 

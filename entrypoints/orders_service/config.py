@@ -71,6 +71,7 @@ SETTINGS: Final = (
     ),
 )
 
+_LISTS: Final = {"allowed_hosts"}
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 # ISO 4217's codes whose minor unit is not a hundredth.
 _OTHER_MINOR_UNITS: Final = frozenset(
@@ -140,8 +141,8 @@ class Config:
     allowed_hosts: frozenset[str]
     sources: Mapping[str, str] = field(repr=False)
 
-    def described(self) -> Iterable[tuple[str, str, str]]:
-        """Give each setting's name, its value without secrets, and where it came from."""
+    def described(self) -> Iterable[tuple[Setting, str, str]]:
+        """Give each setting, its value without secrets, and where it came from."""
         values = {
             "database_url": str(self.database),
             "listen": str(self.listen),
@@ -151,8 +152,8 @@ class Config:
         }
         for setting in SETTINGS:
             source = self.sources[setting.name]
-            shown = "(not given)" if setting.default is None and source == "default" else "***"
-            yield setting.name, values.get(setting.name, shown), source
+            hidden = "" if source == "default" else "***"
+            yield setting, values.get(setting.name, hidden), source
 
 
 @frozen
@@ -256,15 +257,20 @@ def _settings_of(
             problems.append(f"{file}: {name} is no setting; there are {', '.join(settings)}")
         elif from_file and plain in document:
             problems.append(f"{file}: {plain} and {name} are both set; one must go")
-        elif isinstance(value, list) and all(isinstance(each, str) for each in value):
+        elif name in _LISTS and isinstance(value, list) and all(map(_is_text, value)):
             given[name] = _Given(f"{file}", ",".join(value))
-        elif not isinstance(value, str):
-            problems.append(f"{file}: {name} must be a string")
+        elif not _is_text(value):
+            kind = "a string or a list of strings" if name in _LISTS else "a string"
+            problems.append(f"{file}: {name} must be {kind}")
         elif from_file:
             given[plain] = _Given(f"{file} ({name})", path=Path(value))
         else:
             given[name] = _Given(f"{file}", value)
     return given
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _checked(

@@ -4,9 +4,10 @@ This is the one place that knows every store. PostgreSQL's adapter is imported o
 asked for, so that the embedded default needs no driver.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from attrs import frozen
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")
+_UNUSABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class InvalidDatabase(ValueError):
@@ -50,7 +52,12 @@ class SqliteFile:
 
     def __str__(self) -> str:
         """Write as a URL."""
-        return f"{_SQLITE}{self.path}"
+        return f"{_SQLITE}{quote(str(self.path), safe='/~')}"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the file is there; opening the store makes it when it is not."""
+        return self.path.exists()
 
     def open(self) -> OrderStore:
         """Make the store; the file is opened at its first use."""
@@ -88,6 +95,11 @@ class PostgresDatabase:
     def __str__(self) -> str:
         """Write as a URL without the password."""
         return str(self.url)
+
+    @property
+    def exists(self) -> bool:
+        """Always, as far as can be known without asking: the store makes no database."""
+        return True
 
     def open(self) -> OrderStore:
         """Make the store; connections are made when they are needed."""
@@ -132,14 +144,27 @@ def parse_database(
         InvalidDatabase: With every problem found, none of which tells the password.
     """
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
-        if password is not None or password_file is not None:
-            message = "a SQLite file has no password"
-            raise InvalidDatabase(message)
-        return SqliteFile(Path(unquote(url.removeprefix(_SQLITE))))
+        return _sqlite(url.removeprefix(_SQLITE), has_password=bool(password or password_file))
     if url.startswith(_POSTGRES):
         return _postgres(url, password, password_file)
     message = "it must begin with sqlite:/// and a file, or with postgresql://"
     raise InvalidDatabase(message)
+
+
+def _sqlite(text: str, *, has_password: bool) -> SqliteFile:
+    problems = []
+    path = unquote(text, errors="surrogateescape")
+    if has_password:
+        problems.append("a SQLite file has no password")
+    if "?" in text or "#" in text:
+        problems.append("a SQLite file has no parameters; write ? as %3F and # as %23")
+    if _UNUSABLE.search(path):
+        problems.append("the path is not UTF-8 or holds a control character")
+    if path.startswith(":"):
+        problems.append("the path must not begin with : such as :memory:, which keeps nothing")
+    if problems:
+        raise InvalidDatabase(*problems)
+    return SqliteFile(Path(path))
 
 
 def _postgres(url: str, password: str | None, password_file: Path | None) -> PostgresDatabase:

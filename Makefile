@@ -1,0 +1,92 @@
+# What a developer types. `make` alone lists it.
+
+PYTHON ?= python3
+export PYTHON
+
+VENV := .venv
+BIN := $(VENV)/bin
+SCRIPTS := .ci/run $(wildcard scripts/*)
+COMPLETIONS := entrypoints/orders_cli/completions
+SHTAB := $(BIN)/shtab --prefix=orders orders_cli.parser.build_parser
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List what can be made
+	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(VENV)/.service ## Install the service and start it, on SQLite at 127.0.0.1:8000 unless told
+	@exec $(BIN)/orders serve
+
+.PHONY: test
+test: $(VENV)/.dev ## Run every test; COVERAGE=1 also measures, and fails below 100 %
+	@# libatomic1 is of the program that drives the browser, which pip brought.
+	@scripts/require curl postgresql chromium libatomic1
+	$(BIN)/pytest -n auto $(if $(COVERAGE),--cov --cov-report=term --cov-report=html:artefacts/coverage)
+
+.PHONY: coverage
+coverage: ## Run every test and show the lines and branches that none of them reaches
+	@$(MAKE) --no-print-directory test COVERAGE=1
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Check style, imports, shell scripts and YAML
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/shellcheck $(SCRIPTS)
+	$(BIN)/yamllint --strict .
+
+.PHONY: format
+format: $(VENV)/.dev ## Lay the code out and mend what can be mended without a person
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: types
+types: $(VENV)/.dev ## Check the types, those of the tests included
+	$(BIN)/mypy
+
+.PHONY: build
+build: $(VENV)/.dev ## Build the wheel and the source archive into dist/
+	$(BIN)/python -m build
+
+.PHONY: completion
+completion: $(VENV)/.dev ## Write the shell completions anew, from the command's own parser
+	mkdir -p $(COMPLETIONS)
+	$(SHTAB) --shell=bash >$(COMPLETIONS)/orders.bash
+	$(SHTAB) --shell=zsh >$(COMPLETIONS)/orders.zsh
+
+.PHONY: clean
+clean: ## Remove all that was made here, but for orders.db: it holds orders
+	rm -rf $(VENV) build dist artefacts *.egg-info .coverage .coverage.* .hypothesis .*_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# An environment serves one interpreter and one place: when either changes, it is made anew.
+$(VENV)/.interpreter: FORCE
+	@scripts/require python3 venv
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or \
+		sys.exit("Orders needs Python 3.11; this is " + sys.version + ". Try: make PYTHON=python3.11")'
+	@made_for=$$($(PYTHON) -c 'import os, sys; print(os.getcwd(), sys.base_prefix, sys.version)'); \
+	if [ "$$made_for" != "$$(cat $@ 2>&1)" ]; then \
+		echo "Making $(VENV)"; \
+		$(PYTHON) -m venv --clear $(VENV) && echo "$$made_for" >$@; \
+	fi
+
+.PHONY: FORCE
+FORCE:
+
+# The two folders change when a package is added to them, which the installer has to learn.
+PACKAGING := $(VENV)/.interpreter pyproject.toml setup.py adapters entrypoints
+
+$(VENV)/.service: $(PACKAGING)
+	@echo "Installing the service into $(VENV)"
+	@$(BIN)/pip install --quiet --editable '.[service]'
+	@touch $@
+
+$(VENV)/.dev: $(PACKAGING)
+	@echo "Installing the service and the development tools into $(VENV)"
+	@$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $(VENV)/.service $@

@@ -1,0 +1,324 @@
+"""One connection to PostgreSQL: the only module that knows pg8000.
+
+Every failure leaves here as `StoreUnavailable`, and a connection always knows whether it may be
+used again.
+"""
+
+import select
+import socket
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import pg8000.native  # type: ignore[import-untyped]  # pg8000 ships no types
+from attrs import frozen
+
+from orders_core import Reason, StoreUnavailable
+from orders_postgres.tls import client_context
+from orders_postgres.url import DatabaseUrl, SslMode
+
+Row = Sequence[Any]
+"""One row of an answer: text, whole numbers, truth values or None."""
+
+# PostgreSQL, "Message Formats": SSLRequest.
+_SSL_REQUEST: Final = bytes.fromhex("00000008 04d2162f")
+_TLS_ACCEPTED: Final = b"S"
+# OpenSSL's name for a connection that ends in the middle; early 3.11 has no class for it.
+_TLS_HUNG_UP: Final = "UNEXPECTED_EOF_WHILE_READING"
+
+# PostgreSQL, "PostgreSQL Error Codes".
+_REASONS_BY_CODE: Final = {
+    "25006": Reason.READ_ONLY,  # read_only_sql_transaction
+    "3D000": Reason.REFUSED,  # invalid_catalog_name: no such database
+    "42501": Reason.REFUSED,  # insufficient_privilege
+    "42P01": Reason.SCHEMA,  # undefined_table
+    "55P03": Reason.TIMEOUT,  # lock_not_available
+    "57014": Reason.TIMEOUT,  # query_canceled, by statement_timeout
+    "57P01": Reason.UNREACHABLE,  # admin_shutdown
+    "57P02": Reason.UNREACHABLE,  # crash_shutdown
+    "57P03": Reason.UNREACHABLE,  # cannot_connect_now
+}
+_REASONS_BY_CLASS: Final = {
+    "08": Reason.UNREACHABLE,  # connection exception
+    "28": Reason.REFUSED,  # invalid authorization specification
+    "53": Reason.EXHAUSTED,  # insufficient resources
+}
+# serialization_failure and deadlock_detected: the same work may succeed at once.
+_TRANSIENT: Final = {"40001", "40P01"}
+# After these the session is as it was before the statement. After any other the prepared
+# statements may be stale, or the server the wrong one, as after a failover.
+_HARMLESS: Final = {"55P03", "57014"} | _TRANSIENT
+
+
+class Interrupted(StoreUnavailable):
+    """Work was cut short, and the same work on another connection may well succeed at once."""
+
+
+@frozen(kw_only=True)
+class Limits:
+    """How long each step may take, in seconds; None is for ever.
+
+    Attributes:
+        lock: Waiting for one lock, on the server.
+        statement: One statement, on the server.
+        idle_in_transaction: Between two statements of a transaction, on the server.
+        socket: Waiting for the next bytes of an answer.
+    """
+
+    lock: float | None = 1.0
+    statement: float | None = 2.0
+    idle_in_transaction: float | None = 5.0
+    socket: float | None = 3.0
+
+    def settings(self) -> Mapping[str, str]:
+        """Give the server's part as its settings, in milliseconds; 0 is for ever."""
+        limits = {
+            "lock_timeout": self.lock,
+            "statement_timeout": self.statement,
+            "idle_in_transaction_session_timeout": self.idle_in_transaction,
+        }
+        return {name: f"{int((seconds or 0) * 1000)}" for name, seconds in limits.items()}
+
+
+SERVICE_LIMITS: Final = Limits()
+"""The limits of a service that answers requests."""
+
+
+class _Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence Any
+    """pg8000's connection, whose closing never fails and leaves nothing open."""
+
+    def __init__(self, user: str, **parameters: object) -> None:
+        """Log in; when that fails, close what pg8000 leaves open."""
+        try:
+            super().__init__(user, **parameters)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Say goodbye if the other side still listens, and close.
+
+        pg8000 reads and writes through a file made of the socket, and the socket stays open
+        until that is closed too.
+        """
+        file = self._sock
+        with suppress(pg8000.native.Error, OSError):
+            super().close()
+        # Closing it flushes it first, to a socket that may be closed by now.
+        with suppress(OSError, ValueError):
+            if file is not None:
+                file.close()
+
+
+class Connection:
+    """A connection that belongs to one thread at a time."""
+
+    def __init__(self, url: DatabaseUrl, transport: socket.socket, session: _Session) -> None:
+        """Take an established session; `connect` makes one."""
+        self._url = url
+        self._transport = transport
+        self._session = session
+        self._prepared: dict[str, Any] = {}
+        self._in_step = True
+        self._in_transaction = False
+
+    @property
+    def reusable(self) -> bool:
+        """Whether it is idle and in step with the server; one that is not must be closed."""
+        return self._in_step and not self._in_transaction
+
+    def run(self, statement: str, *values: str | int) -> Sequence[Row]:
+        """Run one statement with the values of `$1`, `$2` and so on; prepare it once.
+
+        Returns:
+            The rows; NUMERIC comes as text.
+
+        Raises:
+            Interrupted: The connection was lost, or the server asks to try again.
+            StoreUnavailable: The server did not do it.
+        """
+        with self._exchange():
+            prepared = self._prepared.get(statement)
+            if prepared is None:
+                prepared = self._prepared[statement] = self._session.prepare(statement)
+            rows: Sequence[Row] | None = prepared.run(
+                **{f"value{number}": value for number, value in enumerate(values, start=1)},
+            )
+            return rows or ()
+
+    def script(self, sql: str) -> None:
+        """Run statements that take no values and give no rows, separated by `;`.
+
+        Raises:
+            StoreUnavailable: As `run` does.
+        """
+        with self._exchange():
+            self._session.run(sql)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what runs inside when it ends well; undo it when it ends with an exception.
+
+        `undo` inside ends the transaction early, and nothing is committed.
+        """
+        self.run("BEGIN")
+        self._in_transaction = True
+        try:
+            yield
+        except BaseException:
+            if self._in_transaction and self._in_step:
+                self.undo()
+            raise
+        if self._in_transaction:
+            self.run("COMMIT")
+            self._in_transaction = False
+
+    def undo(self) -> None:
+        """Undo the transaction that is open, and end it."""
+        self.run("ROLLBACK")
+        self._in_transaction = False
+
+    @property
+    def server_encoding(self) -> str:
+        """The encoding of the database, as the server names it."""
+        return str(self._session.parameter_statuses["server_encoding"])
+
+    def is_stale(self) -> bool:
+        """Tell whether the server has said something meanwhile: as a rule, that it is gone."""
+        poll = select.poll()
+        poll.register(self._transport, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def close(self) -> None:
+        """Close; the server undoes what was not committed."""
+        if not self._in_step:
+            # A goodbye would wait for a server that may not be listening any more.
+            _hang_up(self._transport)
+        self._session.close()
+        _hang_up(self._transport)
+
+    @contextmanager
+    def _exchange(self) -> Iterator[None]:
+        """Translate what pg8000 raises, and remember whether the session can be trusted."""
+        in_step, self._in_step = self._in_step, False
+        try:
+            yield
+        except Exception as error:
+            reason, code, message = _diagnosed(error)
+            self._in_step = in_step and code in _HARMLESS
+            interrupted = reason is Reason.UNREACHABLE or code in _TRANSIENT
+            kind = Interrupted if interrupted else StoreUnavailable
+            raise kind(reason, f"{self._url.place}: {message}") from error
+        self._in_step = in_step
+
+
+def connect(url: DatabaseUrl, limits: Limits = SERVICE_LIMITS) -> Connection:
+    """Open a connection. Passwords and certificates are read from their files each time.
+
+    Raises:
+        StoreUnavailable: With the reason. No message holds the password.
+    """
+    try:
+        password = _password(url)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        message = f"{url.place}: cannot read the password file {url.password_file}: {why}"
+        raise StoreUnavailable(Reason.REFUSED, message) from error
+    context = None if url.sslmode is SslMode.DISABLE else client_context(url)
+    try:
+        transport = _opened(url, context)
+        try:
+            session = _Session(
+                url.user,
+                database=url.database,
+                # Without one, pg8000 fails in its own code when the server asks for it.
+                password=password or "",
+                sock=transport,
+                # The transport is secured already; pg8000 would accept less.
+                ssl_context=False,
+                application_name=url.application_name,
+                startup_params={
+                    "client_encoding": "UTF8",
+                    "default_transaction_isolation": "read committed",
+                    **limits.settings(),
+                },
+            )
+        except BaseException:
+            _hang_up(transport)
+            raise
+    # Anything: to what is no PostgreSQL server pg8000 answers with KeyError and the like.
+    except Exception as error:
+        reason, _, message = _diagnosed(error, tls_matters=True)
+        raise StoreUnavailable(reason, f"{url.place}: cannot connect: {message}") from error
+    transport.settimeout(limits.socket)
+    session.register_in_adapter(pg8000.native.NUMERIC, str)
+    return Connection(url, transport, session)
+
+
+def _password(url: DatabaseUrl) -> str | None:
+    if url.password_file is None:
+        return url.password
+    return url.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+
+
+def _opened(url: DatabaseUrl, context: ssl.SSLContext | None) -> socket.socket:
+    """Connect, and secure the connection when there is a context, before a word is said."""
+    if url.socket_path is not None:
+        transport = socket.socket(socket.AF_UNIX)
+    else:
+        transport = socket.create_connection((url.host, url.port), timeout=url.connect_timeout)
+    try:
+        transport.settimeout(url.connect_timeout)
+        if url.socket_path is not None:
+            transport.connect(url.socket_path)
+            return transport
+        transport.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return transport if context is None else _secured(transport, context, url.host)
+    except BaseException:
+        transport.close()
+        raise
+
+
+def _secured(transport: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
+    transport.sendall(_SSL_REQUEST)
+    answer = transport.recv(1)
+    if not answer:
+        raise ConnectionResetError("the server closed the connection when it was asked for TLS")
+    if answer != _TLS_ACCEPTED:
+        raise ssl.SSLError("the server has no TLS; nothing was sent to it")
+    return context.wrap_socket(transport, server_hostname=host)
+
+
+def _hang_up(transport: socket.socket) -> None:
+    """Close at once, also where pg8000 still holds a file made of the socket."""
+    with suppress(OSError):
+        transport.shutdown(socket.SHUT_RDWR)
+    transport.close()
+
+
+def _hung_up(error: ssl.SSLError) -> bool:
+    # Only an error that OpenSSL itself found has a reason.
+    return getattr(error, "reason", None) == _TLS_HUNG_UP
+
+
+def _diagnosed(error: Exception, *, tls_matters: bool = False) -> tuple[Reason, str, str]:
+    """Give the reason, the SQLSTATE (or nothing) and a message for what pg8000 raised."""
+    if isinstance(error, pg8000.native.DatabaseError):
+        fields = error.args[0]
+        code, message = fields["C"], fields["M"]
+        reason = _REASONS_BY_CODE.get(code) or _REASONS_BY_CLASS.get(code[:2], Reason.FAILED)
+        return reason, code, f"{message} (SQLSTATE {code})"
+    # pg8000 wraps most errors of the socket, but not all.
+    cause = error.__cause__ if isinstance(error, pg8000.native.InterfaceError) else error
+    if isinstance(cause, TimeoutError):
+        return Reason.TIMEOUT, "", "no answer in time"
+    if tls_matters and isinstance(cause, ssl.SSLError) and not _hung_up(cause):
+        return Reason.TLS, "", str(cause)
+    if isinstance(cause, OSError):
+        return Reason.UNREACHABLE, "", str(cause)
+    if isinstance(error, pg8000.native.InterfaceError):
+        return Reason.UNREACHABLE, "", str(error)
+    # Only the kind: the text might repeat what was sent, such as a password.
+    return Reason.FAILED, "", f"not the protocol of PostgreSQL ({type(error).__name__})"

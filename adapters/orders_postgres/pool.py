@@ -1,0 +1,123 @@
+"""A few connections, kept open and lent to one thread at a time."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import SystemRandom
+from threading import BoundedSemaphore, Lock
+from time import monotonic
+from typing import Final
+
+from attrs import frozen
+
+from orders_core import Reason, StoreUnavailable
+from orders_postgres.connection import Connection
+
+DEFAULT_SIZE: Final = 8
+DEFAULT_ACQUIRE_SECONDS: Final = 0.5
+DEFAULT_MAX_AGE_SECONDS: Final = 1800.0
+
+# Connections that were opened together do not grow old together.
+_AGE_JITTER: Final = 0.2
+
+
+@frozen
+class _Lent:
+    """A connection and the moment, by the monotonic clock, from which it is too old."""
+
+    connection: Connection
+    expires: float
+
+
+class Pool:
+    """Lends connections. Safe to share by threads.
+
+    The connection that came back last is lent first: what is not needed grows old and is
+    closed. No lock is held while a connection is opened.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        *,
+        size: int = DEFAULT_SIZE,
+        acquire_seconds: float = DEFAULT_ACQUIRE_SECONDS,
+        max_age_seconds: float = DEFAULT_MAX_AGE_SECONDS,
+    ) -> None:
+        """Take how to open a connection; none is opened yet.
+
+        Args:
+            connect: Opens one connection or raises `StoreUnavailable`.
+            size: Connections at most.
+            acquire_seconds: How long to wait for one when all are lent.
+            max_age_seconds: How long one is used at most; some are closed a fifth earlier.
+        """
+        self._connect = connect
+        self._size = size
+        self._acquire_seconds = acquire_seconds
+        self._max_age_seconds = max_age_seconds
+        self._random = SystemRandom()
+        self._permits = BoundedSemaphore(size)
+        self._lock = Lock()
+        self._idle: list[_Lent] = []
+        self._closed = False
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Lend a connection, and take it back only in a state that is known to be good.
+
+        Raises:
+            StoreUnavailable: All are lent, the pool is closed, or none can be opened.
+        """
+        if not self._permits.acquire(timeout=self._acquire_seconds):
+            message = f"all {self._size} connections to the database are in use"
+            raise StoreUnavailable(Reason.EXHAUSTED, message)
+        try:
+            lent = self._take() or self._open()
+            try:
+                yield lent.connection
+            finally:
+                self._give_back(lent)
+        finally:
+            self._permits.release()
+
+    def close(self) -> None:
+        """Close every connection: an idle one now, a lent one when it comes back."""
+        with self._lock:
+            self._closed = True
+        self._close_idle()
+
+    def _take(self) -> _Lent | None:
+        while True:
+            with self._lock:
+                if self._closed:
+                    message = "the store is closed"
+                    raise StoreUnavailable(Reason.UNREACHABLE, message)
+                if not self._idle:
+                    return None
+                lent = self._idle.pop()
+            if monotonic() < lent.expires and not lent.connection.is_stale():
+                return lent
+            lent.connection.close()
+
+    def _open(self) -> _Lent:
+        age = self._max_age_seconds * (1 - _AGE_JITTER * self._random.random())
+        return _Lent(self._connect(), monotonic() + age)
+
+    def _give_back(self, lent: _Lent) -> None:
+        if not lent.connection.reusable:
+            lent.connection.close()
+            # What broke one, such as a failover, has likely broken all.
+            self._close_idle()
+            return
+        with self._lock:
+            keep = not self._closed
+            if keep:
+                self._idle.append(lent)
+        if not keep:
+            lent.connection.close()
+
+    def _close_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for lent in idle:
+            lent.connection.close()

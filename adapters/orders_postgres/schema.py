@@ -1,0 +1,99 @@
+"""The schema that this release needs, and the numbered files that lead to it."""
+
+import re
+from collections.abc import Iterable
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Final
+
+from attrs import frozen
+
+from orders_core import Reason, StoreUnavailable
+from orders_postgres.connection import Connection
+
+SCHEMA_VERSION: Final = 1
+"""The number of the last migration."""
+
+_FILE_NAME: Final = re.compile(r"(?P<version>[0-9]{4})_[a-z0-9_]+\.sql")
+
+_VERSION: Final = "SELECT coalesce(max(version), 0) FROM orders_schema"
+# It names every column that the service reads, so that a missing right shows here.
+_READABLE: Final = "SELECT id, amount FROM orders LIMIT 1"
+
+
+@frozen
+class Migration:
+    """One step of the schema.
+
+    Attributes:
+        version: Its number, counted from 1 without a gap.
+        name: The name of its file.
+        sql: Its statements; they run in one transaction.
+    """
+
+    version: int
+    name: str
+    sql: str
+
+
+def migrations() -> tuple[Migration, ...]:
+    """Read this release's migrations, in the order in which they are applied."""
+    folder = resources.files("orders_postgres").joinpath("migrations")
+    return numbered(folder.iterdir())
+
+
+def numbered(files: Iterable[Traversable]) -> tuple[Migration, ...]:
+    """Put migration files in order and check their numbering.
+
+    Raises:
+        ValueError: A file is not named like `0001_orders.sql`, or the numbers are not
+            1, 2, 3 and so on.
+    """
+    found: list[Migration] = []
+    for file in sorted(files, key=lambda each: each.name):
+        match = _FILE_NAME.fullmatch(file.name)
+        if match is None:
+            raise ValueError(f"a migration is named like 0001_orders.sql, not {file.name}")
+        found.append(Migration(int(match["version"]), file.name, file.read_text("utf-8")))
+        if found[-1].version != len(found):
+            raise ValueError(f"{file.name} should have the number {len(found):04d}")
+    return tuple(found)
+
+
+def applied_version(connection: Connection) -> int:
+    """Give the number of the last migration that was applied.
+
+    Raises:
+        StoreUnavailable: With `Reason.SCHEMA` when there was none.
+    """
+    ((version,),) = connection.run(_VERSION)
+    return int(version)
+
+
+def require_schema(connection: Connection, place: str) -> None:
+    """Prove that the orders can be read, and that the schema is the one of this release.
+
+    Raises:
+        StoreUnavailable: With the reason.
+    """
+    version = applied_version(connection)
+    if version != SCHEMA_VERSION:
+        remedy = "run the migrations" if version < SCHEMA_VERSION else "use a newer release"
+        message = (
+            f"{place}: the schema has version {version}, this release needs {SCHEMA_VERSION}: "
+            f"{remedy}"
+        )
+        raise StoreUnavailable(Reason.SCHEMA, message)
+    connection.run(_READABLE)
+
+
+def require_utf8(connection: Connection, place: str) -> None:
+    """Refuse a database that cannot hold every id.
+
+    Raises:
+        StoreUnavailable: With `Reason.SCHEMA`.
+    """
+    encoding = connection.server_encoding
+    if encoding != "UTF8":
+        message = f"{place}: the database's encoding is {encoding}; create it with UTF8"
+        raise StoreUnavailable(Reason.SCHEMA, message)

@@ -1,0 +1,193 @@
+"""Orders in PostgreSQL."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from typing import Final, TypeVar
+
+from orders_core import (
+    Amount,
+    Order,
+    OrderId,
+    Outcome,
+    Reason,
+    StoreUnavailable,
+    Totals,
+    judge,
+)
+from orders_postgres.connection import Connection, Interrupted, Row, connect
+from orders_postgres.pool import (
+    DEFAULT_ACQUIRE_SECONDS,
+    DEFAULT_MAX_AGE_SECONDS,
+    DEFAULT_SIZE,
+    Pool,
+)
+from orders_postgres.schema import require_schema, require_utf8
+from orders_postgres.url import DatabaseUrl
+
+_INSERT: Final = """
+INSERT INTO orders (id, amount)
+SELECT * FROM unnest($1::text[], $2::numeric[])
+ON CONFLICT (id) DO NOTHING
+RETURNING id
+"""
+_GET: Final = "SELECT id, amount FROM orders WHERE id = ANY ($1::text[])"
+_PAGE: Final = "SELECT id, amount FROM orders ORDER BY id LIMIT $1"
+_PAGE_AFTER: Final = "SELECT id, amount FROM orders WHERE id > $1 ORDER BY id LIMIT $2"
+_PAGE_BEFORE: Final = "SELECT id, amount FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2"
+_TOTALS: Final = "SELECT count(*), coalesce(sum(amount), 0.00) FROM orders"
+_FLUSHES: Final = "SELECT current_setting('synchronous_commit') <> 'off'"
+_FLUSH: Final = "SET synchronous_commit = on"
+
+_Result = TypeVar("_Result")
+
+
+class PostgresStore:
+    """An `OrderStore` in a PostgreSQL database. Safe to share by threads.
+
+    Each commit is flushed to the disk before it is reported. Work whose connection is lost is
+    done once more on another one; every statement is such that doing it twice is doing it once.
+    """
+
+    def __init__(
+        self,
+        url: DatabaseUrl,
+        *,
+        connections: int = DEFAULT_SIZE,
+        acquire_seconds: float = DEFAULT_ACQUIRE_SECONDS,
+        max_age_seconds: float = DEFAULT_MAX_AGE_SECONDS,
+    ) -> None:
+        """Take the database's URL; nothing is opened yet.
+
+        Args:
+            url: The database, as a role that may SELECT and INSERT.
+            connections: Connections at most, hence calls that run at once.
+            acquire_seconds: How long a call waits for a connection.
+            max_age_seconds: How long a connection is used at most, so that new certificates
+                and passwords come into use.
+        """
+        self._url = url
+        self._pool = Pool(
+            self._connect,
+            size=connections,
+            acquire_seconds=acquire_seconds,
+            max_age_seconds=max_age_seconds,
+        )
+
+    def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
+        """Store the orders as one batch; see `OrderStore.add`."""
+        if not orders:
+            return ()
+        if atomic and len(orders) > 1:
+            return self._run(lambda connection: self._add_all_or_none(connection, orders))
+        return self._run(lambda connection: self._add(connection, orders))
+
+    def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
+        """Look up orders; see `OrderStore.get`."""
+        if not ids:
+            return ()
+        amounts = self._run(lambda connection: _amounts(connection, ids))
+        return [
+            Order(order_id, amounts[order_id]) if order_id in amounts else None for order_id in ids
+        ]
+
+    def page(
+        self,
+        limit: int,
+        *,
+        after: OrderId | None = None,
+        before: OrderId | None = None,
+    ) -> Sequence[Order]:
+        """Read the orders next to an id; see `OrderStore.page`."""
+        if before is not None:
+            rows = self._rows(_PAGE_BEFORE, before.value, limit)[::-1]
+        elif after is not None:
+            rows = self._rows(_PAGE_AFTER, after.value, limit)
+        else:
+            rows = self._rows(_PAGE, limit)
+        return [Order(order_id, amount) for order_id, amount in rows]
+
+    def totals(self) -> Totals:
+        """Count and sum; see `OrderStore.totals`."""
+        ((count, amount),) = self._rows(_TOTALS)
+        return Totals(count, Decimal(amount))
+
+    def check(self) -> None:
+        """Read from the database and compare its schema version; see `OrderStore.check`."""
+        self._run(lambda connection: require_schema(connection, self._url.place))
+
+    def close(self) -> None:
+        """Close every connection; see `OrderStore.close`."""
+        self._pool.close()
+
+    def _connect(self) -> Connection:
+        connection = connect(self._url)
+        try:
+            require_utf8(connection, self._url.place)
+            require_schema(connection, self._url.place)
+            ((flushes,),) = connection.run(_FLUSHES)
+            if not flushes:
+                connection.script(_FLUSH)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _run(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Do the work; when it is interrupted, do it once more, from its start."""
+        with suppress(Interrupted), self._pool.connection() as connection:
+            return work(connection)
+        with self._pool.connection() as connection:
+            return work(connection)
+
+    def _rows(self, statement: str, *values: str | int) -> Sequence[Row]:
+        return self._run(lambda connection: connection.run(statement, *values))
+
+    def _add(self, connection: Connection, orders: Sequence[Order]) -> Sequence[Outcome]:
+        """Insert what is not there, then compare what was.
+
+        A statement of its own compares: it sees what others committed while the first one
+        waited for them.
+        """
+        firsts: dict[str, Order] = {}
+        for order in orders:
+            firsts.setdefault(order.id.value, order)
+        # In one order for all writers, so that none waits for another in a circle.
+        ids = sorted(firsts)
+        rows = connection.run(
+            _INSERT,
+            _array(ids),
+            _array(str(firsts[each].amount) for each in ids),
+        )
+        created = {order_id for (order_id,) in rows}
+        known = [firsts[each].id for each in ids if each not in created]
+        stored = _amounts(connection, known) if known else {}
+        if len(stored) < len(known):
+            message = f"{self._url.place}: orders were neither stored nor found"
+            raise StoreUnavailable(Reason.FAILED, message)
+        return judge(orders, stored)
+
+    def _add_all_or_none(
+        self,
+        connection: Connection,
+        orders: Sequence[Order],
+    ) -> Sequence[Outcome]:
+        with connection.transaction():
+            outcomes = self._add(connection, orders)
+            if Outcome.CONFLICT in outcomes:
+                connection.undo()
+        return outcomes
+
+
+def _amounts(connection: Connection, ids: Iterable[OrderId]) -> Mapping[OrderId, Amount]:
+    rows = connection.run(_GET, _array({order_id.value for order_id in ids}))
+    return {OrderId(order_id): Amount(amount) for order_id, amount in rows}
+
+
+def _array(texts: Iterable[str]) -> str:
+    """Write an array as PostgreSQL reads it ("Array Input and Output Syntax"), all quoted.
+
+    pg8000 quotes only where it deems it needed, and sends the text `null` as NULL.
+    """
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"

@@ -1,0 +1,62 @@
+"""What a TLS connection to the database trusts and shows, read from files each time."""
+
+import ssl
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orders_core import Reason, StoreUnavailable
+from orders_postgres.url import DatabaseUrl, SslMode
+
+_ROOT_USER = 0
+
+
+def client_context(url: DatabaseUrl) -> ssl.SSLContext:
+    """Build the TLS settings of one connection from the files as they are now.
+
+    Raises:
+        StoreUnavailable: With `Reason.TLS` when a file cannot be read, does not hold what it
+            should, or is a private key that others may read.
+    """
+    # Not create_default_context: since Python 3.13 that refuses authorities, common in private
+    # networks and accepted by libpq, whose certificates leave optional extensions out.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = url.sslmode is SslMode.VERIFY_FULL
+    if url.sslrootcert is not None:
+        with _named(url, f"sslrootcert {url.sslrootcert}"):
+            context.load_verify_locations(url.sslrootcert)
+    elif url.sslmode is SslMode.REQUIRE:
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    if url.sslcrl is not None:
+        with _named(url, f"sslcrl {url.sslcrl}"):
+            context.load_verify_locations(url.sslcrl)
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    if url.sslcert is not None and url.sslkey is not None:
+        with _named(url, f"sslcert {url.sslcert} with sslkey {url.sslkey}"):
+            _refuse_exposed_key(url.sslkey)
+            # With an empty password an encrypted key is an error; with none OpenSSL would ask
+            # for it on the terminal.
+            context.load_cert_chain(url.sslcert, url.sslkey, password="")
+    return context
+
+
+def _refuse_exposed_key(path: Path) -> None:
+    """Apply libpq's rule (PostgreSQL, "Client Certificates"): 0600, or 0640 if root owns it."""
+    status = path.stat()
+    allowed = 0o640 if status.st_uid == _ROOT_USER else 0o600
+    if stat.S_IMODE(status.st_mode) & 0o077 & ~allowed:
+        raise ssl.SSLError(f"others may read the private key; {allowed:04o} is the widest mode")
+
+
+@contextmanager
+def _named(url: DatabaseUrl, files: str) -> Iterator[None]:
+    """Say which files an error is about: Python's own message often does not."""
+    try:
+        yield
+    except OSError as error:
+        message = f"{url.place}: cannot use {files}: {error.strerror or error}"
+        raise StoreUnavailable(Reason.TLS, message) from error

@@ -1,0 +1,55 @@
+"""A file that is written whole or not at all."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Final
+
+_NEW_FILE_MODE: Final = 0o600
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write to, which takes the place of `path` when all went well.
+
+    Until then, and for ever when something fails, what is at `path` stays as it was. A new file
+    can be read by its owner alone; one that was there keeps its mode. When this ends, the file
+    is on the disk.
+
+    Raises:
+        OSError: The file cannot be written, or what is at `path` is no regular file: a device
+            must not be replaced.
+    """
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else _NEW_FILE_MODE
+    try:
+        # Beside the target, since a rename works within one file system only.
+        file = NamedTemporaryFile(dir=target.parent, prefix=".orders-", delete=False)  # noqa: SIM115 - renamed below
+    except OSError as error:
+        raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
+    try:
+        with file:
+            yield file.file
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        Path(file.name).replace(target)
+    except BaseException:
+        Path(file.name).unlink()
+        raise
+    _flush_folder(target.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the rename itself last: it is a change of the folder (fsync(2))."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

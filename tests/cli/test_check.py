@@ -1,0 +1,151 @@
+"""`orders check`: the whole configuration, where it came from, and whether the database answers."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from orders_cli.exits import Exit
+from tests.cli.command import Orders
+from tests.postgres_server import PASSWORD, SERVICE, OrdersDatabase
+
+DEFAULTS = """\
+# database_url = "sqlite:///orders.db"  # default
+# database_password = ""  # default
+listen = "127.0.0.1:8000"  # default
+ops_listen = "127.0.0.1:9000"  # default
+currency = "USD"  # default
+allowed_hosts = ""  # default
+# the database answers and has the schema that this release needs
+"""
+
+GIVEN = """\
+# database_url = "sqlite:///data/caf%C3%A9.db"  # environment DATABASE_URL
+# database_password = ""  # default
+listen = "[::1]:80"  # flag --listen
+ops_listen = "localhost:0"  # orders.toml
+currency = "EUR"  # environment ORDERS_CURRENCY
+allowed_hosts = "a.example,b.example"  # orders.toml
+# the database answers and has the schema that this release needs
+"""
+
+TOML = """\
+listen = "192.0.2.1:1"
+ops_listen = "localhost:0"
+currency = "CHF"
+allowed_hosts = ["B.example", "a.example"]
+"""
+
+
+def test_it_prints_the_defaults(orders: Orders) -> None:
+    ended = orders("check")
+    assert (ended.status, ended.out, ended.err) == (Exit.DONE, DEFAULTS, "")
+
+
+def test_it_prints_what_was_given_and_where(orders: Orders) -> None:
+    Path("orders.toml").write_text(TOML)
+    Path("data").mkdir()
+    ended = orders(
+        *("check", "--config", "orders.toml", "--listen", "[::1]:80"),
+        ORDERS_CURRENCY="EUR",
+        ORDERS_LISTEN="192.0.2.2:2",
+        DATABASE_URL="sqlite:///data/café.db",
+    )
+    assert (ended.status, ended.out, ended.err) == (Exit.DONE, GIVEN, "")
+    assert Path("data/café.db").exists()
+
+
+def test_what_it_prints_is_a_configuration_file_for_the_same_configuration(orders: Orders) -> None:
+    printed = orders("check", ORDERS_LISTEN="[::1]:1", ORDERS_ALLOWED_HOSTS="x, *").out
+    Path("printed.toml").write_text(printed)
+    again = orders("check", ORDERS_CONFIG="printed.toml").out
+    assert tomllib.loads(again) == tomllib.loads(printed)
+    assert tomllib.loads(again)["allowed_hosts"] == "*,x"
+
+
+def test_it_tells_all_problems_at_once_and_exits_with_78(orders: Orders) -> None:
+    Path("orders.toml").write_text('listen = 8000\ncolour = "red"\n')
+    ended = orders(
+        *("check", "--config", "orders.toml", "--ops-listen", "nowhere"),
+        DATABASE_URL="mysql://localhost",
+        ORDERS_CURRENCY="JPY",
+        ORDERS_ALLOWED_HOSTS="orders.example:80",
+    )
+    assert (ended.status, ended.out) == (Exit.CONFIGURATION, "")
+    assert [line.partition(": ")[2].partition(":")[0] for line in ended.err.splitlines()] == [
+        "orders.toml",
+        "orders.toml",
+        "database_url (environment DATABASE_URL)",
+        "ops_listen (flag --ops-listen)",
+        "currency (environment ORDERS_CURRENCY)",
+        "allowed_hosts (environment ORDERS_ALLOWED_HOSTS)",
+    ]
+
+
+def test_a_database_that_does_not_answer_is_told_behind_the_configuration(orders: Orders) -> None:
+    ended = orders("check", "--database-url", "sqlite:///missing/orders.db")
+    assert ended.status == Exit.UNAVAILABLE
+    assert ended.out.count("\n") == 6
+    assert ended.err.startswith("orders: missing/orders.db: ")
+    assert ended.err.count("\n") == 1
+
+
+def test_a_postgresql_database_answers(orders: Orders, orders_database: OrdersDatabase) -> None:
+    url = orders_database.server.url_text(orders_database.name)
+    ended = orders("check", DATABASE_URL=url)
+    assert (ended.status, ended.err) == (Exit.DONE, "")
+    assert f'# database_url = "postgresql://{SERVICE}:***@127.0.0.1:' in ended.out
+    assert PASSWORD not in ended.out
+
+
+CANARY = "canary-7391"
+URL = "postgresql://me@127.0.0.1:1/mine?sslmode=disable"
+URL_WITH_CANARY = f"postgresql://me:{CANARY}@127.0.0.1:1/mine?sslmode=disable"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [
+        ([], {"DATABASE_URL": URL_WITH_CANARY}),
+        ([], {"DATABASE_URL": f"postgresql://me@h:1/mine?password={CANARY}&sslmode=disable&x=1"}),
+        ([], {"DATABASE_URL": f"postgresql://me:{CANARY}@"}),
+        ([], {"DATABASE_URL": f"postgresql://me:{CANARY}"}),
+        ([], {"DATABASE_URL": f"postgresql://me:p@{CANARY}@127.0.0.1/mine"}),
+        ([], {"DATABASE_URL": f"mysql://me:{CANARY}@127.0.0.1/mine"}),
+        ([], {"DATABASE_URL": URL_WITH_CANARY, "DATABASE_PASSWORD": CANARY}),
+        ([], {"DATABASE_URL_FILE": "url"}),
+        ([], {"DATABASE_URL": URL, "DATABASE_PASSWORD": CANARY}),
+        ([], {"DATABASE_URL": URL, "DATABASE_PASSWORD_FILE": "password"}),
+        ([], {"DATABASE_URL": URL, "DATABASE_PASSWORD": CANARY, "DATABASE_PASSWORD_FILE": "url"}),
+        ([], {"DATABASE_PASSWORD": CANARY}),
+        ([], {"ORDERS_CONFIG": "text.toml"}),
+        ([], {"ORDERS_CONFIG": "file.toml"}),
+        ([], {"ORDERS_CONFIG": "unquoted.toml"}),
+        ([], {"ORDERS_CONFIG": "twice.toml"}),
+        ([], {"ORDERS_CONFIG": "list.toml"}),
+        (["--database-url", URL_WITH_CANARY], {}),
+        (["--database-url", f"mysql://me:{CANARY}@127.0.0.1/mine"], {}),
+        (["--database-url", f"sqlite:///me:{CANARY}@127.0.0.1/mine?x=1"], {}),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "export", "migrate"])
+def test_a_password_is_never_printed_wherever_it_was_given(
+    orders: Orders,
+    command: str,
+    arguments: list[str],
+    environ: dict[str, str],
+) -> None:
+    quoted = f'database_url = "{URL}"\ndatabase_password'
+    for name, text in {
+        "url": URL_WITH_CANARY,
+        "password": CANARY,
+        "text.toml": f'{quoted} = "{CANARY}"',
+        "file.toml": f'{quoted}_file = "password"',
+        "unquoted.toml": f"{quoted} = {CANARY}",
+        "twice.toml": f'{quoted} = "{CANARY}"\ndatabase_password = "{CANARY}"',
+        "list.toml": f'{quoted} = ["{CANARY}"]',
+    }.items():
+        Path(name).write_text(text)
+    ended = orders(command, *arguments, **environ)
+    assert ended.status in {Exit.CONFIGURATION, Exit.UNAVAILABLE}
+    assert CANARY not in ended.out + ended.err

@@ -1,0 +1,232 @@
+"""`orders import`: any number of rows, each stored once, each refusal told with its line."""
+
+import signal
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from orders_cli.exits import Exit
+from orders_cli.transfer import BATCH, TOLD
+from orders_core import scan
+from orders_sqlite import SqliteStore
+from tests.cli.command import Orders
+from tests.postgres_server import open_server, wait_until
+
+SAFE = "orders: what is counted is stored; importing the whole file again is safe\n"
+
+
+def stored(orders: Orders) -> dict[str, str]:
+    """Read what the default SQLite file holds."""
+    with closing(SqliteStore(orders.folder / "orders.db")) as store:
+        return {each.id.value: str(each.amount) for batch in scan(store) for each in batch}
+
+
+def counts(created: int = 0, there: int = 0, conflicts: int = 0, malformed: int = 0) -> str:
+    """Write what an import counts."""
+    total = created + there + conflicts + malformed
+    return (
+        f"{total:,} {'order' if total == 1 else 'orders'} read: {created:,} created, "
+        f"{there:,} already there, {conflicts:,} in conflict, {malformed:,} malformed\n"
+    )
+
+
+def csv_of(first: int, last: int) -> bytes:
+    """Write many rows of CSV, without the header."""
+    return b"".join(b"A-%06d,1.00\r\n" % number for number in range(first, last))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"id,amount\r\nA-1,12.30\r\nB-2,0\r\n",
+        b"id,amount\nA-1,12.3\nB-2,0.00",
+        b"\xef\xbb\xbfid,amount\n\nA-1,1230e-2\n\nB-2,0\n",
+        b'{"id":"A-1","amount":12.30}\n{"amount":"0","id":"B-2"}\n',
+        b'\n {"id":"A-1","amount":12.30}\r\n\r\n{"id":"B-2","amount":0}',
+    ],
+)
+def test_the_format_is_seen_from_the_content(orders: Orders, content: bytes) -> None:
+    Path("file").write_bytes(content)
+    ended = orders("import", "file")
+    assert (ended.status, ended.out) == (Exit.DONE, "")
+    assert ended.err == f"orders: {counts(created=2)}"
+    assert stored(orders) == {"A-1": "12.30", "B-2": "0.00"}
+
+
+@pytest.mark.parametrize(
+    ("form", "content"),
+    [("csv", b"id,amount\nA-1,1\n"), ("ndjson", b'{"id":"A-1","amount":1}')],
+)
+def test_the_format_may_be_given(orders: Orders, form: str, content: bytes) -> None:
+    assert orders.read(content, "import", "-", "--format", form).status == Exit.DONE
+    assert stored(orders) == {"A-1": "1.00"}
+
+
+def test_a_given_format_is_not_doubted(orders: Orders) -> None:
+    ended = orders.read(b"id,amount\nA-1,1\n", "import", "-", "--format", "ndjson")
+    assert ended.status == Exit.REFUSED
+    assert f"orders: {counts(malformed=2)}" in ended.err
+
+
+def test_a_database_that_is_away_is_told_before_any_row_is(orders: Orders) -> None:
+    environ = {"DATABASE_URL": "sqlite:///missing/orders.db"}
+    ended = orders.read(b"id,amount\nA-1,x\n", "import", "-", **environ)
+    assert (ended.status, ended.out) == (Exit.UNAVAILABLE, "")
+    assert ended.err.startswith("orders: missing/orders.db: ")
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"id,amount\r\n", b"\xef\xbb\xbfid,amount"])
+def test_a_file_without_orders_says_so(orders: Orders, content: bytes) -> None:
+    ended = orders.read(content, "import", "-")
+    assert (ended.status, ended.err) == (Exit.DONE, f"orders: {counts()}")
+
+
+def test_repeating_an_import_finds_every_order_there(orders: Orders) -> None:
+    orders.read(b"id,amount\nA-1,1\nB-2,2\n", "import", "-")
+    ended = orders.read(b"id,amount\nA-1,1.00\nB-2,2\nC-3,3\n", "import", "-")
+    assert (ended.status, ended.err) == (Exit.DONE, f"orders: {counts(created=1, there=2)}")
+
+
+def test_refused_rows_are_told_with_their_lines_and_stop_no_other(orders: Orders) -> None:
+    orders.read(b"id,amount\nA-1,1\n", "import", "-")
+    rows = [
+        b"id,amount",
+        b"A-1,2",
+        b"B-2,1.005",
+        b"",
+        b"C-3,3",
+        b"C-3,4",
+        b"C-3,3.00",
+        b"D-4",
+        b"\xff,1",
+        b"E-5,5",
+    ]
+    ended = orders.read(b"\n".join(rows), "import", "-")
+    assert (ended.status, ended.out) == (Exit.REFUSED, "")
+    assert ended.err == (
+        "orders: line 2: order 'A-1' is already stored with another amount\n"
+        "orders: line 3: amount has more than two decimal places; it is never rounded\n"
+        "orders: line 6: order 'C-3' is already stored with another amount\n"
+        "orders: line 8: not two comma-separated fields of UTF-8, id and amount\n"
+        "orders: line 9: not two comma-separated fields of UTF-8, id and amount\n"
+        f"orders: {counts(created=2, there=1, conflicts=2, malformed=3)}"
+    )
+    assert stored(orders) == {"A-1": "1.00", "C-3": "3.00", "E-5": "5.00"}
+
+
+def test_refused_rows_of_ndjson_are_told_with_their_lines(orders: Orders) -> None:
+    ended = orders.read(b'{"id":"A-1","amount":1}\n[]\n{"id":"A-1"}\n', "import", "-")
+    assert ended.status == Exit.REFUSED
+    assert [line.partition(": line ")[2][:2] for line in ended.err.splitlines()] == ["2:", "3:", ""]
+
+
+def test_the_first_hundred_refusals_are_told_and_the_others_counted(orders: Orders) -> None:
+    rows = b"".join(b"A-%d,x\n" % number for number in range(TOLD + 23))
+    ended = orders.read(b"id,amount\n" + rows, "import", "-")
+    *told, more, total = ended.err.splitlines(keepends=True)
+    assert [line.split(":")[1] for line in told] == [f" line {2 + each}" for each in range(TOLD)]
+    assert more == "orders: 23 more rows were refused\n"
+    assert total == f"orders: {counts(malformed=TOLD + 23)}"
+
+
+def test_exactly_a_hundred_refusals_are_all_told(orders: Orders) -> None:
+    ended = orders.read(b"id,amount\n" + b"A-1,x\n" * TOLD, "import", "-")
+    assert ended.err.count("\n") == TOLD + 1
+    assert "more rows" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"amount,id\n1,2\n", b"1,2\n3,4\n", b'[{"id":"A-1","amount":1}]', b"\nid,amount\n1,2\n"],
+)
+def test_csv_without_its_header_is_refused_whole(orders: Orders, content: bytes) -> None:
+    ended = orders.read(content, "import", "-")
+    assert (ended.status, ended.out) == (Exit.REFUSED, "")
+    assert ended.err == (
+        "orders: line 1: the first line of CSV must be id,amount "
+        "(it was taken for CSV, since NDJSON begins with {); nothing was stored\n"
+    )
+    assert stored(orders) == {}
+
+
+def test_csv_without_its_header_is_no_guess_when_the_format_was_given(orders: Orders) -> None:
+    ended = orders.read(b"1,2\n", "import", "-", "--format", "csv")
+    assert ended.err == (
+        "orders: line 1: the first line of CSV must be id,amount; nothing was stored\n"
+    )
+
+
+def test_a_file_that_is_not_there_is_named(orders: Orders) -> None:
+    ended = orders("import", "missing.csv")
+    assert (ended.status, ended.out) == (Exit.UNAVAILABLE, "")
+    assert ended.err == "orders: missing.csv: No such file or directory\n"
+
+
+def test_a_folder_is_no_file(orders: Orders) -> None:
+    Path("folder").mkdir()
+    ended = orders("import", "folder")
+    assert (ended.status, ended.err) == (Exit.UNAVAILABLE, "orders: folder: Is a directory\n")
+
+
+def test_what_was_counted_is_stored_when_the_database_fails_in_the_middle(orders: Orders) -> None:
+    orders("migrate")
+    with closing(sqlite3.connect("orders.db")) as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON orders WHEN NEW.id = 'A-002500'"
+            " BEGIN SELECT RAISE(ABORT, 'no more room'); END",
+        )
+    ended = orders.read(b"id,amount\n" + csv_of(0, 2 * BATCH), "import", "-")
+    assert ended.status == Exit.UNAVAILABLE
+    assert ended.err == (
+        f"orders: stopped: {counts(created=BATCH)}{SAFE}orders: orders.db: no more room\n"
+    )
+    assert len(stored(orders)) == BATCH
+
+
+def test_ctrl_c_says_what_is_stored_and_exits_with_130(orders: Orders) -> None:
+    process = orders.start("import", "-", stdin=subprocess.PIPE)
+    with process:
+        assert process.stdin is not None
+        process.stdin.write(b"id,amount\n" + csv_of(0, BATCH + 10))
+        process.stdin.flush()
+        # What was read is stored while the input is still open.
+        wait_until((orders.folder / "orders.db").exists)
+        wait_until(lambda: len(stored(orders)) == BATCH)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert (process.returncode, out) == (Exit.INTERRUPTED, b"")
+    assert err.decode() == f"orders: stopped: {counts(created=BATCH)}{SAFE}"
+    assert len(stored(orders)) == BATCH
+
+
+def test_what_was_counted_is_stored_when_postgresql_is_killed_in_the_middle(
+    orders: Orders,
+) -> None:
+    count = "SELECT count(*) FROM orders"
+    with open_server() as server:
+        database = server.new_database()
+        environ = {"DATABASE_URL": server.url_text(database.name)}
+        with orders.start("import", "-", stdin=subprocess.PIPE, environ=environ) as process:
+            assert process.stdin is not None
+            process.stdin.write(b"id,amount\n" + csv_of(0, BATCH))
+            process.stdin.flush()
+            wait_until(lambda: list(database.run(count)) == [[BATCH]])
+            server.kill()
+            out, err = process.communicate(csv_of(BATCH, 2 * BATCH))
+        assert (process.returncode, out) == (Exit.UNAVAILABLE, b"")
+        stopped, safe, reason = err.decode().splitlines(keepends=True)
+        assert (stopped, safe) == (f"orders: stopped: {counts(created=BATCH)}", SAFE)
+        assert "cannot connect" in reason
+
+        server.start()
+        assert list(database.run(count)) == [[BATCH]]
+        ended = orders.read(
+            b"id,amount\n" + csv_of(0, 2 * BATCH),
+            *("import", "-"),
+            **environ,
+        )
+        assert ended.err == f"orders: {counts(created=BATCH, there=BATCH)}"

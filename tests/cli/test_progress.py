@@ -1,0 +1,163 @@
+"""The progress display: on a terminal only, not too often, and gone at the end."""
+
+import os
+import pty
+import re
+import subprocess
+import tty
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from io import StringIO
+from time import sleep
+from typing import TextIO
+
+import pytest
+
+from orders_cli.exits import Exit
+from orders_cli.progress import SECONDS_BETWEEN, Progress
+from orders_cli.transfer import BATCH
+from orders_core import Order, place_each
+from orders_sqlite import SqliteStore
+from tests.cli.command import Orders
+
+CLEARED = "\r\x1b[K"
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Terminal:
+    """A terminal: what a program writes to it, and what a person sees of that."""
+
+    def __init__(self) -> None:
+        self.screen, self.program_side = pty.openpty()
+        tty.setraw(self.program_side)
+        self.writer: TextIO = os.fdopen(self.program_side, "w", closefd=False)
+
+    def read(self, end: str) -> str:
+        """Read until this was seen; a terminal may give what was written in pieces."""
+        seen = ""
+        while not seen.endswith(end):
+            seen += os.read(self.screen, 4096).decode()
+        return seen
+
+    def close(self) -> None:
+        self.writer.close()
+        os.close(self.program_side)
+        os.close(self.screen)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    """A terminal of its own."""
+    with closing(Terminal()) as opened:
+        yield opened
+
+
+def test_a_terminal_shows_the_count_and_the_rate(terminal: Terminal) -> None:
+    clock = Clock()
+    with Progress(terminal.writer, clock) as progress:
+        clock.now += 2
+        progress.show(90_000)
+        assert terminal.read("\x1b[K") == "\r90,000 orders, 45,000 a second\x1b[K"
+    assert terminal.read("\x1b[K") == CLEARED
+
+
+def test_the_display_is_cleared_when_the_work_fails(terminal: Terminal) -> None:
+    def fail() -> None:
+        clock = Clock()
+        with Progress(terminal.writer, clock) as progress:
+            clock.now += 1
+            progress.show(1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert terminal.read(CLEARED) == f"\r1 orders, 1 a second\x1b[K{CLEARED}"
+
+
+def test_it_changes_at_most_ten_times_a_second(terminal: Terminal) -> None:
+    clock = Clock()
+    progress = Progress(terminal.writer, clock)
+    for count in range(100):
+        progress.show(count)
+        clock.now += 1 / 32
+    progress.clear()
+    shown = [int(each) for each in re.findall(r"(\d+) orders", terminal.read(CLEARED))]
+    # Each fourth of these is the first that is a tenth of a second younger than the last one.
+    assert shown == list(range(4, 100, 4))
+
+
+def test_what_was_never_shown_is_not_cleared(terminal: Terminal) -> None:
+    clock = Clock()
+    with Progress(terminal.writer, clock) as progress:
+        progress.show(1)
+        progress.clear()
+    terminal.writer.write("end")
+    terminal.writer.flush()
+    assert terminal.read("end") == "end"
+
+
+def test_a_file_or_a_pipe_shows_nothing() -> None:
+    clock, file = Clock(), StringIO()
+    with Progress(file, clock) as progress:
+        clock.now += 60
+        progress.show(1_000_000)
+    assert file.getvalue() == ""
+
+
+def test_a_long_import_shows_its_progress_and_leaves_only_its_result(
+    orders: Orders,
+    terminal: Terminal,
+) -> None:
+    # A refused row at the end of each batch: it must not be written into the display.
+    number = 0
+    with orders.start(
+        *("import", "-"),
+        stdin=subprocess.PIPE,
+        stderr=terminal.program_side,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"id,amount\n")
+        seen = ""
+        os.set_blocking(terminal.screen, False)
+        while "orders, " not in seen:
+            rows = [b"A-%d,1\n" % (number + each) for each in range(BATCH - 1)]
+            number += BATCH
+            process.stdin.write(b"".join(rows) + b"refused\n")
+            process.stdin.flush()
+            with suppress(BlockingIOError):
+                seen += os.read(terminal.screen, 4096).decode()
+        process.stdin.close()
+        os.set_blocking(terminal.screen, True)
+        seen += terminal.read("malformed\n")
+    assert process.returncode == Exit.REFUSED
+    assert re.search(r"\r[0-9,]+ orders, [0-9,]+ a second\x1b\[K", seen)
+    left = re.sub(r"\r[^\n\x1b]*\x1b\[K", "", seen).splitlines()
+    assert all(line.startswith("orders: ") for line in left)
+
+
+def test_a_long_export_shows_its_progress_beside_its_output(
+    orders: Orders,
+    terminal: Terminal,
+) -> None:
+    with closing(SqliteStore(orders.folder / "orders.db")) as store:
+        place_each(store, [Order(f"A-{number}", 1) for number in range(12_000)])
+    with orders.start("export", stderr=terminal.program_side) as process:
+        assert process.stdout is not None
+        # It waits for its reader, so that time passes for sure.
+        first = process.stdout.read(1)
+        sleep(2 * SECONDS_BETWEEN)
+        out, _ = process.communicate()
+    assert process.returncode == Exit.DONE
+    assert (first + out).count(b'{"id":"A-') == (first + out).count(b"\n") == 12_000
+    assert re.fullmatch(
+        r"(\r[0-9,]+ orders, [0-9,]+ a second\x1b\[K)+\r\x1b\[K",
+        terminal.read(CLEARED),
+    )

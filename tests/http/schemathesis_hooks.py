@@ -1,0 +1,89 @@
+"""What schemathesis must know beyond the description: two forms of bodies, and two rules in words.
+
+`schemathesis.toml` names this file.
+"""
+
+import csv
+import io
+import json
+from typing import Any, Final
+
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis.core.failures import Failure
+
+from orders_http.orders import cursor_of_id
+from orders_http.records import CSV_HEADER
+from tests.strategies import order_ids
+
+# OpenAPI has no words for parameters that exclude each other; their descriptions say it.
+EXCLUSIVE: Final = {
+    "/orders": ({"id"}, {"after", "limit"}),
+    "/": ({"id"}, {"after"}, {"before"}, {"stored"}),
+}
+
+schemathesis.openapi.format(
+    "orders-cursor",
+    order_ids().map(cursor_of_id),
+)
+schemathesis.openapi.format("uri-reference", st.just("/"))
+
+
+@schemathesis.serializer("application/x-ndjson")
+def write_ndjson(_context: schemathesis.SerializationContext, value: object) -> bytes:
+    """Write the items of an array as lines; anything else as a line of its own."""
+    lines = value if isinstance(value, list) else [value]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+@schemathesis.serializer("text/csv")
+def write_csv(_context: schemathesis.SerializationContext, value: object) -> bytes:
+    """Write the items of an array as rows.
+
+    A cell has no type, so that what should be a text and is none would become one: such a row
+    is written with a cell too many instead.
+    """
+    text = io.StringIO()
+    text.write(f"{CSV_HEADER}\r\n")
+    csv.writer(text).writerows(map(_row, value if isinstance(value, list) else [value]))
+    return text.getvalue().encode(errors="surrogatepass")
+
+
+def _row(value: object) -> list[object]:
+    match value:
+        case {"id": str() as order_id, "amount": str() | int() | float() as amount, **rest} if (
+            not rest and not isinstance(amount, bool)
+        ):
+            return [order_id, amount]
+    return [json.dumps(value), "", ""]
+
+
+@schemathesis.hook
+def filter_failure(
+    _context: schemathesis.HookContext,
+    _failure: Failure,
+    case: schemathesis.Case[Any],
+    response: schemathesis.Response,
+) -> bool:
+    """Keep a failure, unless parameters that exclude each other were refused with 400."""
+    given = set(case.query or {})
+    groups = EXCLUSIVE.get(case.operation.path, ())
+    excluded = sum(not given.isdisjoint(group) for group in groups) > 1
+    return not (excluded and response.status_code == 400)
+
+
+@schemathesis.deserializer("application/x-ndjson")
+def read_ndjson(
+    _context: schemathesis.DeserializationContext, response: schemathesis.Response
+) -> list[object]:
+    """Read lines as the items of an array."""
+    return [json.loads(line) for line in response.content.splitlines()]
+
+
+@schemathesis.deserializer("text/csv")
+def read_csv(
+    _context: schemathesis.DeserializationContext, response: schemathesis.Response
+) -> list[object]:
+    """Read rows as the items of an array."""
+    rows = csv.DictReader(io.StringIO(response.content.decode(), newline=""))
+    return [{"id": row["id"], "amount": float(row["amount"])} for row in rows]

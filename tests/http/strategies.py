@@ -1,0 +1,28 @@
+"""What the tests of the HTTP interface draw from, beyond `tests.strategies`."""
+
+from typing import Final
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from orders_core import Order, OrderId
+from tests.strategies import amounts, id_texts
+
+# What paths, queries, CSV, JSON and logs take apart or give a meaning.
+_PIECES: Final = (
+    *("/", "//", "/../", ".", "..", "%", "%2F", "%00", "%FF", "+", "&", "=", "?", "#", ";", ":"),
+    *(",", '"', '""', "'", "\\", "\\u0000", "<b>", "=1+1", "@", " ", "\u2028", "\ufeff", "\u202e"),
+    *("é", "e\u0301", "🧾", "\U0010ffff", "NaN", "null", "id,amount", "a", "B", "0"),
+)
+
+
+def awkward_id_texts() -> SearchStrategy[str]:
+    """Ids, most of them such as a careless layer would change."""
+    awkward = st.lists(st.sampled_from(_PIECES), min_size=1, max_size=12).map("".join)
+    usable = awkward.map(str.strip).filter(lambda text: text not in {"", ".", ".."})
+    return usable | id_texts()
+
+
+def awkward_orders() -> SearchStrategy[Order]:
+    """Orders with such ids."""
+    return st.builds(Order, awkward_id_texts().map(OrderId), amounts())

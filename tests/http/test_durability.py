@@ -1,0 +1,188 @@
+"""What was acknowledged is kept, and what was accepted is answered, whatever ends the service."""
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from tests.http.wire import Wire, connected
+from tests.postgres_server import wait_until
+from tests.service_process import RunningService, running_service
+
+CLIENTS = 8
+HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[RunningService]:
+    """A service of its own for each test: it will be ended."""
+    with running_service(f"sqlite:///{tmp_path}/orders.db") as running:
+        yield running
+
+
+class Traffic:
+    """Clients that post one order after the other and note what was acknowledged."""
+
+    def __init__(self, service: RunningService) -> None:
+        self.acknowledged: dict[str, str] = {}
+        self.unexpected: list[object] = []
+        self._service = service
+        self._ending = Event()
+        self._threads = [Thread(target=self._post, args=(name,)) for name in range(CLIENTS)]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def join(self) -> None:
+        self._ending.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _post(self, name: int) -> None:
+        connection = self._service.connect()
+        for number in range(100_000):
+            if self._ending.is_set():
+                break
+            order_id, amount = f"{name}-{number}", f"{number}.{name:02}"
+            body = f'{{"id":"{order_id}","amount":{amount}}}'
+            try:
+                connection.request("POST", "/orders", body, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                response.read()
+            except (HTTPException, OSError):
+                # The service has gone; nothing was acknowledged.
+                break
+            if response.status == 201:
+                self.acknowledged[order_id] = amount
+            else:
+                self.unexpected.append((order_id, response.status))
+        connection.close()
+
+
+def stored(service: RunningService) -> dict[str, str]:
+    """List every order, the amounts as they are written."""
+    connection = service.connect()
+    connection.request("GET", "/orders")
+    response = connection.getresponse()
+    assert response.status == 200
+    assert response.getheader("Link") is None, "there are more than a page holds"
+    orders = json.loads(response.read(), parse_float=str)
+    connection.close()
+    return {order["id"]: order["amount"] for order in orders}
+
+
+def test_a_kill_loses_nothing_that_was_acknowledged(service: RunningService) -> None:
+    traffic = Traffic(service)
+    traffic.start()
+    wait_until(lambda: len(traffic.acknowledged) >= 200)
+    service.kill()
+    traffic.join()
+    service.start()
+    found = stored(service)
+    assert traffic.unexpected == []
+    assert traffic.acknowledged.items() <= found.items()
+    # Each client may have had one order under way.
+    assert len(found) <= len(traffic.acknowledged) + CLIENTS
+
+
+def test_a_stop_in_the_middle_of_traffic_loses_nothing_and_doubles_nothing(
+    service: RunningService,
+) -> None:
+    traffic = Traffic(service)
+    traffic.start()
+    wait_until(lambda: len(traffic.acknowledged) >= 200)
+    service.stop()
+    traffic.join()
+    service.start()
+    assert traffic.unexpected == []
+    # What was accepted was also answered, so that both sides know the same.
+    assert stored(service) == traffic.acknowledged
+
+
+def test_requests_that_were_begun_before_the_stop_are_answered(service: RunningService) -> None:
+    body = '{"id":"A","amount":1}'
+    head = (
+        "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    request = (head + body).encode()
+    with connected(service) as one, connected(service) as other, connected(service) as idle:
+        one.send(request[:20])
+        other.send(request[:-1])
+        wait_until_read(idle)
+        service.send_signal(signal.SIGTERM)
+        assert idle.rest() == b"", "an idle connection is closed"
+        one.send(request[20:])
+        other.send(request[-1:])
+        responses = [one.receive(), other.receive()]
+        assert sorted(response.status for response in responses) == [200, 201]
+        assert all(response.closes for response in responses)
+        assert one.rest() == other.rest() == b""
+    assert service.wait() == 0
+    assert "Traceback" not in service.errors()
+
+
+def test_a_stopping_service_accepts_no_new_connection_and_is_not_ready(
+    service: RunningService,
+) -> None:
+    with connected(service) as wire, connected(service) as idle:
+        wire.send(HEALTH[:10])
+        wait_until_read(idle)
+        service.send_signal(signal.SIGTERM)
+        wait_until(lambda: not accepts(service))
+        probe = service.connect_operations()
+        assert ready(probe) == (503, {"status": "not ready", "reasons": ["stopping"]})
+        assert live(probe) == 200
+        probe.close()
+        wire.send(HEALTH[10:])
+        assert wire.receive().status == 200
+    assert service.wait() == 0
+
+
+def wait_until_read(wire: Wire) -> None:
+    """Send a request and read its answer: what others sent before it has then been read too."""
+    wire.send(HEALTH)
+    assert wire.receive().status == 200
+
+
+def accepts(service: RunningService) -> bool:
+    try:
+        socket.create_connection((service.host, service.port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def ready(probe: HTTPConnection) -> tuple[int, object]:
+    probe.request("GET", "/readyz")
+    response = probe.getresponse()
+    return response.status, json.loads(response.read())
+
+
+def live(probe: HTTPConnection) -> int:
+    probe.request("GET", "/livez")
+    response = probe.getresponse()
+    response.read()
+    return response.status
+
+
+def test_an_interrupt_from_the_keyboard_stops_it_gently_too(service: RunningService) -> None:
+    service.send_signal(signal.SIGINT)
+    assert service.wait() == 0
+    assert "Traceback" not in service.errors()
+
+
+def test_the_second_signal_ends_it_at_once(service: RunningService) -> None:
+    with connected(service) as wire, connected(service) as idle:
+        wire.send(HEALTH[:10])
+        wait_until_read(idle)
+        service.send_signal(signal.SIGTERM)
+        wait_until(lambda: not accepts(service))
+        service.send_signal(signal.SIGTERM)
+        assert service.wait() == -signal.SIGTERM

@@ -1,0 +1,40 @@
+"""Nothing that a client sends is more than its own problem."""
+
+import json
+
+import pytest
+
+from tests.http.hostile_requests import HostileRequest, all_requests
+from tests.http.wire import only_response
+from tests.service_process import RunningService
+
+CORPUS = all_requests()
+
+
+def test_the_corpus_is_large_and_without_repetition() -> None:
+    assert len(CORPUS) >= 200
+    assert len({request.name for request in CORPUS}) == len(CORPUS)
+    assert len({request.raw for request in CORPUS}) == len(CORPUS)
+
+
+@pytest.mark.parametrize("request_", CORPUS, ids=lambda request: request.name)
+def test_a_hostile_request_gets_one_clear_answer_and_harms_nobody(
+    sqlite_service: RunningService,
+    request_: HostileRequest,
+) -> None:
+    response = only_response(sqlite_service, request_.raw)
+    # An order that an earlier request stored is a replay.
+    stored = {200, 201} if request_.status == 201 else {request_.status}
+    assert response.status in stored, response.body
+    if response.status >= 400:
+        assert response.headers["content-type"] == "application/problem+json"
+        problem = json.loads(response.body)
+        assert problem["status"] == response.status
+        assert problem["detail"] == problem["error"] != ""
+    assert sqlite_service.is_running()
+    health = sqlite_service.connect()
+    try:
+        health.request("GET", "/health")
+        assert health.getresponse().status == 200
+    finally:
+        health.close()

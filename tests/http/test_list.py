@@ -1,0 +1,191 @@
+"""`GET /orders`: pages by id, in three media types."""
+
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orders_core import MAX_PAGE, Order, OrderId
+from orders_http.app import HttpSettings, create_app
+from orders_http.hosts import HostRule
+from orders_http.orders import cursor_of_id, id_of_cursor
+from orders_http.problems import Problem, ProblemType
+from orders_memory import MemoryStore
+from tests.http.strategies import awkward_id_texts, awkward_orders
+from tests.http.wsgi_client import Answer, WsgiClient
+
+
+@pytest.fixture
+def client(client: WsgiClient) -> WsgiClient:
+    """A client of an application that holds three orders."""
+    for order_id in "CAB":
+        client.post(json.dumps({"id": order_id, "amount": 1}))
+    return client
+
+
+def ids(answer: Answer) -> list[str]:
+    return [order["id"] for order in answer.json()]
+
+
+def next_target(answer: Answer) -> str | None:
+    """Give where the Link header leads."""
+    link = answer.headers.get("link")
+    if link is None:
+        return None
+    target, relation = link.split(">; ")
+    assert relation == 'rel="next"'
+    return target.removeprefix("<")
+
+
+def test_orders_come_by_id(client: WsgiClient) -> None:
+    answer = client.get("/orders")
+    assert (answer.status, ids(answer)) == (200, ["A", "B", "C"])
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["vary"] == "Accept"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert "link" not in answer.headers
+
+
+def test_an_empty_store_gives_an_empty_list_of_each_type() -> None:
+    client = WsgiClient(create_app(MemoryStore(), HttpSettings("USD", HostRule())))
+    assert client.get("/orders").body == b"[]"
+    assert client.get("/orders", Accept="application/x-ndjson").body == b""
+    assert client.get("/orders", Accept="text/csv").body == b"id,amount\r\n"
+
+
+def test_the_link_leads_on_until_there_is_no_more(client: WsgiClient) -> None:
+    first = client.get("/orders?limit=2")
+    assert ids(first) == ["A", "B"]
+    following = next_target(first)
+    assert following is not None
+    second = client.get(following)
+    assert ids(second) == ["C"]
+    assert next_target(second) is None
+
+
+def test_a_full_last_page_has_no_link(client: WsgiClient) -> None:
+    assert next_target(client.get("/orders?limit=3")) is None
+
+
+def test_under_a_prefix_the_link_holds_it(client: WsgiClient) -> None:
+    mounted = WsgiClient(client.application, {"SCRIPT_NAME": "/shop"})
+    target = next_target(mounted.get("/orders?limit=1"))
+    assert target is not None
+    assert target.startswith("/shop/orders?")
+
+
+def test_csv_has_a_header_and_says_so(client: WsgiClient) -> None:
+    answer = client.get("/orders", Accept="text/csv")
+    assert answer.body == b"id,amount\r\nA,1.00\r\nB,1.00\r\nC,1.00\r\n"
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
+
+
+def test_ndjson_has_an_order_in_each_line(client: WsgiClient) -> None:
+    answer = client.get("/orders?limit=2", Accept="application/x-ndjson")
+    assert answer.body == b'{"id":"A","amount":1.00}\n{"id":"B","amount":1.00}\n'
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert "link" in answer.headers
+
+
+def test_each_media_type_has_an_entity_tag_of_its_own(client: WsgiClient) -> None:
+    types = ("application/json", "application/x-ndjson", "text/csv")
+    tags = {each: client.get("/orders", Accept=each).headers["etag"] for each in types}
+    assert len(set(tags.values())) == 3
+    for each, tag in tags.items():
+        answer = client.get("/orders", Accept=each, If_None_Match=tag)
+        assert (answer.status, answer.body) == (304, b"")
+        assert answer.headers["vary"] == "Accept"
+
+
+def test_a_new_order_changes_the_entity_tag(client: WsgiClient) -> None:
+    tag = client.get("/orders").headers["etag"]
+    client.post('{"id":"D","amount":1}')
+    assert client.get("/orders", If_None_Match=tag).status == 200
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/xml, image/*", "*/*;q=0"])
+def test_a_client_that_accepts_no_offered_type_is_told(client: WsgiClient, accept: str) -> None:
+    answer = client.get("/orders", Accept=accept)
+    assert (answer.status, answer.problem()) == (406, "not-acceptable")
+    assert "application/json, application/x-ndjson, text/csv" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("limit", ["1", "01", str(MAX_PAGE), f"0{MAX_PAGE}"[-5:]])
+def test_a_limit_in_range_is_taken(client: WsgiClient, limit: str) -> None:
+    assert client.get(f"/orders?limit={limit}").status == 200
+
+
+@pytest.mark.parametrize(
+    "limit",
+    ["", "0", "-1", "+1", "1.0", "1e2", "ten", " 1", "%D9%A1", str(MAX_PAGE + 1), "9" * 5_000],
+)
+def test_any_other_limit_is_refused(client: WsgiClient, limit: str) -> None:
+    answer = client.get(f"/orders?limit={limit}")
+    assert (answer.status, answer.problem()) == (400, "invalid-query")
+    assert f"1 to {MAX_PAGE}" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["offset=1", "limit=1&limit=1", "&".join(f"x{n}=" for n in range(17)), "limit=%FF", "%FF=1"],
+)
+def test_a_query_that_cannot_be_understood_is_refused(client: WsgiClient, query: str) -> None:
+    answer = client.get(f"/orders?{query}")
+    assert (answer.status, answer.problem()) == (400, "invalid-query")
+
+
+def test_the_bytes_of_a_query_are_utf_8(client: WsgiClient) -> None:
+    # A server hands raw bytes on as Latin-1 (PEP 3333).
+    assert client.get("/orders?id=\xc3\xa9").problem() == "order-not-found"
+    assert client.get("/orders?id=\xe9").problem() == "invalid-query"
+
+
+def test_a_cursor_need_not_be_of_a_stored_order(client: WsgiClient) -> None:
+    assert ids(client.get(f"/orders?after={cursor_of_id(OrderId('AA'))}")) == ["B", "C"]
+
+
+@given(awkward_id_texts())
+def test_a_cursor_reads_as_the_id_it_was_made_of(text: str) -> None:
+    cursor = cursor_of_id(OrderId(text))
+    assert quote(cursor, safe="") == cursor
+    assert id_of_cursor(cursor) == OrderId(text)
+
+
+@given(st.text() | st.text("ABCDEFabcdef0189-_=+/", max_size=20) | st.binary().map(repr))
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    refusal: ProblemType | None
+    try:
+        order_id = id_of_cursor(text)
+    except Problem as problem:
+        refusal = problem.type
+    else:
+        # A forged cursor that is well made tells nothing that an id would not.
+        refusal = None if cursor_of_id(order_id) == text else ProblemType.INTERNAL_ERROR
+    assert refusal in {None, ProblemType.INVALID_QUERY}
+
+
+@pytest.mark.parametrize("cursor", ["", "A", "QQ==", "QR", "Lg", "é", "Q Q", "/+8", "7aCA"])
+def test_a_forged_cursor_is_answered_400(client: WsgiClient, cursor: str) -> None:
+    answer = client.get(f"/orders?after={quote(cursor)}")
+    assert (answer.status, answer.problem()) == (400, "invalid-query")
+    assert "Link" in answer.json()["detail"]
+
+
+@given(st.lists(awkward_orders(), max_size=12, unique_by=lambda order: order.id), st.integers(1, 5))
+def test_a_scan_along_the_links_sees_every_order_once_and_by_id(
+    orders: list[Order],
+    limit: int,
+) -> None:
+    store = MemoryStore()
+    store.add(orders)
+    client = WsgiClient(create_app(store, HttpSettings("USD", HostRule())))
+    seen: list[str] = []
+    target: str | None = f"/orders?limit={limit}"
+    while target is not None:
+        answer = client.get(target)
+        assert len(ids(answer)) <= limit
+        seen += ids(answer)
+        target = next_target(answer)
+    assert seen == sorted(order.id.value for order in orders)

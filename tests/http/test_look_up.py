@@ -1,0 +1,110 @@
+"""`GET /orders/{id}` and `GET /orders?id=`."""
+
+import json
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import given
+
+from orders_core import Order
+from orders_http.app import HttpSettings, create_app
+from orders_http.hosts import HostRule
+from orders_memory import MemoryStore
+from tests.http.strategies import awkward_orders
+from tests.http.wsgi_client import WsgiClient
+
+BOTH = pytest.mark.parametrize("target", ["/orders/A-1", "/orders?id=A-1"])
+
+
+@pytest.fixture
+def client(client: WsgiClient) -> WsgiClient:
+    """A client of an application that holds one order."""
+    client.post('{"id":"A-1","amount":12.30}')
+    return client
+
+
+@BOTH
+def test_a_stored_order_is_found(client: WsgiClient, target: str) -> None:
+    answer = client.get(target)
+    assert (answer.status, answer.body) == (200, b'{"id":"A-1","amount":12.30}')
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("target", ["/orders/A-2", "/orders?id=A-2", "/orders/a-1"])
+def test_an_id_that_is_not_stored_is_not_found(client: WsgiClient, target: str) -> None:
+    answer = client.get(target)
+    assert (answer.status, answer.problem()) == (404, "order-not-found")
+
+
+@pytest.mark.parametrize(
+    "order_id",
+    ["A-1%0A", "%0AA-1", "A-1%00", "%20A-1", ".", "..", "x" * 129, "%7F", "A-1%0D%0A"],
+)
+def test_an_id_that_no_order_can_have_is_not_found_and_told_why(
+    client: WsgiClient,
+    order_id: str,
+) -> None:
+    for target in (f"/orders/{order_id}", f"/orders?id={order_id}"):
+        answer = client.get(target)
+        assert (answer.status, answer.problem()) == (404, "order-not-found"), target
+        assert "no order can have such an id" in answer.json()["detail"]
+
+
+def test_an_empty_id_is_not_found(client: WsgiClient) -> None:
+    assert client.get("/orders?id=").problem() == "order-not-found"
+    assert client.get("/orders/").problem() == "not-found"
+
+
+@given(awkward_orders())
+def test_every_order_is_found_by_path_and_by_query(order: Order) -> None:
+    client = WsgiClient(create_app(MemoryStore(), HttpSettings("USD", HostRule())))
+    created = client.post(json.dumps({"id": order.id.value, "amount": str(order.amount)}))
+    for target in (
+        f"/orders/{quote(order.id.value, safe='')}",
+        f"/orders/{quote(order.id.value)}",  # a slash stands as it is
+        f"/orders?{urlencode({'id': order.id.value})}",
+        f"/orders?{urlencode({'id': order.id.value}, quote_via=quote)}",
+    ):
+        found = client.get(target)
+        assert (found.status, found.body) == (200, created.body), target
+
+
+@BOTH
+def test_a_client_that_has_the_order_is_not_sent_it_again(client: WsgiClient, target: str) -> None:
+    tag = client.get(target).headers["etag"]
+    for known in (tag, f"W/{tag}", f'"x", {tag}', f'"a,b",{tag} ', "*", " * "):
+        answer = client.get(target, If_None_Match=known)
+        assert (answer.status, answer.body) == (304, b""), known
+        assert answer.headers["etag"] == tag
+        assert answer.headers["cache-control"] == "no-cache"
+        assert "content-type" not in answer.headers
+
+
+@BOTH
+def test_a_client_that_has_something_else_is_sent_the_order(
+    client: WsgiClient,
+    target: str,
+) -> None:
+    tag = client.get(target).headers["etag"]
+    for known in ('"x"', tag.strip('"'), f"w/{tag[:-1]}", "", '"*"', tag[:-2] + '"'):
+        assert client.get(target, If_None_Match=known).status == 200, known
+
+
+def test_what_is_not_there_is_never_unmodified(client: WsgiClient) -> None:
+    assert client.get("/orders/A-2", If_None_Match="*").status == 404
+
+
+@BOTH
+def test_a_client_that_accepts_no_json_is_told(client: WsgiClient, target: str) -> None:
+    answer = client.get(target, Accept="text/csv")
+    assert (answer.status, answer.problem()) == (406, "not-acceptable")
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/orders/A-1?x=1", "/orders?id=A-1&limit=1", "/orders?id=A-1&id=A-1", "/orders?id=A-1&after="],
+)
+def test_a_query_that_says_more_is_refused(client: WsgiClient, target: str) -> None:
+    answer = client.get(target)
+    assert (answer.status, answer.problem()) == (400, "invalid-query")

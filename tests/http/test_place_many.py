@@ -1,0 +1,185 @@
+"""`POST /orders` with many orders, as NDJSON and as CSV."""
+
+import pytest
+
+from orders_http.orders import MAX_BULK_BYTES, MAX_BULK_ROWS
+from tests.http.wsgi_client import WsgiClient
+
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+
+TWO_ORDERS = {
+    NDJSON: '{"id":"A","amount":1}\n{"amount":"2.5","id":"B"}\n',
+    CSV: 'id,amount\r\nA,1\r\n"B",2.5\r\n',
+}
+BOTH = pytest.mark.parametrize("content_type", [NDJSON, CSV])
+
+
+def lines(content_type: str, *orders: tuple[str, str]) -> str:
+    """Write orders, so that the first stands in line 1 of NDJSON and line 2 of CSV."""
+    if content_type == CSV:
+        return "".join(f"{a},{b}\r\n" for a, b in (("id", "amount"), *orders))
+    return "".join(f'{{"id":"{a}","amount":"{b}"}}\n' for a, b in orders)
+
+
+def first_line(content_type: str) -> int:
+    return 2 if content_type == CSV else 1
+
+
+@BOTH
+def test_all_orders_are_stored_and_counted(client: WsgiClient, content_type: str) -> None:
+    answer = client.post(TWO_ORDERS[content_type], content_type)
+    assert (answer.status, answer.json()) == (200, {"created": 2, "replayed": 0})
+    assert client.get("/orders").body == b'[{"id":"A","amount":1.00},{"id":"B","amount":2.50}]'
+
+
+@BOTH
+def test_what_is_stored_already_is_counted_apart(client: WsgiClient, content_type: str) -> None:
+    client.post('{"id":"B","amount":2.50}')
+    answer = client.post(TWO_ORDERS[content_type], content_type)
+    assert (answer.status, answer.json()) == (200, {"created": 1, "replayed": 1})
+    again = client.post(TWO_ORDERS[content_type], content_type)
+    assert (again.status, again.json()) == (200, {"created": 0, "replayed": 2})
+
+
+@BOTH
+def test_an_order_twice_in_one_body_is_a_replay(client: WsgiClient, content_type: str) -> None:
+    answer = client.post(lines(content_type, ("A", "1"), ("A", "1.00")), content_type)
+    assert answer.json() == {"created": 1, "replayed": 1}
+
+
+@BOTH
+def test_a_conflict_stores_nothing_and_names_each_line(
+    client: WsgiClient,
+    content_type: str,
+) -> None:
+    client.post('{"id":"B","amount":1}')
+    body = lines(content_type, ("A", "1"), ("B", "2"), ("C", "1"), ("C", "2"))
+    answer = client.post(body, content_type)
+    assert (answer.status, answer.problem()) == (409, "order-conflict")
+    first = first_line(content_type)
+    assert [error["line"] for error in answer.json()["errors"]] == [first + 1, first + 3]
+    assert "nothing was stored" in answer.json()["detail"]
+    assert "and 1 more" in answer.json()["detail"]
+    assert client.get("/orders").body == b'[{"id":"B","amount":1.00}]'
+
+
+@BOTH
+def test_orders_that_are_not_acceptable_store_nothing_and_are_named_by_line(
+    client: WsgiClient,
+    content_type: str,
+) -> None:
+    body = lines(content_type, ("A", "1"), ("B", "1.005"), ("C", "1"), (".", "1"))
+    answer = client.post(body, content_type)
+    assert (answer.status, answer.problem()) == (422, "invalid-order")
+    first = first_line(content_type)
+    assert [error["line"] for error in answer.json()["errors"]] == [first + 1, first + 3]
+    assert client.get("/orders").body == b"[]"
+
+
+@BOTH
+def test_one_line_that_cannot_be_read_makes_the_body_malformed(
+    client: WsgiClient,
+    content_type: str,
+) -> None:
+    body = lines(content_type, ("A", "1.005")) + '{"id":\n'
+    answer = client.post(body, content_type)
+    assert (answer.status, answer.problem()) == (400, "malformed-body")
+    assert len(answer.json()["errors"]) == 2
+    assert client.get("/orders").body == b"[]"
+
+
+@BOTH
+def test_a_body_without_an_order_is_refused(client: WsgiClient, content_type: str) -> None:
+    for body in ("", "\n\r\n", lines(content_type)):
+        answer = client.post(body, content_type)
+        assert (answer.status, answer.problem()) == (400, "malformed-body"), body
+
+
+@BOTH
+def test_as_many_orders_as_allowed_are_stored_and_not_one_more(
+    client: WsgiClient,
+    content_type: str,
+) -> None:
+    rows = [(f"{number:04}", "1") for number in range(MAX_BULK_ROWS + 1)]
+    answer = client.post(lines(content_type, *rows), content_type)
+    assert (answer.status, answer.problem()) == (413, "body-too-large")
+    assert client.get("/orders").body == b"[]"
+    answer = client.post(lines(content_type, *rows[:MAX_BULK_ROWS]), content_type)
+    assert (answer.status, answer.json()) == (200, {"created": MAX_BULK_ROWS, "replayed": 0})
+
+
+@BOTH
+def test_1_mib_is_taken_and_one_byte_more_is_not(client: WsgiClient, content_type: str) -> None:
+    order = lines(content_type, ("A", "1"))
+    padding = "\n" * (MAX_BULK_BYTES - len(order))
+    assert client.post(order + padding, content_type).status == 200
+    answer = client.post(order + padding + "\n", content_type)
+    assert (answer.status, answer.problem()) == (413, "body-too-large")
+
+
+@BOTH
+def test_line_ends_may_be_of_either_kind_and_the_last_may_lack(
+    client: WsgiClient,
+    content_type: str,
+) -> None:
+    body = TWO_ORDERS[content_type].replace("\r\n", "\n")
+    assert client.post(body, content_type).json()["created"] == 2
+    assert client.post(body.replace("\n", "\r\n").strip(), content_type).json()["replayed"] == 2
+
+
+@BOTH
+def test_a_line_longer_than_any_order_is_refused_and_the_next_ones_are_read(
+    client: WsgiClient,
+    content_type: str,
+) -> None:
+    body = lines(content_type, ("A", "1" * 20_000), ("B", "2"), ("", "1"))
+    answer = client.post(body, content_type)
+    assert answer.problem() == "malformed-body"
+    first = first_line(content_type)
+    too_long, invalid = answer.json()["errors"]
+    assert (too_long["line"], invalid["line"]) == (first, first + 2)
+    assert "longer than 8192 bytes" in too_long["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["A,1\r\n", "amount,id\r\n1,A\r\n", "ID,Amount\r\nA,1\r\n", '"id",amount\r\nA,1\r\n'],
+)
+def test_csv_without_its_header_is_refused(client: WsgiClient, body: str) -> None:
+    answer = client.post(body, CSV)
+    assert (answer.status, answer.problem()) == (400, "malformed-body")
+    assert answer.json()["errors"][0]["line"] == 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["A", "A,1,2", '"A,1', 'A"B",1,', '"A"B,1', "A\rB,1", " ", "\xff"],
+)
+def test_a_row_of_csv_that_is_not_two_fields_of_utf_8_is_refused(
+    client: WsgiClient,
+    row: str,
+) -> None:
+    answer = client.post(b"id,amount\r\n" + row.encode("latin-1") + b"\r\n", CSV)
+    assert (answer.status, answer.problem()) == (400, "malformed-body")
+    assert answer.json()["errors"][0]["line"] == 2
+
+
+def test_csv_may_begin_with_a_byte_order_mark_as_spreadsheets_write_it(
+    client: WsgiClient,
+) -> None:
+    assert client.post("\ufeffid,amount\r\nA,1\r\n", CSV).json()["created"] == 1
+
+
+def test_csv_may_quote_what_it_must(client: WsgiClient) -> None:
+    client.post('id,amount\r\n"a ""b"", c",1\r\n', CSV)
+    assert client.get("/orders?id=a+%22b%22,+c").status == 200
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[]", "1", '\ufeff{"id":"A","amount":1}', '{"id":"A","amount":1} {"id":"B","amount":1}'],
+)
+def test_a_line_of_ndjson_that_is_not_one_object_is_refused(client: WsgiClient, line: str) -> None:
+    answer = client.post(line, NDJSON)
+    assert (answer.status, answer.problem()) == (400, "malformed-body")

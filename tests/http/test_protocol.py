@@ -1,0 +1,206 @@
+"""What holds at every path: methods, hosts, paths, errors, and an application that is strict."""
+
+from pathlib import Path
+
+import pytest
+
+from orders_http.app import HttpSettings, create_app
+from orders_http.hosts import HostRule
+from orders_memory import MemoryStore
+from orders_sqlite import SqliteStore
+from tests.http.wsgi_client import WsgiClient
+
+PATHS = {
+    "/": "GET, HEAD, OPTIONS, POST",
+    "/orders": "GET, HEAD, OPTIONS, POST",
+    "/orders/A-1": "GET, HEAD, OPTIONS",
+    "/favicon.svg": "GET, HEAD, OPTIONS",
+    "/health": "GET, HEAD, OPTIONS",
+    "/openapi.json": "GET, HEAD, OPTIONS",
+}
+EVERY_PATH = pytest.mark.parametrize(("path", "allow"), PATHS.items())
+
+
+@pytest.fixture
+def client(client: WsgiClient) -> WsgiClient:
+    """A client of an application that holds one order."""
+    client.post('{"id":"A-1","amount":12.30}')
+    return client
+
+
+def test_health_is_exactly_this(client: WsgiClient) -> None:
+    answer = client.get("/health")
+    assert (answer.status, answer.body) == (200, b'{"status":"ok"}')
+    assert answer.headers["content-type"] == "application/json"
+
+
+@EVERY_PATH
+def test_options_tells_the_methods(client: WsgiClient, path: str, allow: str) -> None:
+    answer = client.request("OPTIONS", path)
+    assert (answer.status, answer.body, answer.headers["allow"]) == (204, b"", allow)
+
+
+@EVERY_PATH
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE"])
+def test_a_method_that_a_path_has_not_is_refused_with_those_it_has(
+    client: WsgiClient,
+    path: str,
+    allow: str,
+    method: str,
+) -> None:
+    answer = client.request(method, path)
+    assert (answer.status, answer.problem()) == (405, "method-not-allowed")
+    assert answer.headers["allow"] == allow
+    assert method in answer.json()["detail"]
+
+
+def test_posting_to_an_order_is_refused(client: WsgiClient) -> None:
+    answer = client.post("{}", target="/orders/A-1")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [*PATHS, "/orders/A-2", "/orders?limit=0", "/orders?id=A-1", "/nothing", "/%FF"],
+)
+def test_head_has_the_headers_of_get_and_no_body(client: WsgiClient, target: str) -> None:
+    get, head = client.get(target), client.request("HEAD", target)
+    assert (head.status, head.headers, head.body) == (get.status, get.headers, b"")
+    assert head.headers["content-length"] == str(len(get.body))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nothing", "/orders/", "/Orders", "/health/", "/health%0A", "/orders%2FA-1%00x", "/.", "/ö"],
+)
+def test_a_path_that_there_is_not_is_not_found(client: WsgiClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status == 404
+    assert answer.problem() in {"not-found", "order-not-found"}
+
+
+@pytest.mark.parametrize("path", ["/orders/%FFabc", "/%C0%AF", "/orders/%ED%A0%80", "/orders/%E2"])
+def test_a_path_that_is_not_utf_8_is_refused(client: WsgiClient, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status, answer.problem()) == (400, "malformed-request")
+
+
+@pytest.mark.parametrize("host", ["shop.example", "localhost.shop.example", "127.0.0.1.nip.io"])
+@EVERY_PATH
+def test_a_host_that_is_not_served_is_refused_everywhere(
+    client: WsgiClient,
+    path: str,
+    allow: str,
+    host: str,
+) -> None:
+    for method in allow.split(", "):
+        answer = client.request(method, path, headers={"Host": host})
+        assert answer.status == 421
+        assert method == "HEAD" or answer.problem() == "misdirected-request"
+
+
+def test_a_malformed_host_is_refused(client: WsgiClient) -> None:
+    assert client.get("/health", Host="a/b").problem() == "malformed-request"
+
+
+def test_a_request_of_http_1_0_needs_no_host() -> None:
+    application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
+
+    def without_host(environ: dict[str, object], start_response: object) -> object:
+        del environ["HTTP_HOST"]
+        return application(environ, start_response)  # type: ignore[arg-type]  # passed on
+
+    assert WsgiClient(without_host).get("/health").status == 200  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("target", [*PATHS, "/nothing", "/%FF", "/orders/x"])
+def test_no_browser_guesses_a_type(client: WsgiClient, target: str) -> None:
+    assert client.get(target).headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body", "content_type"),
+    [
+        ("GET", "/orders", "", ""),
+        ("GET", "/orders?id=A-1", "", ""),
+        ("GET", "/orders/A-1", "", ""),
+        ("POST", "/orders", '{"id":"A-1","amount":1}', "application/json"),
+        ("POST", "/orders", '{"id":"A-1","amount":1}', "application/x-ndjson"),
+        ("POST", "/orders", "id,amount\nA-1,1", "text/csv"),
+    ],
+)
+def test_while_the_store_is_away_a_request_is_to_be_sent_again(
+    client_of_store_away: WsgiClient,
+    method: str,
+    target: str,
+    body: str,
+    content_type: str,
+) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    answer = client_of_store_away.request(method, target, body.encode(), headers)
+    assert (answer.status, answer.problem()) == (503, "store-unavailable")
+    assert answer.headers["retry-after"] == "1"
+    assert "no such folder" not in answer.body.decode(), "the reason is for the log alone"
+
+
+@pytest.mark.parametrize("target", ["/health", "/openapi.json", "/favicon.svg"])
+def test_what_needs_no_store_is_answered_while_it_is_away(
+    client_of_store_away: WsgiClient,
+    target: str,
+) -> None:
+    assert client_of_store_away.get(target).status == 200
+
+
+def test_a_store_that_comes_back_is_used_again(tmp_path: Path) -> None:
+    folder = tmp_path / "later"
+    store = SqliteStore(folder / "orders.db")
+    client = WsgiClient(create_app(store, HttpSettings("USD", HostRule())))
+    assert client.get("/orders").status == 503
+    folder.mkdir()
+    assert client.get("/orders").status == 200
+    store.close()
+
+
+def test_every_request_is_observed_under_a_label_of_a_small_set() -> None:
+    seen: list[tuple[str, str, int]] = []
+
+    def observe(route: str, method: str, status: int, seconds: float) -> None:
+        assert seconds >= 0
+        seen.append((route, method, status))
+
+    application = create_app(MemoryStore(), HttpSettings("USD", HostRule()), observe)
+    client = WsgiClient(application)
+    client.get("/orders/A-1")
+    client.get("/orders/A-2%2FB")
+    client.get("/nothing")
+    client.get("/%FF")
+    client.request("DELETE", "/orders")
+    client.request("HEAD", "/health")
+    assert seen == [
+        ("/orders/<id>", "GET", 404),
+        ("/orders/<id>", "GET", 404),
+        ("(none)", "GET", 404),
+        ("(none)", "GET", 400),
+        ("(none)", "(other)", 405),
+        ("/health", "HEAD", 200),
+    ]
+
+
+def test_a_defect_is_left_to_the_server_and_observed_as_500() -> None:
+    seen: list[int] = []
+
+    def observe(route: str, method: str, status: int, seconds: float) -> None:
+        assert (route, method) == ("/orders", "GET")
+        assert seconds >= 0
+        seen.append(status)
+
+    class DefectError(Exception): ...
+
+    class DefectiveStore(MemoryStore):
+        def page(self, *_arguments: object, **_options: object) -> tuple[()]:
+            raise DefectError
+
+    application = create_app(DefectiveStore(), HttpSettings("USD", HostRule()), observe)
+    with pytest.raises(DefectError):
+        WsgiClient(application).get("/orders")
+    assert seen == [500]

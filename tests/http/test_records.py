@@ -1,0 +1,85 @@
+"""Orders as JSON, NDJSON and CSV: what is written reads as what it was."""
+
+import csv
+import io
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orders_core import InvalidOrder, Order
+from orders_http.records import (
+    CSV_HEADER,
+    MalformedRecord,
+    MediaType,
+    order_from_json,
+    order_to_json,
+    read_lines,
+    write_orders,
+)
+from tests.http.strategies import awkward_orders
+
+SOME_ORDERS = st.lists(awkward_orders(), max_size=6)
+
+
+@given(awkward_orders())
+def test_an_order_survives_json(order: Order) -> None:
+    assert order_from_json(order_to_json(order)) == order
+
+
+@given(SOME_ORDERS)
+def test_orders_survive_ndjson(orders: list[Order]) -> None:
+    content = write_orders(orders, MediaType.NDJSON)
+    lines = list(read_lines(io.BytesIO(content), MediaType.NDJSON))
+    assert [line.order for line in lines] == orders
+    assert [line.number for line in lines] == list(range(1, len(orders) + 1))
+
+
+@given(SOME_ORDERS)
+def test_orders_survive_csv(orders: list[Order]) -> None:
+    content = f"{CSV_HEADER}\r\n".encode() + write_orders(orders, MediaType.CSV)
+    lines = list(read_lines(io.BytesIO(content), MediaType.CSV))
+    assert [line.order for line in lines] == orders
+    assert [line.number for line in lines] == list(range(2, len(orders) + 2))
+
+
+@given(SOME_ORDERS)
+def test_other_readers_read_the_same(orders: list[Order]) -> None:
+    expected = [{"id": order.id.value, "amount": order.amount.value} for order in orders]
+    array = write_orders(orders, MediaType.JSON)
+    assert json.loads(array, parse_float=Decimal) == expected
+    lines = write_orders(orders, MediaType.NDJSON).decode().split("\n")
+    assert [json.loads(line, parse_float=Decimal) for line in lines[:-1]] == expected
+    table = f"{CSV_HEADER}\r\n" + write_orders(orders, MediaType.CSV).decode()
+    rows = csv.DictReader(io.StringIO(table, newline=""))
+    assert [{"id": row["id"], "amount": Decimal(row["amount"])} for row in rows] == expected
+
+
+@given(st.binary(max_size=200) | st.text('{}",:\n\\idamount1.e', max_size=80).map(str.encode))
+def test_any_bytes_give_an_order_or_the_reason_for_each_line(content: bytes) -> None:
+    for media_type in (MediaType.NDJSON, MediaType.CSV):
+        for line in read_lines(io.BytesIO(content), media_type):
+            assert (line.order is None) == isinstance(line.problem, MalformedRecord | InvalidOrder)
+
+
+@pytest.mark.parametrize("media_type", [MediaType.NDJSON, MediaType.CSV])
+def test_a_line_of_any_length_takes_little_memory(media_type: MediaType) -> None:
+    class Endless(io.RawIOBase):
+        """A line of 64 MiB that is made while it is read."""
+
+        left = 64 * 1024 * 1024
+        longest = 0
+
+        def readline(self, size: int | None = -1, /) -> bytes:
+            assert size is not None
+            self.longest = max(self.longest, size)
+            taken = min(size, self.left)
+            self.left -= taken
+            return b"x" * taken
+
+    source = Endless()
+    (line,) = read_lines(source, media_type)  # type: ignore[arg-type]  # only readline is used
+    assert "longer than" in str(line.problem)
+    assert source.longest <= 10_000

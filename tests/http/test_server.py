@@ -1,0 +1,233 @@
+"""The server: what the connection itself must do right."""
+
+import json
+import socket
+import struct
+from pathlib import Path
+from threading import Thread
+from urllib.parse import quote
+
+import pytest
+
+from orders_http.app import HttpSettings, create_app
+from orders_http.hosts import HostRule
+from orders_http.server import Server
+from orders_memory import MemoryStore
+from tests.http.hostile_requests import HOST, ORDER, chunked, get, head, post
+from tests.http.wire import HEALTH, Wire, connected, only_response
+from tests.service_process import RunningService, running_service
+
+TYPE = "Content-Type: application/json"
+
+
+def test_a_connection_serves_many_requests(sqlite_service: RunningService) -> None:
+    with connected(sqlite_service) as wire:
+        for number in range(20):
+            wire.send(post(f'{{"id":"kept-{number}","amount":1}}'))
+            assert wire.receive().status == 201
+
+
+def test_requests_that_are_sent_at_once_are_answered_in_their_order(
+    sqlite_service: RunningService,
+) -> None:
+    with connected(sqlite_service) as wire:
+        wire.send(get("/health") + get("/nothing") + post(ORDER) + get("/health") + HEALTH)
+        statuses = [wire.receive().status for _ in range(5)]
+        assert [statuses[0], statuses[1], statuses[3], statuses[4]] == [200, 404, 200, 200]
+        assert statuses[2] in {200, 201}
+        assert wire.rest() == b""
+
+
+def test_what_follows_a_refused_request_is_not_answered(sqlite_service: RunningService) -> None:
+    refused = head("GET /health HTTP/1.1", HOST, HOST)
+    with connected(sqlite_service) as wire:
+        wire.send(refused + get("/health") + get("/health"))
+        response = wire.receive()
+        assert (response.status, response.closes) == (400, True)
+        assert wire.rest() == b""
+
+
+def test_a_client_that_asks_for_it_is_told_to_go_on(sqlite_service: RunningService) -> None:
+    body = b'{"id":"expected","amount":1}'
+    with connected(sqlite_service) as wire:
+        length = f"Content-Length: {len(body)}"
+        wire.send(head("POST /orders HTTP/1.1", HOST, TYPE, length, "Expect: 100-continue"))
+        assert wire.receive().status == 100
+        wire.send(body)
+        assert wire.receive().status == 201
+
+
+def test_a_client_that_asks_whether_to_send_too_much_is_told_not_to(
+    sqlite_service: RunningService,
+) -> None:
+    length = f"Content-Length: {5 * 1024 * 1024}"
+    with connected(sqlite_service) as wire:
+        wire.send(head("POST /orders HTTP/1.1", HOST, TYPE, length, "Expect: 100-continue"))
+        response = wire.receive()
+        assert response.status == 413
+        assert json.loads(response.body)["type"].endswith(":body-too-large")
+
+
+@pytest.mark.parametrize("mebibytes", [1, 3, 8])
+def test_a_body_of_any_size_is_answered_413_and_the_client_can_read_it(
+    sqlite_service: RunningService,
+    mebibytes: int,
+) -> None:
+    response = only_response(sqlite_service, post(b" " * mebibytes * 1024 * 1024))
+    assert response.status == 413
+    assert json.loads(response.body)["type"] == "urn:problem-type:orders:body-too-large"
+
+
+def test_a_chunked_body_of_any_size_is_answered_413(sqlite_service: RunningService) -> None:
+    chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
+    response = only_response(sqlite_service, chunked(chunk * 6 + b"0\r\n\r\n"))
+    assert response.status == 413
+
+
+def test_a_chunked_body_may_come_byte_by_byte(sqlite_service: RunningService) -> None:
+    body = b"1;a=b\r\n{\r\n1a\r\n" + ORDER[1:] + b"\r\n0\r\nX: y\r\n\r\n"
+    with connected(sqlite_service) as wire:
+        for byte in chunked(body):
+            wire.send(bytes([byte]))
+        assert wire.receive().status in {200, 201}
+
+
+def test_a_line_of_a_chunked_body_has_a_limit(sqlite_service: RunningService) -> None:
+    response = only_response(sqlite_service, chunked(b"1;" + b"a" * 5_000))
+    assert response.status == 400
+
+
+def test_a_client_that_goes_away_in_the_middle_harms_nobody(
+    sqlite_service: RunningService,
+) -> None:
+    for raw in (get("/health")[:-2], post(ORDER)[:-1], chunked(b"5\r\nabc"), b""):
+        with connected(sqlite_service) as wire:
+            wire.send(raw)
+            wire.finish_sending()
+            assert wire.rest() == b"", "half a request has no answer"
+    assert only_response(sqlite_service, HEALTH).status == 200
+
+
+def send_for_ever(wire: Wire) -> None:
+    while True:
+        wire.send(b"x")
+
+
+def test_a_refused_client_that_neither_reads_nor_closes_is_left(
+    sqlite_service: RunningService,
+) -> None:
+    with connected(sqlite_service) as wire:
+        wire.send(b"x\r\n\r\n")
+        assert wire.receive().status == 400
+        assert wire.rest() == b""
+        # The service closes its side, and a while later the whole connection: then sending fails.
+        with pytest.raises(OSError, match=r"[Rr]eset|[Pp]ipe"):
+            send_for_ever(wire)
+    assert only_response(sqlite_service, HEALTH).status == 200
+
+
+def test_a_refused_client_that_resets_harms_nobody(sqlite_service: RunningService) -> None:
+    address = (sqlite_service.host, sqlite_service.port)
+    for _ in range(20):
+        with socket.create_connection(address) as connection:
+            at_once = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            connection.sendall(b"x\r\n\r\n")
+    assert only_response(sqlite_service, HEALTH).status == 200
+
+
+def test_a_client_of_http_1_0_is_answered_and_the_connection_closed(
+    sqlite_service: RunningService,
+) -> None:
+    with connected(sqlite_service) as wire:
+        wire.send(b"GET /health HTTP/1.0\r\n\r\n")
+        assert wire.receive().body == b'{"status":"ok"}'
+        assert wire.rest() == b""
+
+
+def test_head_has_no_body_even_when_it_is_refused(sqlite_service: RunningService) -> None:
+    for raw in (head("HEAD /health HTTP/1.1", HOST), head("HEAD /x HTTP/1.1", HOST)):
+        assert only_response(sqlite_service, raw).body == b""
+    refused = head("HEAD /health HTTP/1.1", HOST, "Content-Length: 4194304")
+    response = only_response(sqlite_service, refused)
+    assert (response.status, response.body) == (413, b"")
+
+
+def test_the_server_does_not_name_itself(sqlite_service: RunningService) -> None:
+    for raw in (HEALTH, b"x\r\n\r\n"):
+        headers = only_response(sqlite_service, raw).headers
+        assert {"server", "via"}.isdisjoint(headers)
+        assert "date" in headers
+
+
+@pytest.mark.parametrize("order_id", ["a/../b", "a/./b", "/", "//", "..a", "%2F", "a\\b", "?", "#"])
+def test_an_id_that_looks_like_a_path_is_found_at_its_location(
+    sqlite_service: RunningService,
+    order_id: str,
+) -> None:
+    created = only_response(sqlite_service, post(json.dumps({"id": order_id, "amount": 1})))
+    location = created.headers["location"]
+    assert location == f"/orders/{quote(order_id, safe='')}"
+    for target in (location, f"/orders?id={quote(order_id, safe='')}"):
+        found = only_response(sqlite_service, get(target))
+        assert (found.status, found.body) == (200, created.body)
+
+
+def test_an_id_with_slashes_is_found_where_they_stand_as_they_are(
+    sqlite_service: RunningService,
+) -> None:
+    only_response(sqlite_service, post('{"id":"c/../d","amount":1}'))
+    assert only_response(sqlite_service, get("/orders/c/../d")).status == 200
+
+
+def test_a_name_that_is_allowed_is_served(tmp_path: Path) -> None:
+    allowed = {"ORDERS_ALLOWED_HOSTS": "shop.example"}
+    with running_service(f"sqlite:///{tmp_path}/orders.db", allowed) as service:
+        for host, status in (("SHOP.example:80", 200), ("other.example", 421)):
+            raw = head("GET /health HTTP/1.1", f"Host: {host}")
+            assert only_response(service, raw).status == status
+
+
+def test_a_defect_is_answered_as_a_problem_and_logged_and_the_service_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class DefectError(Exception): ...
+
+    class DefectiveStore(MemoryStore):
+        def page(self, *_arguments: object, **_options: object) -> tuple[()]:
+            raise DefectError
+
+    application = create_app(DefectiveStore(), HttpSettings("USD", HostRule()))
+    server = Server(application, "127.0.0.1", 0, 1)
+    thread = Thread(target=server.run)
+    thread.start()
+    try:
+        host, _, port = server.address.partition(":")
+        service = RunningService("")
+        service.host, service.port = host, int(port)
+        response = only_response(service, get("/orders"))
+        assert response.status == 500
+        problem = json.loads(response.body)
+        assert problem["type"] == "urn:problem-type:orders:internal-error"
+        assert "DefectError" not in response.body.decode()
+        assert only_response(service, HEALTH).status == 200
+        service.close()
+    finally:
+        server.stop()
+        thread.join()
+    assert "DefectError" in caplog.text
+
+
+def test_the_address_of_ipv6_is_written_as_in_a_url() -> None:
+    server = Server(create_app(MemoryStore(), HttpSettings("USD", HostRule())), "::1", 0, 1)
+    assert server.address.startswith("[::1]:")
+    server.stop()
+    server.run()
+
+
+def test_a_server_tells_that_it_is_stopping() -> None:
+    server = Server(create_app(MemoryStore(), HttpSettings("USD", HostRule())), "127.0.0.1", 0, 1)
+    before = server.stopping
+    server.stop()
+    server.run()
+    assert (before, server.stopping) == (False, True)

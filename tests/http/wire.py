@@ -1,0 +1,109 @@
+"""HTTP/1.1 over a bare socket: what is sent is exactly what the test says."""
+
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from attrs import define, frozen
+
+from tests.service_process import RunningService
+
+_SECONDS: Final = 30.0
+_WITHOUT_BODY: Final = {204, 304}
+HEALTH: Final = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+@frozen
+class WireResponse:
+    """A response as it came.
+
+    Attributes:
+        status: The status code.
+        headers: By the names in small letters.
+        body: The bytes of the body.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def closes(self) -> bool:
+        """Whether no other response follows on this connection."""
+        return self.headers.get("connection", "").lower() == "close"
+
+
+@define
+class Wire:
+    """One connection."""
+
+    _socket: socket.socket
+    _received: bytes = b""
+
+    def send(self, content: bytes) -> None:
+        """Send bytes."""
+        self._socket.sendall(content)
+
+    def finish_sending(self) -> None:
+        """Tell the other side that nothing follows."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def receive(self, *, head: bool = False) -> WireResponse:
+        """Wait for one whole response.
+
+        Args:
+            head: Whether the request was HEAD, whose response has no body.
+        """
+        while b"\r\n\r\n" not in self._received:
+            self._more()
+        start, _, self._received = self._received.partition(b"\r\n\r\n")
+        status_line, *lines = start.decode("latin-1").split("\r\n")
+        protocol, status, _ = status_line.split(" ", 2)
+        assert protocol in {"HTTP/1.0", "HTTP/1.1"}
+        fields = [line.split(": ", 1) for line in lines]
+        headers = {name.lower(): value for name, value in fields}
+        assert len(headers) == len(fields), f"a header is there twice: {lines}"
+        code = int(status)
+        empty = head or code in _WITHOUT_BODY or code < 200
+        length = 0 if empty else int(headers["content-length"])
+        while len(self._received) < length:
+            self._more()
+        body, self._received = self._received[:length], self._received[length:]
+        return WireResponse(code, headers, body)
+
+    def rest(self) -> bytes:
+        """Read until the other side closes; give what still came."""
+        rest, self._received = self._received, b""
+        while content := self._socket.recv(65_536):
+            rest += content
+        return rest
+
+    def _more(self) -> None:
+        content = self._socket.recv(65_536)
+        assert content, f"the connection ended after {self._received!r}"
+        self._received += content
+
+
+@contextmanager
+def connected(service: RunningService) -> Iterator[Wire]:
+    """Open a connection."""
+    address = (service.host, service.port)
+    with socket.create_connection(address, timeout=_SECONDS) as connection:
+        yield Wire(connection)
+
+
+def only_response(service: RunningService, raw: bytes) -> WireResponse:
+    """Send one request, and prove that the connection gives one response to it and no other.
+
+    Either the service closes the connection, or the next request on it is answered as ever.
+    """
+    with connected(service) as wire:
+        wire.send(raw)
+        response = wire.receive(head=raw.startswith(b"HEAD "))
+        if not response.closes:
+            wire.send(HEALTH)
+            following = wire.receive()
+            assert (following.status, following.body) == (200, b'{"status":"ok"}')
+        assert wire.rest() == b""
+    return response

@@ -1,0 +1,103 @@
+"""The distribution as its users get it: built from a copy, installed in a new environment."""
+
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+ROOT = Path(__file__).parents[2]
+# Environments, caches, earlier builds and databases: nothing that a fresh clone would hold.
+NOT_SOURCE = shutil.ignore_patterns(
+    ".*", "__pycache__", "*.egg-info", "artefacts", "build", "dist", "*.db*"
+)
+
+
+@frozen
+class Distribution:
+    """What a build leaves behind."""
+
+    sdist: Path
+    wheel: Path
+
+
+@frozen
+class Installation:
+    """An environment that holds what `pip install` brought, and nothing else."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin/python"
+
+    def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run a command as a person would who has set nothing."""
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env={"PATH": f"{self.folder}/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def execute(self, code: str) -> str:
+        """Run Python code here and give what it prints."""
+        ended = self.run(self.python, "-I", "-c", code)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+
+def run_module(
+    module: str, *arguments: str | Path, folder: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run a development tool that is installed here, in a folder that holds no other Orders."""
+    return subprocess.run(
+        (sys.executable, "-m", module, *arguments),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def build(tree: Path, into: Path, *options: str) -> None:
+    """Build as `make build` does, with what is installed here instead of a download."""
+    ended = run_module("build", "--no-isolation", *options, "--outdir", into, tree, folder=into)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.fixture(scope="session")
+def source_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's files, copied: a build writes beside its sources."""
+    return Path(
+        shutil.copytree(ROOT, tmp_path_factory.mktemp("source") / "orders", ignore=NOT_SOURCE)
+    )
+
+
+@pytest.fixture(scope="session")
+def distribution(source_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Distribution:
+    """The source archive, and the wheel that was built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    build(source_tree, folder)
+    (sdist,) = folder.glob("*.tar.gz")
+    (wheel,) = folder.glob("*.whl")
+    return Distribution(sdist, wheel)
+
+
+@pytest.fixture(scope="session")
+def installation(
+    distribution: Distribution,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Installation:
+    """The wheel, installed without any extra."""
+    installed = Installation(tmp_path_factory.mktemp("installed"))
+    venv.create(installed.folder)
+    pip = ("--python", installed.python, "install", distribution.wheel)
+    ended = run_module("pip", *pip, folder=installed.folder)
+    assert ended.returncode == 0, ended.stderr
+    return installed

@@ -1,0 +1,139 @@
+"""`pip install orders-core` and nothing more: the library works, and says what the rest needs."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.conftest import Installation, run_module
+
+# What reaches files, the network, other processes or logs, and everything that an extra brings.
+# attrs itself loads `threading`.
+FORBIDDEN = {
+    "asyncio",
+    "bottle",
+    "concurrent",
+    "ctypes",
+    "email",
+    "http",
+    "json",
+    "logging",
+    "multiprocessing",
+    "pathlib",
+    "pg8000",
+    "prometheus_client",
+    "select",
+    "selectors",
+    "shutil",
+    "signal",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "urllib",
+    "waitress",
+}
+
+RIGHT = """
+from decimal import Decimal
+from typing import assert_type
+
+from orders_core import Amount, Order, OrderId, OrderStore, Outcome, place
+from orders_memory import MemoryStore
+
+store: OrderStore = MemoryStore()
+order = Order("A-1", Decimal("12.30"))
+assert_type(order.id, OrderId)
+assert_type(order.amount, Amount)
+assert_type(order.amount.cents, int)
+assert_type(place(store, order), Outcome)
+"""
+
+WRONG = """
+from orders_core import Amount, Order, place
+from orders_memory import MemoryStore
+
+Amount(12.3)  # arg-type
+place({}, Order("A-1", "12.30"))  # arg-type
+place(MemoryStore(), "A-1")  # arg-type
+Order("A-1", "12.30").amount = Amount(1)  # misc
+Order("A-1", "12.30").price  # attr-defined
+"""
+
+
+def check_types(installation: Installation, consumer: Path) -> subprocess.CompletedProcess[str]:
+    """Check a consumer's types, seeing of Orders only what is installed."""
+    return run_module(
+        "mypy",
+        "--strict",
+        "--config-file=",
+        "--no-error-summary",
+        f"--python-executable={installation.python}",
+        f"--cache-dir={consumer.parent / 'cache'}",
+        consumer,
+        folder=consumer.parent,
+    )
+
+
+def test_it_brings_attrs_alone(installation: Installation) -> None:
+    pip = ("--python", installation.python, "list", "--format=json")
+    ended = run_module("pip", *pip, folder=installation.folder)
+    assert {each["name"] for each in json.loads(ended.stdout)} == {"attrs", "orders-core"}
+
+
+def test_the_core_loads_nothing_that_does_input_or_output(installation: Installation) -> None:
+    printed = installation.execute("import sys, orders_core; print(*sys.modules)")
+    loaded = {name.partition(".")[0] for name in printed.split()}
+    assert "orders_core" in loaded
+    assert not loaded & FORBIDDEN
+
+
+def test_the_example_of_the_library_holds(installation: Installation) -> None:
+    printed = installation.execute(
+        "import doctest, orders_core; print(*doctest.testmod(orders_core, raise_on_error=True))"
+    )
+    failed, attempted = map(int, printed.split())
+    assert failed == 0
+    assert attempted > 0
+
+
+def test_a_consumer_sees_the_types(installation: Installation, tmp_path: Path) -> None:
+    consumer = tmp_path / "consumer.py"
+    consumer.write_text(RIGHT)
+    ended = check_types(installation, consumer)
+    assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
+
+
+def test_a_consumers_mistakes_are_type_errors(installation: Installation, tmp_path: Path) -> None:
+    consumer = tmp_path / "consumer.py"
+    consumer.write_text(WRONG)
+    ended = check_types(installation, consumer)
+    found = re.findall(r"consumer\.py:(\d+): error: .*\[([a-z-]+)\]$", ended.stdout, re.MULTILINE)
+    expected = [
+        (str(number), line.partition("  # ")[2])
+        for number, line in enumerate(WRONG.splitlines(), start=1)
+        if "  # " in line
+    ]
+    assert found == expected, ended.stdout
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("serve", "--help")])
+def test_the_command_explains_itself_without_extras(
+    installation: Installation,
+    arguments: tuple[str, ...],
+) -> None:
+    ended = installation.run(installation.folder / "bin/orders", *arguments)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "orders" in ended.stdout
+
+
+def test_a_command_without_its_extra_names_what_to_install(installation: Installation) -> None:
+    ended = installation.run(installation.folder / "bin/orders", "serve")
+    assert ended.returncode == 78
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("orders: ")
+    assert "pip install 'orders-core[service]'" in ended.stderr
+    assert not list(installation.folder.glob("*.db*"))

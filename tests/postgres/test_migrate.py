@@ -1,0 +1,193 @@
+"""Migrations: numbered, applied once each, by one at a time."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from orders_core import Order, Outcome, Reason, StoreUnavailable
+from orders_postgres import SCHEMA_VERSION, PostgresStore, migrate
+from orders_postgres.schema import migrations, numbered
+from tests.postgres_server import OWNER, SERVICE, OrdersDatabase, PostgresServer
+
+NAMES = count(1)
+
+
+@pytest.fixture
+def empty_database(postgres_server: PostgresServer) -> Iterator[OrdersDatabase]:
+    """A database without any table."""
+    database = postgres_server.create_database(f"empty_{next(NAMES)}")
+    try:
+        yield database
+    finally:
+        database.drop()
+
+
+def schema_failure(database: OrdersDatabase) -> StoreUnavailable:
+    with closing(database.store()) as store, pytest.raises(StoreUnavailable) as caught:
+        store.check()
+    return caught.value
+
+
+def test_this_release_needs_its_last_migration() -> None:
+    assert [migration.version for migration in migrations()] == [*range(1, SCHEMA_VERSION + 1)]
+
+
+def test_migrations_are_ordered_by_number(tmp_path: Path) -> None:
+    for name in ("0002_more.sql", "0001_first.sql"):
+        (tmp_path / name).write_text(f"-- {name}", "utf-8")
+    found = numbered(tmp_path.iterdir())
+    assert [(each.version, each.name) for each in found] == [
+        (1, "0001_first.sql"),
+        (2, "0002_more.sql"),
+    ]
+    assert found[0].sql == "-- 0001_first.sql"
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (["0002_late.sql"], "0002_late.sql should have the number 0001"),
+        (["0001_a.sql", "0003_c.sql"], "0003_c.sql should have the number 0002"),
+        (["0001_a.sql", "0001_b.sql"], "0001_b.sql should have the number 0002"),
+        (["1_a.sql"], "named like 0001_orders.sql, not 1_a.sql"),
+        (["0001_a.txt"], "named like 0001_orders.sql, not 0001_a.txt"),
+    ],
+)
+def test_a_gap_or_a_strange_name_is_refused(
+    tmp_path: Path,
+    names: list[str],
+    problem: str,
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=problem):
+        numbered(tmp_path.iterdir())
+
+
+def test_the_second_run_applies_nothing(empty_database: OrdersDatabase) -> None:
+    assert migrate(empty_database.owner_url()) == ("0001_orders.sql",)
+    assert migrate(empty_database.owner_url()) == ()
+    recorded = empty_database.run("SELECT version, name FROM orders_schema")
+    assert recorded == [[1, "0001_orders.sql"]]
+
+
+def test_the_service_works_after_its_role_was_granted_what_it_needs(
+    empty_database: OrdersDatabase,
+) -> None:
+    migrate(empty_database.owner_url())
+    assert schema_failure(empty_database).reason is Reason.REFUSED
+    assert migrate(empty_database.owner_url(), SERVICE) == ()
+    with closing(empty_database.store()) as store:
+        assert store.add([Order("A", 1)]) == (Outcome.CREATED,)
+
+
+def test_the_role_gets_select_and_insert_and_no_more(orders_database: OrdersDatabase) -> None:
+    rows = orders_database.run(
+        "SELECT table_name, privilege_type FROM information_schema.role_table_grants "
+        "WHERE grantee = :service ORDER BY 1, 2",
+        service=SERVICE,
+    )
+    assert rows == [["orders", "INSERT"], ["orders", "SELECT"], ["orders_schema", "SELECT"]]
+
+
+def test_a_role_of_any_name_can_be_granted(empty_database: OrdersDatabase) -> None:
+    role = 'odd "role"; DROP TABLE orders'
+    quoted = '"' + role.replace('"', '""') + '"'
+    empty_database.run(f"CREATE ROLE {quoted}")
+    try:
+        migrate(empty_database.owner_url(), role)
+        granted = empty_database.run(
+            "SELECT DISTINCT grantee FROM information_schema.role_table_grants "
+            "WHERE table_name = 'orders' AND grantee <> :owner",
+            owner=OWNER,
+        )
+        assert granted == [[role]]
+    finally:
+        empty_database.run(f"DROP OWNED BY {quoted}; DROP ROLE {quoted}")
+
+
+def test_a_role_that_does_not_exist_is_named(empty_database: OrdersDatabase) -> None:
+    with pytest.raises(StoreUnavailable, match="the role 'nobody-at-all' does not exist") as caught:
+        migrate(empty_database.owner_url(), "nobody-at-all")
+    assert caught.value.reason is Reason.REFUSED
+
+
+def test_many_that_migrate_at_once_apply_each_migration_once(
+    empty_database: OrdersDatabase,
+) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        applied = list(
+            threads.map(lambda _: migrate(empty_database.owner_url(), SERVICE), range(6)),
+        )
+    assert sorted(applied) == [(), (), (), (), (), ("0001_orders.sql",)]
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty_database: OrdersDatabase) -> None:
+    empty_database.run("CREATE TABLE orders (something_else int)")
+    with pytest.raises(StoreUnavailable, match="already exists"):
+        migrate(empty_database.owner_url())
+    assert empty_database.run("SELECT to_regclass('orders_schema')") == [[None]]
+    empty_database.run("DROP TABLE orders")
+    assert migrate(empty_database.owner_url()) == ("0001_orders.sql",)
+
+
+def test_who_does_not_own_the_schema_cannot_migrate(empty_database: OrdersDatabase) -> None:
+    with pytest.raises(StoreUnavailable, match="42501") as caught:
+        migrate(empty_database.url())
+    assert caught.value.reason is Reason.REFUSED
+
+
+def test_a_missing_schema_is_named(empty_database: OrdersDatabase) -> None:
+    error = schema_failure(empty_database)
+    assert error.reason is Reason.SCHEMA
+    assert "orders_schema" in str(error)
+
+
+def test_an_older_schema_asks_for_the_migrations(orders_database: OrdersDatabase) -> None:
+    orders_database.run("DELETE FROM orders_schema")
+    error = schema_failure(orders_database)
+    assert error.reason is Reason.SCHEMA
+    assert "the schema has version 0, this release needs 1: run the migrations" in str(error)
+
+
+def test_a_newer_schema_asks_for_a_newer_release(orders_database: OrdersDatabase) -> None:
+    orders_database.run("INSERT INTO orders_schema VALUES (1000, 'from the future')")
+    error = schema_failure(orders_database)
+    assert error.reason is Reason.SCHEMA
+    assert "use a newer release" in str(error)
+    with pytest.raises(StoreUnavailable, match="newer than this release's 1") as caught:
+        migrate(orders_database.owner_url())
+    assert caught.value.reason is Reason.SCHEMA
+
+
+def test_a_schema_that_changes_under_a_running_store_is_seen(
+    orders_database: OrdersDatabase,
+    postgres_store: PostgresStore,
+) -> None:
+    postgres_store.check()
+    orders_database.run("INSERT INTO orders_schema VALUES (1000, 'from the future')")
+    with pytest.raises(StoreUnavailable) as caught:
+        postgres_store.check()
+    assert caught.value.reason is Reason.SCHEMA
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_hold_every_id_is_refused(
+    postgres_server: PostgresServer,
+    encoding: str,
+) -> None:
+    database = postgres_server.create_database(
+        f"empty_{next(NAMES)}",
+        f"ENCODING '{encoding}' LOCALE 'C'",
+    )
+    try:
+        with pytest.raises(StoreUnavailable, match=f"encoding is {encoding}") as caught:
+            migrate(database.owner_url())
+        assert caught.value.reason is Reason.SCHEMA
+        assert f"encoding is {encoding}" in str(schema_failure(database))
+    finally:
+        database.drop()

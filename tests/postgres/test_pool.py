@@ -1,0 +1,189 @@
+"""The pool: few connections, lent to one thread at a time, kept only while they are good."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from threading import Barrier
+
+import pytest
+from attrs import define
+
+from orders_core import Reason, StoreUnavailable
+from orders_postgres.connection import Connection, connect
+from orders_postgres.pool import Pool
+from tests.postgres_server import OrdersDatabase, wait_until
+
+PID = "SELECT pg_backend_pid()"
+
+
+@define
+class Opened:
+    """Opens connections and counts them."""
+
+    database: OrdersDatabase
+    number: int = 0
+
+    def __call__(self) -> Connection:
+        """Open one."""
+        self.number += 1
+        return connect(self.database.url())
+
+
+@pytest.fixture
+def opened(orders_database: OrdersDatabase) -> Opened:
+    return Opened(orders_database)
+
+
+@pytest.fixture
+def pool(opened: Opened) -> Iterator[Pool]:
+    with closing(Pool(opened, size=2)) as pool:
+        yield pool
+
+
+def pid_of(pool: Pool) -> int:
+    with pool.connection() as connection:
+        return pid(connection)
+
+
+def pid(connection: Connection) -> int:
+    ((number,),) = connection.run(PID)
+    return int(number)
+
+
+def test_nothing_is_opened_before_it_is_needed(opened: Opened, pool: Pool) -> None:
+    assert opened.number == 0
+    pid_of(pool)
+    assert opened.number == 1
+
+
+def test_the_connection_that_came_back_last_is_lent_first(pool: Pool) -> None:
+    with pool.connection() as first:
+        with pool.connection() as second:
+            pass
+        assert pid_of(pool) == pid(second)
+    assert pid_of(pool) == pid(first)
+
+
+def test_when_all_are_lent_the_next_waits_and_then_is_told(pool: Pool) -> None:
+    told = pytest.raises(StoreUnavailable, match="all 2 connections")
+    with pool.connection(), pool.connection(), told as caught:
+        pid_of(pool)
+    assert caught.value.reason is Reason.EXHAUSTED
+    pid_of(pool)
+
+
+def test_no_connection_is_lent_to_two_at_once(opened: Opened) -> None:
+    barrier = Barrier(4)
+
+    def lend(lender: Pool) -> int:
+        with lender.connection() as connection:
+            barrier.wait()
+            return pid(connection)
+
+    with closing(Pool(opened, size=4)) as pool, ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(lend, [pool] * 4))) == 4
+
+
+def test_a_connection_that_is_too_old_is_replaced(opened: Opened) -> None:
+    with closing(Pool(opened, max_age_seconds=0)) as pool:
+        assert pid_of(pool) != pid_of(pool)
+        wait_until(lambda: len(opened.database.sessions()) == 1)
+
+
+def test_a_connection_that_the_server_ended_while_idle_is_replaced(
+    opened: Opened,
+    pool: Pool,
+) -> None:
+    ended = pid_of(pool)
+    opened.database.end_sessions()
+    assert pid_of(pool) != ended
+
+
+def test_a_failed_opening_gives_its_place_back(opened: Opened, pool: Pool) -> None:
+    opened.database.server.run(f"ALTER DATABASE {opened.database.name} CONNECTION LIMIT 0")
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="53300"):
+            pid_of(pool)
+    opened.database.server.run(f"ALTER DATABASE {opened.database.name} CONNECTION LIMIT -1")
+    pid_of(pool)
+
+
+def break_a_statement(connection: Connection) -> None:
+    connection.script("SELECT nonsense")
+
+
+def break_a_transaction(connection: Connection) -> None:
+    with connection.transaction():
+        connection.run("SELECT nonsense")
+
+
+def lose_step(connection: Connection) -> None:
+    connection.run("SELECT $1::text", "\ud800")
+
+
+@pytest.mark.parametrize("spoil", [break_a_statement, break_a_transaction, lose_step])
+def test_a_connection_in_an_unclear_state_is_closed_with_all_that_lie_idle(
+    opened: Opened,
+    pool: Pool,
+    spoil: Callable[[Connection], None],
+) -> None:
+    with pool.connection() as first, pool.connection():
+        spoilt = pid(first)
+    with pytest.raises(StoreUnavailable), pool.connection() as connection:
+        spoil(connection)
+    assert pid_of(pool) != spoilt
+    assert opened.number == 3
+    wait_until(lambda: len(opened.database.sessions()) == 1)
+
+
+def test_rows_of_one_query_are_never_given_to_another(pool: Pool) -> None:
+    with pytest.raises(StoreUnavailable), pool.connection() as connection:
+        lose_step(connection)
+    with pool.connection() as connection:
+        assert connection.run("SELECT $1::text", "mine") == [["mine"]]
+
+
+def test_an_exception_that_is_not_the_databases_keeps_the_connection(pool: Pool) -> None:
+    before = pid_of(pool)
+    interrupted = pytest.raises(KeyboardInterrupt)
+    with interrupted, pool.connection() as connection, connection.transaction():
+        raise KeyboardInterrupt
+    assert pid_of(pool) == before
+
+
+def test_undoing_early_commits_nothing_and_keeps_the_connection(
+    opened: Opened,
+    pool: Pool,
+) -> None:
+    with pool.connection() as connection, connection.transaction():
+        connection.run("INSERT INTO orders VALUES ($1, $2)", "A", 1)
+        connection.undo()
+    assert opened.database.run("SELECT * FROM orders") == ()
+    pid_of(pool)
+    assert opened.number == 1
+
+
+def test_an_exception_after_undoing_early_is_what_it_is(pool: Pool) -> None:
+    def undo_and_fail(connection: Connection) -> None:
+        with connection.transaction():
+            connection.undo()
+            raise KeyError
+
+    with pool.connection() as connection:
+        with pytest.raises(KeyError):
+            undo_and_fail(connection)
+        assert connection.reusable
+
+
+def test_closing_ends_every_session(opened: Opened, pool: Pool) -> None:
+    with pool.connection():
+        pid_of(pool)
+        pool.close()
+        wait_until(lambda: len(opened.database.sessions()) == 1)
+    wait_until(lambda: not opened.database.sessions())
+
+
+def test_a_closed_pool_lends_nothing(pool: Pool) -> None:
+    pool.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        pid_of(pool)

@@ -1,0 +1,290 @@
+"""The database URL: libpq's words, checked whole, its password never shown."""
+
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from orders_postgres import DatabaseUrl, InvalidDatabaseUrl, SslMode
+from orders_postgres.url import PARAMETERS
+
+SECRET = "secret"  # noqa: S105 - an example
+COMPLETE = f"postgresql://ordersuser:{SECRET}@db.example:6432/ordersdb"
+
+# What a percent-encoded part may hold: any text but control characters and surrogates.
+texts = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]),
+    min_size=1,
+    max_size=20,
+)
+
+
+def problems_of(url: str, **options: object) -> tuple[str, ...]:
+    with pytest.raises(InvalidDatabaseUrl) as caught:
+        DatabaseUrl.parse(url, **options)  # type: ignore[arg-type]  # as a caller would
+    assert str(caught.value) == "; ".join(caught.value.problems)
+    return caught.value.problems
+
+
+def test_every_part_of_the_url_is_read() -> None:
+    url = DatabaseUrl.parse(COMPLETE)
+    assert (url.user, url.password) == ("ordersuser", "secret")
+    assert (url.host, url.port, url.database) == ("db.example", 6432, "ordersdb")
+
+
+def test_the_short_scheme_means_the_same() -> None:
+    short = COMPLETE.replace("postgresql://", "postgres://")
+    assert DatabaseUrl.parse(short) == DatabaseUrl.parse(COMPLETE)
+
+
+def test_every_part_may_be_a_parameter_instead() -> None:
+    query = "user=ordersuser&password=secret&host=db.example&port=6432&dbname=ordersdb"
+    assert DatabaseUrl.parse(f"postgresql://?{query}") == DatabaseUrl.parse(COMPLETE)
+
+
+def test_all_parameters_at_once() -> None:
+    url = DatabaseUrl.parse(
+        f"{COMPLETE}?sslmode=verify-ca&sslrootcert=/etc/ca.crt&sslcert=/etc/c.crt"
+        "&sslkey=/etc/c.key&sslcrl=/etc/ca.crl&application_name=nightly%20import"
+        "&connect_timeout=7",
+    )
+    assert url.sslmode is SslMode.VERIFY_CA
+    assert url.sslrootcert == Path("/etc/ca.crt")
+    assert (url.sslcert, url.sslkey) == (Path("/etc/c.crt"), Path("/etc/c.key"))
+    assert url.sslcrl == Path("/etc/ca.crl")
+    assert (url.application_name, url.connect_timeout) == ("nightly import", 7)
+
+
+def test_port_application_name_and_time_limit_have_defaults() -> None:
+    url = DatabaseUrl.parse("postgresql://u@localhost/d")
+    assert (url.port, url.application_name, url.connect_timeout) == (5432, "orders", 2)
+
+
+@pytest.mark.parametrize(
+    ("host", "sslmode"),
+    [
+        ("db.example", SslMode.VERIFY_FULL),
+        ("10.0.0.1", SslMode.VERIFY_FULL),
+        ("[2001:db8::1]", SslMode.VERIFY_FULL),
+        ("localhost.example", SslMode.VERIFY_FULL),
+        ("localhost", SslMode.DISABLE),
+        ("127.0.0.1", SslMode.DISABLE),
+        ("127.8.8.8", SslMode.DISABLE),
+        ("[::1]", SslMode.DISABLE),
+        ("%2Frun%2Fpostgresql", SslMode.DISABLE),
+    ],
+)
+def test_a_networked_database_is_verified_unless_told_otherwise(
+    host: str,
+    sslmode: SslMode,
+) -> None:
+    assert DatabaseUrl.parse(f"postgresql://u@{host}/d").sslmode is sslmode
+
+
+@pytest.mark.parametrize("mode", ["disable", "require", "verify-full"])
+def test_an_explicit_sslmode_holds_for_every_tcp_host(mode: str) -> None:
+    for host in ("localhost", "db.example"):
+        assert DatabaseUrl.parse(f"postgresql://u@{host}/d?sslmode={mode}").sslmode.value == mode
+
+
+def test_an_ipv6_address_loses_its_brackets() -> None:
+    assert DatabaseUrl.parse("postgresql://u@[2001:db8::1]:6432/d").host == "2001:db8::1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://u@%2Frun%2Fpostgresql/d", "postgresql://u@/d?host=/run/postgresql"],
+)
+def test_a_host_that_begins_with_a_slash_is_a_sockets_directory(url: str) -> None:
+    assert DatabaseUrl.parse(url).socket_path == "/run/postgresql/.s.PGSQL.5432"
+
+
+def test_a_host_on_the_network_has_no_socket() -> None:
+    assert DatabaseUrl.parse(COMPLETE).socket_path is None
+
+
+def test_the_root_certificate_system_means_the_systems_authorities() -> None:
+    assert DatabaseUrl.parse(f"{COMPLETE}?sslrootcert=system").sslrootcert is None
+
+
+def test_a_plus_is_a_plus() -> None:
+    assert DatabaseUrl.parse("postgresql://a+b@localhost/d").user == "a+b"
+
+
+def test_the_password_may_come_apart_from_the_url() -> None:
+    bare = COMPLETE.replace(":secret", "")
+    assert DatabaseUrl.parse(bare, password=SECRET) == DatabaseUrl.parse(COMPLETE)
+    assert DatabaseUrl.parse(bare).password is None
+
+
+def test_a_password_file_is_kept_as_a_path() -> None:
+    path = Path("/run/credentials/password")
+    url = DatabaseUrl.parse("postgresql://u@localhost/d", password_file=path)
+    assert url.password_file == path
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("mysql://u@h/d", "must begin with postgresql:// or postgres://"),
+        ("", "must begin with postgresql:// or postgres://"),
+        ("postgresql://u:p@ss@h/d", "write @ as %40"),
+        ("postgresql://u:p/w@h/d", "write @ as %40"),
+        ("postgresql://u:p?w@h/d", "write @ as %40"),
+        ("postgresql://u:p#w@h/d", "write @ as %40"),
+        ("postgresql://u@h/d#fragment", "# as %23"),
+        ("postgresql://u@2001:db8::1/d", "an IPv6 address stands in [ ]"),
+        ("postgresql://u@[::1/d", "an IPv6 address stands in [ ]"),
+        ("postgresql://u@/d", "host is missing"),
+        ("postgresql://h/d", "user is missing"),
+        ("postgresql://u@h", "dbname is missing"),
+        ("postgresql://u@h/", "dbname is missing"),
+        ("postgresql://u@h/?dbname=", "dbname is missing"),
+        ("postgresql://u@h1,h2/d", "host lists several hosts"),
+        ("postgresql://u@h:/d", "port is not a number from 1 to 65535"),
+        ("postgresql://u@h:0/d", "port is not a number from 1 to 65535"),
+        ("postgresql://u@h:65536/d", "port is not a number from 1 to 65535"),
+        ("postgresql://u@h:-1/d", "port is not a number from 1 to 65535"),
+        ("postgresql://u@h:%D9%A1/d", "port is not a number from 1 to 65535"),
+        ("postgresql://u@h:999999999999/d", "port is not a number from 1 to 65535"),
+        ("postgresql://u@h/d?user=v", "user is given more than once"),
+        ("postgresql://u@h/d?host=i", "host is given more than once"),
+        ("postgresql://u@h/d?sslmode=require&sslmode=require", "sslmode is given more than once"),
+        ("postgresql://u@h/d?passfile=/p", "parameter 1 after the ? is unknown"),
+        ("postgresql://u@h/d?port=1&what=2", "parameter 2 after the ? is unknown"),
+        ("postgresql://u@h/d?sslmode", "has no ="),
+        ("postgresql://u@h/d?sslmode=allow", "sslmode=allow falls back to plain text"),
+        ("postgresql://u@h/d?sslmode=prefer", "sslmode=prefer falls back to plain text"),
+        ("postgresql://u@h/d?sslmode=VERIFY-FULL", "sslmode is none of disable, require, verify-"),
+        ("postgresql://u@h/d?connect_timeout=0", "connect_timeout is not a number of seconds"),
+        ("postgresql://u@h/d?connect_timeout=61", "connect_timeout is not a number of seconds"),
+        ("postgresql://u@h/d?connect_timeout=2.5", "connect_timeout is not a number of seconds"),
+        ("postgresql://u%zz@h/d", "user has a % that begins no percent-encoded byte"),
+        ("postgresql://u%@h/d", "user has a % that begins no percent-encoded byte"),
+        ("postgresql://u@h/d%FF", "dbname is not UTF-8"),
+        ("postgresql://u@h/d%00", "dbname holds a control character"),
+        ("postgresql://u@h/d\n", "dbname holds a control character"),
+        ("postgresql://u@h/d\udc80", "dbname holds a control character or a lone surrogate"),
+        ("postgresql://u@h/d?sslcert=/c", "sslcert and sslkey must be given together"),
+        ("postgresql://u@h/d?sslkey=/k", "sslcert and sslkey must be given together"),
+        ("postgresql://u@h/d?sslrootcert=", "sslrootcert is empty"),
+        ("postgresql://u@h/d?sslmode=verify-ca", "need sslmode=verify-full"),
+        ("postgresql://u@h/d?sslmode=require&sslrootcert=system", "need sslmode=verify-full"),
+        ("postgresql://u@h/d?sslmode=require&sslcrl=/l", "sslcrl needs sslrootcert"),
+        ("postgresql://u@h/d?sslmode=disable&sslcrl=/l", "sslcrl would have no effect"),
+        ("postgresql://u@localhost/d?sslrootcert=/c", "sslrootcert would have no effect"),
+        ("postgresql://u@/d?host=/run&sslmode=require", "sslmode must be disable for a Unix"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(url: str, problem: str) -> None:
+    found = problems_of(url)
+    assert len(found) == 1
+    assert problem in found[0]
+
+
+def test_all_problems_are_named_at_once() -> None:
+    assert len(problems_of("postgresql://h1,h2:x/?sslmode=prefer&what=1&connect_timeout=z")) == 7
+
+
+def test_the_password_may_be_given_only_once() -> None:
+    for options in ({"password": "a"}, {"password_file": Path("/a")}):
+        assert "password is given more than once" in problems_of(COMPLETE, **options)[0]
+
+
+def test_a_password_that_cannot_be_sent_is_refused() -> None:
+    (problem,) = problems_of("postgresql://u@localhost/d", password=f"{SECRET}\x00")
+    assert problem == "password holds a control character or a lone surrogate"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:hunter2,hunter2/hunter2@h/d",
+        "postgresql://u:hunter2#hunter2@h/d",
+        "postgresql://u:hunter2",
+        "postgresql://u:hunter2?hunter2@h/d",
+        "postgresql://u:hunter2@hunter2@h/d",
+        "postgresql://h/d?user=u&password=hunter2&hunter2",
+        "postgresql://h/d?user=u&password=hunter2&hunter2=hunter2",
+        "postgresql://u:%00hunter2@h/d",
+        "postgresql://u:%FFhunter2@h/d",
+        "postgresql://u:%hunter2@h/d",
+        "hunter2",
+    ],
+)
+def test_no_problem_shows_the_password(url: str) -> None:
+    assert "hunter2" not in "".join(problems_of(url))
+
+
+@given(
+    user=texts,
+    password=texts,
+    host=st.one_of(
+        st.from_regex(r"[a-z0-9.-]{1,30}", fullmatch=True),
+        st.ip_addresses().map(str),
+        st.from_regex(r"fe80::1%[a-z0-9]{1,8}", fullmatch=True),
+        texts.map(lambda text: "/" + text),
+    ).filter(lambda host: "," not in host),
+    port=st.integers(1, 65_535),
+    database=texts,
+    application_name=texts,
+    apart=st.booleans(),
+)
+def test_a_url_that_was_written_is_read_back(  # noqa: PLR0913 - one for each part of a URL
+    *,
+    user: str,
+    password: str,
+    host: str,
+    port: int,
+    database: str,
+    application_name: str,
+    apart: bool,
+) -> None:
+    def encoded(text: str) -> str:
+        return quote(text, safe="")
+
+    if apart:
+        named = {"user": user, "password": password, "host": host, "dbname": database}
+        query = "&".join(f"{name}={encoded(value)}" for name, value in named.items())
+        text = f"postgresql://?{query}&port={port}&"
+    else:
+        bracketed = ":" in host and not host.startswith("/")
+        address = f"[{quote(host, safe=':')}]" if bracketed else encoded(host)
+        credentials = f"{encoded(user)}:{encoded(password)}"
+        text = f"postgresql://{credentials}@{address}:{port}/{encoded(database)}?"
+    url = DatabaseUrl.parse(f"{text}application_name={encoded(application_name)}")
+    assert (url.user, url.password, url.host) == (user, password, host)
+    assert (url.port, url.database, url.application_name) == (port, database, application_name)
+    again = DatabaseUrl.parse(url.redacted.replace(":***@", f":{encoded(password)}@"))
+    assert again == url
+
+
+@pytest.mark.parametrize("show", [str, repr, lambda url: url.redacted, lambda url: url.place])
+def test_a_url_that_is_shown_hides_the_password(show: object) -> None:
+    assert callable(show)
+    shown = show(DatabaseUrl.parse(COMPLETE))
+    assert "secret" not in shown
+    assert "db.example" in shown
+
+
+def test_the_shown_form_is_complete() -> None:
+    url = DatabaseUrl.parse(
+        "postgresql://u@h/d?sslrootcert=/ca.crt&sslcert=/c.crt&sslkey=/c.key&sslcrl=/ca.crl",
+    )
+    assert DatabaseUrl.parse(url.redacted) == url
+    assert str(url) == (
+        "postgresql://u@h:5432/d?sslmode=verify-full&sslrootcert=/ca.crt&sslcert=/c.crt"
+        "&sslkey=/c.key&sslcrl=/ca.crl&application_name=orders&connect_timeout=2"
+    )
+
+
+@given(st.text(max_size=200))
+@example("?".join(PARAMETERS))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    for url in (text, f"postgresql://{text}"):
+        with suppress(InvalidDatabaseUrl):
+            parsed = DatabaseUrl.parse(url)
+            assert parsed.user in unquote(url)

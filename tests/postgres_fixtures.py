@@ -1,0 +1,35 @@
+"""Fixtures: one PostgreSQL server for each run (each worker), one new database for each test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from orders_postgres import PostgresStore
+from tests.postgres_server import OrdersDatabase, PostgresServer, open_server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A server that every test may use, and that none may stop."""
+    with open_server() as server:
+        yield server
+
+
+@pytest.fixture
+def orders_database(postgres_server: PostgresServer) -> Iterator[OrdersDatabase]:
+    """A database of its own for each test: migrated, empty."""
+    database = postgres_server.new_database()
+    try:
+        yield database
+    finally:
+        database.drop()
+
+
+@pytest.fixture
+def postgres_store(orders_database: OrdersDatabase) -> Iterator[PostgresStore]:
+    """The store as the service opens it, on a database of its own."""
+    store = orders_database.store()
+    try:
+        yield store
+    finally:
+        store.close()

@@ -1,0 +1,343 @@
+"""A real PostgreSQL server for the tests: in a temporary folder, on a free port, ended with them.
+
+Two roles as in production: `orders_owner` migrates, `ordersuser` is the service. Databases are
+copied from a template that is migrated once.
+"""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import pg8000.native  # type: ignore[import-untyped]  # pg8000 ships no types
+import pytest
+from attrs import define, field, frozen
+
+from orders_postgres import DatabaseUrl, PostgresStore, migrate
+
+OWNER: Final = "orders_owner"
+SERVICE: Final = "ordersuser"
+SUPERUSER: Final = "postgres"
+PASSWORD: Final = "p@ss/w?rd:1 & 100% ü"  # noqa: S105 - of servers that live as long as a test run
+HOST: Final = "127.0.0.1"
+TEMPLATE: Final = "orders_template"
+
+_ROOT: Final = 0
+_START_SECONDS: Final = 30.0
+_SETTINGS: Final = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '{folder}'
+max_connections = 60
+shared_buffers = 32MB
+autovacuum = off
+jit = off
+log_min_messages = log
+fsync = on
+"""
+# Who makes databases comes in by the socket; who comes over TCP proves who they are.
+_ACCESS: Final = """
+local all ordersuser scram-sha-256
+local all all trust
+host all all 127.0.0.1/32 scram-sha-256
+"""
+_ACCESS_TLS: Final = """
+local all all trust
+hostssl all orders_owner 127.0.0.1/32 scram-sha-256
+hostssl all all 127.0.0.1/32 cert clientcert=verify-full
+"""
+_SETTINGS_TLS: Final = """
+ssl = on
+ssl_cert_file = '{folder}/server.crt'
+ssl_key_file = '{folder}/server.key'
+ssl_ca_file = '{folder}/ca.crt'
+"""
+
+
+def wait_until(ready: Callable[[], bool], seconds: float = _START_SECONDS) -> None:
+    """Wait for something to come true, and fail when it has not by then."""
+    deadline = monotonic() + seconds
+    while not ready():
+        assert monotonic() < deadline, f"not true after {seconds} s: {ready}"
+        sleep(0.01)
+
+
+def postgres_programs() -> Path:
+    """Find the folder of `initdb` and `postgres`, or skip: a skipped test fails in CI."""
+    on_path = shutil.which("initdb")
+    if on_path is not None:
+        return Path(on_path).resolve().parent
+    installed = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"),
+        key=lambda program: int(program.parent.parent.name),
+    )
+    if installed:
+        return installed[-1].parent
+    pytest.skip("PostgreSQL is not installed: apt-get install postgresql, or put initdb on PATH")
+
+
+def _unprivileged_user() -> str | None:
+    """Name who runs the server: PostgreSQL refuses to run as root."""
+    if os.getuid() != _ROOT:
+        return None
+    users = {user.pw_name for user in pwd.getpwall()}
+    return "postgres" if "postgres" in users else "nobody"
+
+
+@frozen
+class ServerTls:
+    """What a server shows and trusts, in PEM; such a server accepts nothing but TLS."""
+
+    certificate: bytes
+    key: bytes
+    authority: bytes
+
+
+@define
+class PostgresServer:
+    """A server of our own. `open_server` makes one."""
+
+    folder: Path
+    port: int
+    _programs: Path
+    _user: str | None
+    _process: subprocess.Popen[bytes] | None = None
+    _names: Iterator[int] = field(factory=lambda: count(1))
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def initialise(self, tls: ServerTls | None) -> None:
+        """Make the data folder."""
+        if self._user is not None:
+            shutil.chown(self.folder, self._user)
+        command: list[str | Path] = [
+            *(self._programs / "initdb", "-D", self._data, "--username", SUPERUSER),
+            *("--encoding", "UTF8", "--locale", "C", "--auth", "trust", "--no-sync"),
+        ]
+        self._spawn(command).communicate()
+        access, settings = _ACCESS, _SETTINGS
+        if tls is not None:
+            access, settings = _ACCESS_TLS, settings + _SETTINGS_TLS
+            self.secure(tls)
+        (self._data / "pg_hba.conf").write_text(access, "utf-8")
+        with (self._data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write(settings.format(folder=self.folder))
+
+    def _spawn(self, command: Sequence[str | Path]) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                user=self._user,
+                group=None if self._user is None else pwd.getpwnam(self._user).pw_gid,
+                extra_groups=None if self._user is None else [],
+            )
+
+    def start(self) -> None:
+        """Start, and return when the server answers."""
+        program = self._programs / "postgres"
+        self._process = self._spawn([program, "-D", self._data, "-p", str(self.port)])
+        wait_until(self._answers)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise ChildProcessError((self.folder / "log").read_text("utf-8", errors="replace"))
+        try:
+            self.run("SELECT 1")
+        except (pg8000.native.Error, OSError):
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Stop in good order; open connections are ended."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Kill every process of the server at once, as a power cut would."""
+        assert self._process is not None
+        # Stopped first, so that none is born while the others are counted.
+        self._process.send_signal(signal.SIGSTOP)
+        processes = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        children = [int(pid) for pid in processes.read_text("ascii").split()]
+        self._process.kill()
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+        self._end(signal.SIGKILL)
+        wait_until(lambda: not any(map(_is_running, children)))
+
+    def _end(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+        self._process.wait(_START_SECONDS)
+        self._process = None
+
+    def restart(self) -> None:
+        """Stop and start again."""
+        self.stop()
+        self.start()
+
+    def configure(self, **settings: str) -> None:
+        """Write settings that hold from the next start."""
+        with (self._data / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+
+    def secure(self, tls: ServerTls) -> None:
+        """Write the files that TLS needs; they hold from the next start."""
+        files = {"server.crt": tls.certificate, "server.key": tls.key, "ca.crt": tls.authority}
+        for name, content in files.items():
+            path = self.folder / name
+            path.write_bytes(content)
+            path.chmod(0o600)
+            if self._user is not None:
+                shutil.chown(path, self._user)
+
+    def is_running(self) -> bool:
+        """Tell whether the server was started and not ended."""
+        return self._process is not None
+
+    def run(
+        self,
+        sql: str,
+        *,
+        database: str = "postgres",
+        **values: str,
+    ) -> Sequence[Sequence[Any]]:
+        """Run SQL as the superuser, on a connection of its own, with the values of `:name`."""
+        with closing(self.connect(database)) as connection:
+            rows: Sequence[Sequence[Any]] | None = connection.run(sql, **values)
+            return rows or ()
+
+    def connect(self, database: str = "postgres") -> Any:  # noqa: ANN401 - untyped pg8000
+        """Open a connection as the superuser."""
+        path = f"{self.folder}/.s.PGSQL.{self.port}"
+        return pg8000.native.Connection(SUPERUSER, database=database, unix_sock=path, timeout=30)
+
+    def url_text(self, database: str, user: str = SERVICE, **parameters: str) -> str:
+        """Write the URL by which a role reaches a database, as a person would configure it."""
+        # A busy machine is no defect, so tests have more patience than a service.
+        patience = {"connect_timeout": "30"}
+        given = {"user": user, "password": PASSWORD, **patience, **parameters}
+        query = urlencode(given, safe="/")
+        return f"postgresql://{HOST}:{self.port}/{database}?{query.replace('+', '%20')}"
+
+    def new_database(self) -> "OrdersDatabase":
+        """Make a database that is migrated and empty."""
+        name = f"orders_{next(self._names)}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER}")
+        return OrdersDatabase(self, name)
+
+    def create_database(self, name: str, options: str = "") -> "OrdersDatabase":
+        """Make a database without any table."""
+        self.run(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE template0 {options}")
+        return OrdersDatabase(self, name)
+
+
+@frozen
+class OrdersDatabase:
+    """A database of a server of our own."""
+
+    server: PostgresServer
+    name: str
+
+    def url(self, user: str = SERVICE, **parameters: str) -> DatabaseUrl:
+        """Give the URL by which a role reaches it: the service's unless told otherwise."""
+        return DatabaseUrl.parse(self.server.url_text(self.name, user, **parameters))
+
+    def owner_url(self) -> DatabaseUrl:
+        """Give the URL by which the owner of the schema reaches it, through the socket."""
+        parameters = urlencode(
+            {"user": OWNER, "host": self.server.folder, "port": self.server.port},
+            safe="/",
+        )
+        return DatabaseUrl.parse(f"postgresql:///{self.name}?{parameters}")
+
+    def store(self, **options: float) -> PostgresStore:
+        """Open the store as the service does; the caller closes it."""
+        return PostgresStore(self.url(), **options)  # type: ignore[arg-type]  # whole or not
+
+    def run(self, sql: str, **values: str) -> Sequence[Sequence[Any]]:
+        """Run SQL in it as the superuser, with the values of `:name`."""
+        return self.server.run(sql, database=self.name, **values)
+
+    def sessions(self) -> list[int]:
+        """List the server's processes that serve the service in this database now."""
+        found = self.run(
+            "SELECT pid FROM pg_stat_activity "
+            "WHERE datname = current_database() AND usename = :service ORDER BY pid",
+            service=SERVICE,
+        )
+        return [pid for (pid,) in found]
+
+    def clear(self) -> None:
+        """Take every order out, for the next example of a property."""
+        self.run("TRUNCATE orders")
+
+    def end_sessions(self) -> None:
+        """End every session of the service, and wait until they are gone."""
+        self.run(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND usename = :service",
+            service=SERVICE,
+        )
+
+    def drop(self) -> None:
+        """Take it away, whoever is still connected."""
+        self.server.run(f"DROP DATABASE {self.name} WITH (FORCE)")
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    # A zombie has ended; who collects it is not our matter.
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def _free_port() -> int:
+    """Choose a port that stays free while the server is stopped.
+
+    Not one of those that the system gives to clients: a client that connects to a port where
+    nobody listens may be given that very port, and then talks to itself.
+    """
+    clients = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()
+    ports = range(10_000, int(clients[0]))
+    while True:
+        port = secrets.choice(ports)
+        with suppress(OSError), socket.create_server((HOST, port)):
+            return port
+
+
+@contextmanager
+def open_server(tls: ServerTls | None = None) -> Iterator[PostgresServer]:
+    """Make a server, start it, and remove it in the end."""
+    programs, user = postgres_programs(), _unprivileged_user()
+    # Not pytest's own folder, which no other user may enter.
+    with tempfile.TemporaryDirectory(prefix="orders-postgres-") as name:
+        server = PostgresServer(Path(name), _free_port(), programs, user)
+        server.initialise(tls)
+        server.start()
+        try:
+            for role in (OWNER, SERVICE):
+                server.run(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+            migrate(server.create_database(TEMPLATE).owner_url(), SERVICE)
+            yield server
+        finally:
+            if server.is_running():
+                server.stop()

@@ -1,0 +1,16 @@
+"""The shells complete what the command understands."""
+
+from pathlib import Path
+
+import pytest
+import shtab
+
+from orders_cli.parser import build_parser
+
+COMPLETIONS = Path(__file__).parents[2] / "entrypoints/orders_cli/completions"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_the_completions_are_those_of_the_parser(shell: str) -> None:
+    written = (COMPLETIONS / f"orders.{shell}").read_text()
+    assert written == shtab.complete(build_parser(), shell) + "\n", "run: make completion"

@@ -1,0 +1,21 @@
+"""The composition root: joins the parts, and does nothing yet."""
+
+from contextlib import closing
+from pathlib import Path
+
+from orders_core import Order, Outcome, place
+from orders_service.composition import build_service
+from orders_service.config import load
+
+
+def test_building_opens_nothing(tmp_path: Path) -> None:
+    build_service(load({"database_url": f"sqlite:///{tmp_path}/orders.db"}, {}, None))
+    build_service(load({"database_url": "postgresql://me@localhost:1/mine"}, {}, None))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_store_of_a_service_is_measured(tmp_path: Path) -> None:
+    service = build_service(load({"database_url": f"sqlite:///{tmp_path}/orders.db"}, {}, None))
+    with closing(service.store):
+        assert place(service.store, Order("A-1", "12.30")) is Outcome.CREATED
+    assert b'orders_store_orders_total{outcome="created"} 1.0' in service.metrics.exposition()

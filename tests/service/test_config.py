@@ -1,0 +1,330 @@
+"""The configuration: where each setting comes from, and what is refused."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orders_service.config import SETTINGS, Address, Config, InvalidConfig, Setting, load
+from orders_service.databases import PostgresDatabase, SqliteFile
+
+SOURCES = ("flag", "environment", "file")
+URL = "postgresql://me@localhost/mine"
+# Two valid values that differ, for each source of each setting; the default is a fourth.
+VALUES = {
+    "database_url": ("sqlite:///flag.db", "sqlite:///environment.db", "sqlite:///file.db"),
+    "listen": ("flag:1", "environment:1", "file:1"),
+    "ops_listen": ("[::1]:2", "[::2]:2", "[::3]:2"),
+    "currency": ("EUR", "CHF", "GBP"),
+    "allowed_hosts": ("flag.example", "environment.example", "*"),
+}
+SHOWN = {setting.name: setting for setting in SETTINGS if setting.name in VALUES}
+
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def shown(config: Config) -> dict[str, tuple[str, str]]:
+    """Give each setting's value and source."""
+    return {setting.name: (value, source) for setting, value, source in config.described()}
+
+
+def problems(
+    flags: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    toml: Path | None = None,
+) -> tuple[str, ...]:
+    """Give what is wrong with a configuration."""
+    with pytest.raises(InvalidConfig) as raised:
+        load(flags or {}, environ or {}, toml)
+    assert str(raised.value) == "; ".join(raised.value.problems)
+    return raised.value.problems
+
+
+def file_of(folder: Path, text: str) -> Path:
+    """Write a TOML file."""
+    path = folder / "orders.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+@given(st.fixed_dictionaries({name: st.sets(st.sampled_from(SOURCES)) for name in VALUES}))
+def test_flags_go_before_environment_before_file_before_defaults(
+    tmp_path_factory: pytest.TempPathFactory,
+    given_by: Mapping[str, set[str]],
+) -> None:
+    by_source = {
+        source: {
+            name: VALUES[name][SOURCES.index(source)]
+            for name, sources in given_by.items()
+            if source in sources
+        }
+        for source in SOURCES
+    }
+    toml = file_of(
+        tmp_path_factory.mktemp("config"),
+        "".join(f"{name} = {json.dumps(value)}\n" for name, value in by_source["file"].items()),
+    )
+    environ = {BY_NAME[name].variable: value for name, value in by_source["environment"].items()}
+
+    described = shown(load(by_source["flag"], environ, toml))
+
+    for name, sources in given_by.items():
+        first = next((source for source in SOURCES if source in sources), None)
+        if first is None:
+            assert described[name] == (BY_NAME[name].default, "default")
+        else:
+            source = {
+                "flag": f"flag {BY_NAME[name].flag}",
+                "environment": f"environment {BY_NAME[name].variable}",
+                "file": str(toml),
+            }[first]
+            assert described[name] == (by_source[first][name], source)
+
+
+def test_every_setting_that_can_be_shown_is_in_the_property_above() -> None:
+    assert set(VALUES) == {setting.name for setting in SETTINGS} - {"database_password"}
+
+
+def test_the_defaults() -> None:
+    config = load({}, {}, None)
+    assert config.database == SqliteFile(Path("orders.db"))
+    assert (config.listen, config.ops_listen) == (
+        Address("127.0.0.1", 8000),
+        Address("127.0.0.1", 9000),
+    )
+    assert (config.currency, config.allowed_hosts) == ("USD", frozenset())
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_an_empty_variable_counts_as_not_given(setting: Setting) -> None:
+    environ = {setting.variable: "", f"{setting.variable}_FILE": ""}
+    assert load({}, environ, None) == load({}, {}, None)
+
+
+def test_variables_that_kubernetes_sets_for_a_service_of_this_name_mean_nothing() -> None:
+    environ = {
+        "ORDERS_SERVICE_HOST": "10.96.0.7",
+        "ORDERS_SERVICE_PORT": "80",
+        "ORDERS_SERVICE_PORT_HTTP": "80",
+        "ORDERS_PORT": "tcp://10.96.0.7:80",
+        "ORDERS_PORT_80_TCP": "tcp://10.96.0.7:80",
+        "ORDERS_PORT_80_TCP_ADDR": "10.96.0.7",
+        "ORDERS_PORT_80_TCP_PORT": "80",
+        "ORDERS_PORT_80_TCP_PROTO": "tcp",
+    }
+    assert load({}, environ, None) == load({}, {}, None)
+
+
+def test_all_problems_are_told_at_once_and_with_their_source(tmp_path: Path) -> None:
+    toml = file_of(tmp_path, 'colour = "red"\nlisten = 8000\ncurrency = "euro"\n')
+    found = problems(
+        {"ops_listen": "nowhere"},
+        {"DATABASE_URL": "mysql://localhost", "ORDERS_ALLOWED_HOSTS": "a.example, b/c"},
+        toml,
+    )
+    assert [problem.partition(":")[0] for problem in found] == [
+        str(toml),
+        str(toml),
+        "database_url (environment DATABASE_URL)",
+        "ops_listen (flag --ops-listen)",
+        f"currency ({toml})",
+        "allowed_hosts (environment ORDERS_ALLOWED_HOSTS)",
+    ]
+    assert "colour is no setting; there are database_url, " in found[0]
+    assert "listen must be a string" in found[1]
+
+
+@pytest.mark.parametrize("value", ["8000", "true", "1.5", "{}", "[1]", '["a:1"]', "2026-01-01"])
+@pytest.mark.parametrize("name", ["listen", "database_password", "database_password_file"])
+def test_a_setting_in_toml_is_a_string(tmp_path: Path, name: str, value: str) -> None:
+    toml = file_of(tmp_path, f"database_url = '{URL}'\n{name} = {value}\n")
+    assert problems(toml=toml) == (f"{toml}: {name} must be a string",)
+
+
+@pytest.mark.parametrize("value", ['"b.example, A.example"', '["A.example", "b.example"]'])
+def test_hosts_in_toml_are_a_string_or_a_list(tmp_path: Path, value: str) -> None:
+    config = load({}, {}, file_of(tmp_path, f"allowed_hosts = {value}\n"))
+    assert config.allowed_hosts == {"a.example", "b.example"}
+
+
+def test_hosts_in_toml_are_not_anything_else(tmp_path: Path) -> None:
+    toml = file_of(tmp_path, 'allowed_hosts = ["a.example", 1]\n')
+    assert problems(toml=toml) == (f"{toml}: allowed_hosts must be a string or a list of strings",)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"listen", "is not TOML: "),
+        (b'listen = "a:1"\nlisten = "a:2"', "is not TOML: "),
+        (b"\xff", "is not TOML: "),
+    ],
+)
+def test_a_file_that_cannot_be_parsed_is_named(
+    tmp_path: Path,
+    content: bytes,
+    problem: str,
+) -> None:
+    toml = tmp_path / "orders.toml"
+    toml.write_bytes(content)
+    (found,) = problems(toml=toml)
+    assert found.startswith(f"{toml}: {problem}")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    toml = tmp_path / "missing.toml"
+    assert problems(toml=toml) == (f"{toml}: cannot be read: No such file or directory",)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:8000", Address("127.0.0.1", 8000)),
+        ("localhost:0", Address("localhost", 0)),
+        ("0.0.0.0:65535", Address("0.0.0.0", 65535)),  # noqa: S104 - to be parsed
+        ("[::1]:8000", Address("::1", 8000)),
+        ("[::ffff:192.0.2.1]:1", Address("::ffff:192.0.2.1", 1)),
+    ],
+)
+def test_an_address_is_host_and_port(text: str, address: Address) -> None:
+    assert load({"listen": text}, {}, None).listen == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", ":", "8000", ":8000", "localhost", "localhost:", "localhost:http", "a b:1"),
+        *("localhost:65536", "localhost:-1", "localhost:123456", "::1:8000", "[::1]", "[x]:1"),
+        *("http://localhost:8000", "localhost:8000/", "localhost:80\u0660", "localhost:1\n"),
+    ],
+)
+def test_anything_else_is_no_address(text: str) -> None:
+    (found,) = problems({"listen": text})
+    assert found.startswith("listen (flag --listen): ")
+    assert found.endswith("is not HOST:PORT such as 127.0.0.1:8000 or [::1]:8000")
+
+
+def test_the_two_addresses_must_differ() -> None:
+    (found,) = problems({"listen": "a:1", "ops_listen": "a:1"})
+    assert found == "listen and ops_listen are both a:1; they must differ"
+
+
+def test_the_two_addresses_may_both_let_the_system_choose() -> None:
+    config = load({"listen": "a:0", "ops_listen": "a:0"}, {}, None)
+    assert config.listen == config.ops_listen
+
+
+@pytest.mark.parametrize("text", ["usd", "US", "USDX", "", "€", "U5D", "USD\n"])
+def test_a_currency_is_three_capital_letters(text: str) -> None:
+    (found,) = problems({"currency": text})
+    assert found.endswith("is not an ISO 4217 code such as USD")
+
+
+@pytest.mark.parametrize("text", ["JPY", "KRW", "CLP", "KWD", "BHD", "CLF"])
+def test_a_currency_without_hundredths_is_refused(text: str) -> None:
+    assert problems({"currency": text}) == (
+        f"currency (flag --currency): {text} has no hundredths; amounts have two decimals",
+    )
+
+
+@pytest.mark.parametrize("text", ["*", "a", "a.example", "xn--caf-dma.example", "a_b", "10.0.0.1"])
+def test_a_host_is_a_name_or_every_name(text: str) -> None:
+    assert load({"allowed_hosts": f" {text} ,, "}, {}, None).allowed_hosts == {text}
+
+
+@pytest.mark.parametrize("text", ["a:80", "http://a", "*.a", "a b", "-a", "café", "a.", "[::1]"])
+def test_a_host_is_nothing_else(text: str) -> None:
+    (found,) = problems({"allowed_hosts": f"b,{text}"})
+    assert found.startswith(f"allowed_hosts (flag --allowed-hosts): {text!r} is no host name")
+
+
+@pytest.mark.parametrize("source", ["variable", "file variable", "toml", "toml file"])
+def test_a_password_comes_from_a_variable_a_file_or_toml(tmp_path: Path, source: str) -> None:
+    password = tmp_path / "password"
+    password.write_text("secret\n")
+    environ, toml, named = {
+        "variable": ({"DATABASE_PASSWORD": "secret"}, "", "environment DATABASE_PASSWORD"),
+        "file variable": (
+            {"DATABASE_PASSWORD_FILE": str(password)},
+            "",
+            "environment DATABASE_PASSWORD_FILE",
+        ),
+        "toml": ({}, 'database_password = "secret"', ""),
+        "toml file": ({}, f"database_password_file = '{password}'", " (database_password_file)"),
+    }[source]
+    file = file_of(tmp_path, toml)
+    config = load({"database_url": URL}, environ, file)
+    assert isinstance(config.database, PostgresDatabase)
+    url = config.database.url
+    by_file = "file" in source
+    # A file is read again for each connection, so that a new password comes into use.
+    assert (url.password, url.password_file) == ((None, password) if by_file else ("secret", None))
+    assert shown(config)["database_password"] == ("***", named if environ else f"{file}{named}")
+    assert "secret" not in repr(config) + str(config)
+
+
+def test_a_url_with_its_password_may_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("postgresql://me:secret@localhost/mine\n")
+    config = load({}, {"DATABASE_URL_FILE": str(file)}, None)
+    assert isinstance(config.database, PostgresDatabase)
+    assert config.database.url.password == "secret"  # noqa: S105 - an example
+    assert config.database.holds_password
+    value, source = shown(config)["database_url"]
+    assert "me:***@localhost" in value
+    assert source == "environment DATABASE_URL_FILE"
+    assert "secret" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(None, "No such file or directory"), (b"\xff", "is not UTF-8")],
+)
+def test_a_url_file_that_cannot_be_read_is_named(
+    tmp_path: Path,
+    content: bytes | None,
+    problem: str,
+) -> None:
+    file = tmp_path / "url"
+    if content is not None:
+        file.write_bytes(content)
+    (found,) = problems(environ={"DATABASE_URL_FILE": str(file)})
+    assert found.startswith("database_url (environment DATABASE_URL_FILE): ")
+    assert str(file) in found
+    assert found.endswith(problem)
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_PASSWORD"])
+def test_a_secret_and_its_file_exclude_each_other(name: str) -> None:
+    environ = {"DATABASE_URL": URL, name: URL, f"{name}_FILE": "file"}
+    assert problems(environ=environ) == (f"{name} and {name}_FILE are both set; one must go",)
+
+
+def test_a_secret_and_its_file_exclude_each_other_in_toml(tmp_path: Path) -> None:
+    toml = file_of(tmp_path, f'database_url = "{URL}"\ndatabase_url_file = "file"\n')
+    assert problems(toml=toml) == (
+        f"{toml}: database_url and database_url_file are both set; one must go",
+    )
+
+
+def test_what_is_no_secret_has_no_file(tmp_path: Path) -> None:
+    toml = file_of(tmp_path, 'listen_file = "file"\n')
+    (found,) = problems(toml=toml)
+    assert found.startswith(f"{toml}: listen_file is no setting")
+    assert load({}, {"ORDERS_LISTEN_FILE": "file"}, None).listen == Address("127.0.0.1", 8000)
+
+
+def test_a_password_in_a_flag_is_refused_without_being_repeated() -> None:
+    (found,) = problems({"database_url": "postgresql://me:canary@localhost/mine"})
+    assert "use DATABASE_PASSWORD_FILE" in found
+    assert "canary" not in found
+
+
+def test_a_flag_without_a_password_is_joined_by_one_from_the_environment() -> None:
+    config = load({"database_url": URL}, {"DATABASE_PASSWORD": "secret"}, None)
+    assert isinstance(config.database, PostgresDatabase)
+    assert config.database.url.password == "secret"  # noqa: S105 - an example

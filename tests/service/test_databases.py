@@ -1,0 +1,123 @@
+"""Which adapter a database URL chooses, and which URLs are refused."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orders_postgres import PostgresStore
+from orders_service.databases import (
+    InvalidDatabase,
+    PostgresDatabase,
+    SqliteFile,
+    parse_database,
+)
+from orders_sqlite import SqliteStore
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///orders.db", "orders.db"),
+        ("sqlite:////var/lib/orders/orders.db", "/var/lib/orders/orders.db"),
+        ("sqlite:///caf%C3%A9.db", "café.db"),
+        ("sqlite:///café.db", "café.db"),
+        ("sqlite:///a%3Fb%23c%25d", "a?b#c%d"),
+        ("sqlite:///with space", "with space"),
+    ],
+)
+def test_a_sqlite_url_names_a_file(url: str, path: str) -> None:
+    database = parse_database(url)
+    assert database == SqliteFile(Path(path))
+    assert not database.holds_password
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1).filter(
+        lambda text: not text.startswith(":"),
+    ),
+)
+def test_a_file_written_as_a_url_is_read_as_the_same_file(text: str) -> None:
+    database = SqliteFile(Path(text))
+    assert parse_database(str(database)) == database
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("", "it must begin with sqlite:/// and a file, or with postgresql://"),
+        ("orders.db", "it must begin with sqlite:/// and a file, or with postgresql://"),
+        ("sqlite://orders.db", "it must begin with sqlite:/// and a file, or with postgresql://"),
+        ("sqlite:///", "it must begin with sqlite:/// and a file, or with postgresql://"),
+        ("SQLITE:///a", "it must begin with sqlite:/// and a file, or with postgresql://"),
+        ("sqlite:///a?mode=ro", "a SQLite file has no parameters; write ? as %3F and # as %23"),
+        ("sqlite:///a#b", "a SQLite file has no parameters; write ? as %3F and # as %23"),
+        ("sqlite:///a%00", "the path is not UTF-8 or holds a control character"),
+        ("sqlite:///a%FF", "the path is not UTF-8 or holds a control character"),
+        ("sqlite:///a\udce9", "the path is not UTF-8 or holds a control character"),
+        (
+            "sqlite:///:memory:",
+            "the path must not begin with : such as :memory:, which keeps nothing",
+        ),
+    ],
+)
+def test_a_url_that_names_no_file_is_refused(url: str, problem: str) -> None:
+    with pytest.raises(InvalidDatabase) as raised:
+        parse_database(url)
+    assert raised.value.problems == (problem,)
+
+
+@pytest.mark.parametrize(
+    ("password", "file"),
+    [("canary", None), (None, Path("canary"))],
+)
+def test_a_sqlite_file_has_no_password(password: str | None, file: Path | None) -> None:
+    with pytest.raises(InvalidDatabase) as raised:
+        parse_database("sqlite:///:a?", password=password, password_file=file)
+    assert raised.value.problems[0] == "a SQLite file has no password"
+    assert len(raised.value.problems) == 3
+    assert "canary" not in str(raised.value)
+
+
+def test_a_sqlite_file_exists_once_it_is_migrated(tmp_path: Path) -> None:
+    database = SqliteFile(tmp_path / "orders.db")
+    missing = database.exists
+    assert database.migrate(None) == ("orders",)
+    assert (missing, database.exists) == (False, True)
+    assert database.migrate(None) == ()
+    with closing(database.open()) as store:
+        assert isinstance(store, SqliteStore)
+        store.check()
+
+
+def test_opening_makes_no_file(tmp_path: Path) -> None:
+    database = SqliteFile(tmp_path / "orders.db")
+    database.open().close()
+    assert not database.exists
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_a_postgresql_url_names_a_database(scheme: str) -> None:
+    database = parse_database(f"{scheme}://me@localhost/mine")
+    assert isinstance(database, PostgresDatabase)
+    assert not database.holds_password
+    assert database.exists
+    assert str(database).startswith("postgresql://me@localhost:5432/mine?")
+    with closing(database.open()) as store:
+        assert isinstance(store, PostgresStore)
+
+
+def test_a_postgresql_url_tells_whether_it_holds_the_password_itself() -> None:
+    within = parse_database("postgresql://me:secret@localhost/mine")
+    beside = parse_database("postgresql://me@localhost/mine", password="secret")  # noqa: S106 - an example
+    assert (within.holds_password, beside.holds_password) == (True, False)
+
+
+def test_a_postgresql_url_that_cannot_be_used_tells_every_problem() -> None:
+    with pytest.raises(InvalidDatabase) as raised:
+        parse_database("postgresql://:canary@/?sslmode=prefer")
+    assert len(raised.value.problems) >= 3
+    assert str(raised.value) == "; ".join(raised.value.problems)
+    assert "canary" not in str(raised.value)

@@ -1,0 +1,56 @@
+"""The page on configuration says what the program does."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Final
+
+from orders_cli.exits import Exit
+from orders_cli.transfer import BATCH
+from orders_service.config import SETTINGS, load
+
+PAGE: Final = (Path(__file__).parents[2] / "docs/configuration.md").read_text("utf-8")
+
+
+def rows(header: str) -> list[list[str]]:
+    """Read the cells of the table that has this header."""
+    lines = PAGE.splitlines()
+    start = lines.index(header) + 2
+    end = next(number for number in range(start, len(lines)) if not lines[number].startswith("|"))
+    return [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in lines[start:end]]
+
+
+def test_the_table_of_settings_is_the_programs() -> None:
+    assert rows("| Key in TOML | Flag | Environment | Default |") == [
+        [setting.name, setting.flag or "", setting.variable, setting.default or ""]
+        for setting in SETTINGS
+    ]
+
+
+def test_every_setting_is_explained() -> None:
+    assert re.findall(r"^- \*\*`(\w+)`\*\*: ", PAGE, re.MULTILINE) == [
+        setting.name for setting in SETTINGS
+    ]
+
+
+def test_every_secret_names_its_files() -> None:
+    for setting in SETTINGS:
+        for name in (f"{setting.variable}_FILE", f"{setting.name}_file"):
+            assert (f"`{name}`" in PAGE) == setting.secret
+
+
+def test_the_table_of_exit_statuses_is_the_programs() -> None:
+    statuses = [int(status) for status, _ in rows("| Status | Meaning |")]
+    assert statuses == [status.value for status in Exit]
+
+
+def test_the_example_is_a_configuration(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    file = tmp_path / "orders.toml"
+    file.write_text(example)
+    config = load({}, {}, file)
+    assert config.allowed_hosts == set(tomllib.loads(example)["allowed_hosts"])
+
+
+def test_the_size_of_a_batch_is_the_programs() -> None:
+    assert f"batches of {BATCH:,}" in PAGE

@@ -1,0 +1,166 @@
+"""The service as people run it: `orders serve` in a process of its own, on free ports."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import IO, Final
+
+from attrs import define, field
+
+ROOT: Final = Path(__file__).parents[1]
+
+_COMMAND: Final = (sys.executable, "-c", "from orders_cli.main import run; run()", "serve")
+_ADDRESS: Final = re.compile(r"http://(?P<host>[^/]+):(?P<port>[0-9]+)/")
+_OURS: Final = ("ORDERS_", "DATABASE_")
+_STOP_SECONDS: Final = 40.0
+
+
+def _new_log() -> IO[str]:
+    # Opened to append: two processes one after the other, and the reader, share the place in it.
+    return tempfile.TemporaryFile("a+")  # noqa: SIM115 - RunningService.close() closes it
+
+
+@define
+class RunningService:
+    """A service that answers. `running_service` makes one.
+
+    Attributes:
+        database_url: Where it keeps its orders.
+        settings: Further environment variables of the service.
+        host: Where the orders and the page are.
+        port: Its port.
+        operations_port: The port of the probes and the metrics, at the same host.
+    """
+
+    database_url: str
+    settings: Mapping[str, str] = field(factory=dict)
+    host: str = field(init=False, default="")
+    port: int = field(init=False, default=0)
+    operations_port: int = field(init=False, default=0)
+    _process: subprocess.Popen[str] | None = field(init=False, default=None)
+    _errors: IO[str] = field(init=False, factory=_new_log)
+
+    @property
+    def url(self) -> str:
+        """The root of the orders and the page, without a slash at its end."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that answers."""
+        return self._running().pid
+
+    def start(self, **ports: int) -> None:
+        """Start, and return when it listens.
+
+        Args:
+            ports: `port` and `operations_port`, when they must be these; free ones otherwise.
+        """
+        roots = os.pathsep.join(map(str, (ROOT, ROOT / "adapters", ROOT / "entrypoints")))
+        environment = {
+            **{name: os.environ[name] for name in os.environ if not name.startswith(_OURS)},
+            **self.settings,
+            "DATABASE_URL": self.database_url,
+            "PYTHONPATH": roots,
+        }
+        self._process = subprocess.Popen(
+            [
+                *_COMMAND,
+                *("--listen", f"127.0.0.1:{ports.get('port', 0)}"),
+                *("--ops-listen", f"127.0.0.1:{ports.get('operations_port', 0)}"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env=environment,
+        )
+        output = self._process.stdout
+        assert output is not None
+        addresses = [_ADDRESS.search(output.readline()) for _ in range(2)]
+        orders, operations = addresses
+        assert orders is not None, self.errors()
+        assert operations is not None, self.errors()
+        self.host, self.port = orders["host"], int(orders["port"])
+        self.operations_port = int(operations["port"])
+
+    def errors(self) -> str:
+        """Read what it wrote to standard error: its logs, and any traceback."""
+        self._errors.seek(0)
+        return self._errors.read()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._running().send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end, and give its exit status."""
+        process = self._running()
+        status = process.wait(_STOP_SECONDS)
+        assert process.stdout is not None
+        process.stdout.close()
+        self._process = None
+        return status
+
+    def stop(self) -> None:
+        """Stop it as a service manager does, and prove that it ended well."""
+        self.send_signal(signal.SIGTERM)
+        status = self.wait()
+        errors = self.errors()
+        assert status == 0, errors
+        assert "Traceback" not in errors, errors
+
+    def kill(self) -> None:
+        """Kill it as a power cut would."""
+        self.send_signal(signal.SIGKILL)
+        self.wait()
+
+    def is_running(self) -> bool:
+        """Tell whether it was started and not ended."""
+        return self._process is not None
+
+    def connect(self) -> HTTPConnection:
+        """Make a client of the orders and the page; the caller closes it."""
+        return HTTPConnection(self.host, self.port, timeout=30)
+
+    def connect_operations(self) -> HTTPConnection:
+        """Make a client of the probes and the metrics; the caller closes it."""
+        return HTTPConnection(self.host, self.operations_port, timeout=30)
+
+    def close(self) -> None:
+        """Forget what it wrote."""
+        self._errors.close()
+
+    def _running(self) -> subprocess.Popen[str]:
+        assert self._process is not None, "it is not running"
+        return self._process
+
+
+@contextmanager
+def running_service(
+    database_url: str,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[RunningService]:
+    """Run a service, and stop it in the end.
+
+    Args:
+        database_url: Where it keeps its orders, such as `sqlite:///FILE`.
+        settings: Further environment variables of the service.
+    """
+    service = RunningService(database_url, settings or {})
+    try:
+        service.start()
+        yield service
+        if service.is_running():
+            service.stop()
+    finally:
+        if service.is_running():
+            service.kill()
+        service.close()

@@ -1,0 +1,203 @@
+"""When the file cannot be used: the reason, and that the store works again afterwards."""
+
+import multiprocessing
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
+from orders_sqlite import SqliteStore
+from tests.sqlite.connections import for_each_new_connection, in_a_process_of_its_own
+
+# In SQLite's header ("Database File Format"): 1 a rollback journal, 2 a write-ahead log, more is
+# for releases to come.
+WRITE_VERSION = 18
+
+
+def unavailable(call: Callable[[], object], path: Path) -> tuple[Reason, str]:
+    """Expect the call to fail; give the reason, and what the message says besides the path."""
+    with pytest.raises(StoreUnavailable) as caught:
+        call()
+    place, _, rest = str(caught.value).partition(str(path))
+    assert place == ""
+    return caught.value.reason, rest
+
+
+def hold_the_write_lock(path: Path, signals: Connection) -> None:
+    """Hold it, as a process of its own, from one message to the next."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        signals.send("held")
+        signals.recv()
+
+
+@contextmanager
+def write_locked(path: Path) -> Iterator[None]:
+    """Let another process hold the file's write lock meanwhile."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=hold_the_write_lock, args=(path, there))
+    process.start()
+    there.close()
+    with closing(here):
+        assert here.recv() == "held"
+        yield
+        here.send("enough")
+        process.join()
+    assert process.exitcode == 0
+
+
+def test_a_write_lock_that_another_process_holds_is_a_timeout(
+    store: SqliteStore,
+    path: Path,
+) -> None:
+    store.add([Order("a", 1)])
+    with write_locked(path):
+        for _ in range(2):
+            failure = unavailable(lambda: store.add([Order("b", 1)]), path)
+            assert failure == (Reason.TIMEOUT, ": database is locked")
+    assert list(store.add([Order("b", 1), Order("a", 1)])) == [Outcome.CREATED, Outcome.REPLAYED]
+
+
+def test_reading_goes_on_while_another_process_writes(store: SqliteStore, path: Path) -> None:
+    store.add([Order("a", 1)])
+    with write_locked(path):
+        assert list(store.get([OrderId("a")])) == [Order("a", 1)]
+        assert list(store.page(10)) == [Order("a", 1)]
+        assert store.totals().count == 1
+        store.check()
+
+
+def test_a_new_file_that_another_process_keeps_locked_is_a_timeout(
+    store: SqliteStore,
+    path: Path,
+) -> None:
+    with write_locked(path):
+        assert unavailable(store.check, path) == (Reason.TIMEOUT, ": database is locked")
+    store.check()
+
+
+def test_a_file_for_reading_only_is_read_and_says_so_when_it_is_written_to(
+    store: SqliteStore,
+    path: Path,
+) -> None:
+    store.add([Order("a", 1)])
+    store.close()
+    header = bytearray(path.read_bytes())
+    # Written by a release to come, which this one may read: so it is also for root.
+    header[WRITE_VERSION] = 3
+    path.write_bytes(header)
+    assert list(store.get([OrderId("a")])) == [Order("a", 1)]
+    assert unavailable(lambda: store.add([Order("b", 1)]), path) == (
+        Reason.READ_ONLY,
+        ": attempt to write a readonly database",
+    )
+    header[WRITE_VERSION] = 2
+    store.close()
+    path.write_bytes(header)
+    assert list(store.add([Order("b", 1)])) == [Outcome.CREATED]
+
+
+def test_a_folder_in_place_of_the_file_cannot_be_reached(store: SqliteStore, path: Path) -> None:
+    path.mkdir()
+    assert unavailable(store.check, path) == (
+        Reason.UNREACHABLE,
+        ": unable to open database file",
+    )
+    path.rmdir()
+    store.check()
+
+
+def test_a_file_in_a_missing_folder_cannot_be_reached(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "orders.db"
+    with closing(SqliteStore(path)) as store:
+        assert unavailable(lambda: store.add([Order("a", 1)]), path) == (
+            Reason.UNREACHABLE,
+            ": unable to open database file",
+        )
+        path.parent.mkdir()
+        assert list(store.add([Order("a", 1)])) == [Outcome.CREATED]
+
+
+def test_a_file_that_is_no_database_is_left_as_it_is(store: SqliteStore, path: Path) -> None:
+    text = b"These are notes, and no database.\n" * 100
+    path.write_bytes(text)
+    failed = (Reason.FAILED, ": file is not a database")
+    assert unavailable(store.check, path) == failed
+    assert unavailable(lambda: store.add([Order("a", 1)]), path) == failed
+    assert path.read_bytes() == text
+
+
+def test_a_file_of_a_newer_schema_is_refused_and_left_as_it_is(
+    store: SqliteStore,
+    path: Path,
+) -> None:
+    store.add([Order("a", 1)])
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 2")
+    before = path.read_bytes()
+    newer = (Reason.SCHEMA, " has schema version 2; this release needs 1")
+    for call in (store.check, store.totals, lambda: store.add([Order("b", 1)])):
+        assert unavailable(call, path) == newer
+    assert path.read_bytes() == before
+
+
+def test_a_corrupted_file_fails_and_its_orders_are_not_made_up(
+    store: SqliteStore,
+    path: Path,
+) -> None:
+    store.add([Order(f"id-{number:04}", number) for number in range(1_000)])
+    store.close()
+    content = path.read_bytes()
+    page_size = int.from_bytes(content[16:18], "big")
+    path.write_bytes(content[:page_size] + b"\xa5" * (len(content) - page_size))
+    corrupted = (Reason.FAILED, ": database disk image is malformed")
+    for call in (store.check, store.totals, lambda: store.get([OrderId("id-0500")])):
+        assert unavailable(call, path) == corrupted
+    path.write_bytes(content)
+    assert store.totals().count == 1_000
+
+
+def test_a_file_that_was_cut_off_fails(store: SqliteStore, path: Path) -> None:
+    store.add([Order(f"id-{number:04}", number) for number in range(1_000)])
+    store.close()
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert unavailable(store.totals, path) == (
+        Reason.FAILED,
+        ": database disk image is malformed",
+    )
+
+
+def test_text_in_the_file_that_is_no_utf_8_fails(store: SqliteStore, path: Path) -> None:
+    store.check()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO orders VALUES (CAST(x'ff' AS TEXT), 1)")
+    reason, message = unavailable(lambda: store.page(10), path)
+    assert reason is Reason.FAILED
+    assert "decode to UTF-8" in message
+
+
+def outcomes_on_a_full_disk(path: Path) -> tuple[tuple[Reason, str], int, int]:
+    connections: list[sqlite3.Connection] = []
+    for_each_new_connection(connections.append)
+    with closing(SqliteStore(path)) as store:
+        store.add([Order("before", 1)])
+        # A full disk without one: SQLite bounds the file for one connection.
+        connections[0].execute("PRAGMA max_page_count = 4")
+        batch = [Order(f"id-{number:05}", 1) for number in range(10_000)]
+        failure = unavailable(lambda: store.add(batch), path)
+        count = store.totals().count
+        store.add([Order("after", 1)])
+        return failure, count, store.totals().count
+
+
+def test_a_full_disk_stores_nothing_of_the_batch_and_the_store_works_on(path: Path) -> None:
+    failure, count, later = in_a_process_of_its_own(outcomes_on_a_full_disk, path)
+    assert failure == (Reason.EXHAUSTED, ": database or disk is full")
+    assert (count, later) == (1, 2)

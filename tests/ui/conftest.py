@@ -1,0 +1,110 @@
+"""A real browser before a real service, and a watch over what the browser complains about."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal, Protocol
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.service_process import RunningService, running_service
+
+_PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome")
+_ARGUMENTS: Final = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+class OpenPage(Protocol):
+    """Opens an empty tab in a window of its own."""
+
+    def __call__(
+        self,
+        scheme: Literal["light", "dark"] = "light",
+        width: int = 1280,
+        height: int = 800,
+        *,
+        script: bool = True,
+    ) -> Page:
+        """Give the tab."""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window; the machine's own, none is downloaded."""
+    program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
+    if program is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Open tabs, and in the end fail for whatever the browser found wrong in them."""
+    complaints: list[str] = []
+    contexts = []
+
+    def on_console(message: ConsoleMessage) -> None:
+        if not _tells_the_pages_own_status(message):
+            complaints.append(f"console: {message.text}")
+
+    def on_failure(request: Request) -> None:
+        # Who leaves a page aborts what it still loads.
+        if request.failure != "net::ERR_ABORTED":
+            complaints.append(f"failed: {request.url}: {request.failure}")
+
+    def open_page(
+        scheme: Literal["light", "dark"] = "light",
+        width: int = 1280,
+        height: int = 800,
+        *,
+        script: bool = True,
+    ) -> Page:
+        context = browser.new_context(
+            color_scheme=scheme,
+            viewport={"width": width, "height": height},
+            java_script_enabled=script,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+        page.on("requestfailed", on_failure)
+        page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def _tells_the_pages_own_status(message: ConsoleMessage) -> bool:
+    """Tell whether it is the line that Chromium writes for each page with an error status."""
+    return (
+        message.text.startswith("Failed to load resource: the server responded with a status of")
+        and urlsplit(message.location["url"]).path == "/"
+    )
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """The place of the SQLite file that the service keeps its orders in."""
+    return tmp_path / "orders.db"
+
+
+@pytest.fixture
+def service(database: Path) -> Iterator[RunningService]:
+    """A service without orders."""
+    with running_service(f"sqlite:///{database}") as running:
+        yield running

@@ -1,0 +1,550 @@
+"""The page as HTTP: statuses, headers, what it refuses; without a browser."""
+
+import base64
+import hashlib
+import io
+import re
+from collections.abc import Callable, Mapping
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+from wsgiref.util import setup_testing_defaults
+from wsgiref.validate import validator
+
+import pytest
+from attrs import field, frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orders_core import Order, OrderStore, place_all
+from orders_http.app import HttpSettings, create_app
+from orders_http.hosts import HostRule
+from orders_http.orders import cursor_of_id
+from orders_memory import MemoryStore
+from orders_sqlite import SqliteStore
+from tests.strategies import orders
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+HOST: Final = "orders.example.org"
+OURS: Final = {"Origin": f"https://{HOST}"}
+FORM: Final = "application/x-www-form-urlencoded"
+
+ELEMENTS: Final = frozenset(
+    {
+        *("html", "head", "meta", "title", "link", "style", "body"),
+        *("header", "main", "section", "nav", "div", "img", "h1", "h2", "p", "a"),
+        *("bdi", "span", "strong", "wbr", "dl", "dt", "dd"),
+        *("form", "label", "input", "button"),
+        *("table", "caption", "thead", "tbody", "tr", "th", "td"),
+    },
+)
+"""Every element that the page's template has."""
+
+MARKUP: Final = st.sampled_from("<>\"'&;=%{}")
+TEXTS: Final = st.text(MARKUP | st.characters(codec="utf-8")).map(str.strip)
+
+
+@frozen
+class Answer:
+    """What the application answered; the headers' names are spelled `Content-Type`."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def words(self) -> str:
+        """The text as a person reads it: without elements, without escapes."""
+        body = self.text.partition("<body>")[2]
+        return " ".join(unescape(re.sub(r"<[^>]*>", "", body)).split())
+
+    @property
+    def elements(self) -> list[tuple[str, dict[str, str | None]]]:
+        """Every start tag, with its attributes."""
+        found: list[tuple[str, dict[str, str | None]]] = []
+
+        class Reader(HTMLParser):
+            def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+                found.append((tag, dict(attrs)))
+
+        Reader().feed(self.text)
+        return found
+
+    def value(self, field: str) -> str | None:
+        """Give what stands in the form's field."""
+        return next(attrs["value"] for _, attrs in self.elements if attrs.get("id") == field)
+
+
+@frozen
+class Client:
+    """Asks the application over a store, as a server would."""
+
+    store: OrderStore
+    root: str = ""
+    _app: "WSGIApplication" = field(init=False, repr=False)
+
+    @_app.default
+    def _create_app(self) -> "WSGIApplication":
+        return create_app(self.store, HttpSettings("EUR", HostRule(frozenset({HOST}))))
+
+    def send(
+        self,
+        method: str,
+        query: str = "",
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        path: str = "/",
+    ) -> Answer:
+        """Send a request; give the answer."""
+        environ: WSGIEnvironment = {
+            "REQUEST_METHOD": method,
+            "SCRIPT_NAME": self.root,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "wsgi.input": io.BytesIO(body),
+            "CONTENT_LENGTH": str(len(body)),
+        }
+        for name, value in {"Host": HOST, **(headers or {})}.items():
+            variable = name.upper().replace("-", "_")
+            environ[variable if name == "Content-Type" else f"HTTP_{variable}"] = value
+        setup_testing_defaults(environ)
+        started: list[Any] = []
+        chunks = validator(self._app)(environ, lambda *start: started.extend(start))  # type: ignore[arg-type]
+        text = b"".join(chunks).decode()
+        chunks.close()  # type: ignore[attr-defined]
+        return Answer(
+            int(started[0][:3]), {name.title(): value for name, value in started[1]}, text
+        )
+
+    def get(self, **query: str) -> Answer:
+        """Open the page."""
+        return self.send("GET", urlencode(query))
+
+    def post(self, headers: Mapping[str, str] = OURS, **fields: str) -> Answer:
+        """Send the form."""
+        return self.send(
+            "POST", body=urlencode(fields).encode(), headers={"Content-Type": FORM, **headers}
+        )
+
+
+@pytest.fixture
+def client() -> Client:
+    """A client of an application without orders."""
+    return Client(MemoryStore())
+
+
+@pytest.fixture
+def away(tmp_path: Path) -> Client:
+    """A client of an application whose database is no database."""
+    return Client(SqliteStore(tmp_path))
+
+
+def stored(*orders: Order) -> Client:
+    """Make a client of an application with orders."""
+    store = MemoryStore()
+    place_all(store, orders)
+    return Client(store)
+
+
+def numbered(count: int) -> list[Order]:
+    """Make orders with the ids `000`, `001`, ..."""
+    return [Order(f"{number:03}", "1.00") for number in range(count)]
+
+
+def link(answer: Answer, relation: str) -> str | None:
+    """Give the query of the link to the next or the previous page."""
+    for _, attrs in answer.elements:
+        if attrs.get("rel") == relation:
+            return (attrs["href"] or "").partition("?")[2]
+    return None
+
+
+# Storing through the form.
+
+
+@given(order=orders())
+def test_every_order_is_stored_by_the_form_and_told_by_the_page_it_leads_to(order: Order) -> None:
+    client = Client(MemoryStore())
+    answer = client.post(id=order.id.value, amount=str(order.amount))
+    assert answer.status == 303
+    assert answer.headers["Location"] == f"/?stored={quote(order.id.value, safe='')}"
+    assert client.store.get([order.id]) == [order]
+    page = client.send("GET", answer.headers["Location"].partition("?")[2])
+    assert page.status == 200
+    assert f"is stored: {order.amount} EUR." in page.words
+    assert f'<bdi translate="no">{order.id}</bdi> is stored' in unescape(page.text)
+
+
+def test_a_replay_is_told_as_the_first_time() -> None:
+    client = stored(Order("A-1", "12.30"))
+    answer = client.post(id="A-1", amount="12.3")
+    assert (answer.status, answer.headers["Location"]) == (303, "/?stored=A-1")
+
+
+def test_white_space_around_what_was_typed_does_not_count(client: Client) -> None:
+    assert client.post(id=" A-1\t", amount=" 12.30 ").headers["Location"] == "/?stored=A-1"
+
+
+def test_a_conflict_answers_409_and_shows_the_order_that_is_stored() -> None:
+    answer = stored(Order("A-1", "12.30"), Order("B-2", "1.00")).post(id="A-1", amount="99.00")
+    assert answer.status == 409
+    assert "Id is taken by an order with another amount; choose another id." in answer.words
+    assert "A-112.30 EUR" in answer.words
+    assert "B-2" not in answer.words
+    assert (answer.value("id"), answer.value("amount")) == ("A-1", "99.00")
+
+
+@given(order_id=TEXTS, amount=TEXTS)
+def test_what_was_typed_is_kept_as_text_when_it_is_wrong(order_id: str, amount: str) -> None:
+    answer = Client(MemoryStore()).post(id=order_id, amount=f"{amount}x")
+    assert answer.status == 422
+    assert answer.value("id") == order_id
+    assert answer.value("amount") == f"{amount}x"
+    assert {name for name, _ in answer.elements} <= ELEMENTS
+
+
+def test_fields_that_are_missing_are_wrong_like_empty_ones(client: Client) -> None:
+    answer = client.post()
+    assert answer.status == 422
+    assert "Id is empty." in answer.words
+    assert "Amount is not a decimal number such as 12.30." in answer.words
+
+
+def test_each_mistake_describes_its_field(client: Client) -> None:
+    answer = client.post(id="", amount="12,30")
+    fields = {attrs["id"]: attrs for name, attrs in answer.elements if name == "input"}
+    for name in ("id", "amount"):
+        assert fields[name]["aria-describedby"] == f"{name}-mistake {name}-hint"
+        assert fields[name]["aria-invalid"] == "true"
+    assert [name for name in fields if "autofocus" in fields[name]] == ["id"]
+
+
+# Where forms come from.
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": f"https://{HOST}"},
+        {"Origin": f"http://{HOST}"},
+        {"Origin": f"https://{HOST.upper()}"},
+        {"Host": f"{HOST}:8443", "Origin": f"https://{HOST}:8443"},
+        {"Host": "[::1]:8000", "Origin": "http://[::1]:8000"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Origin": f"https://{HOST}", "Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_a_form_of_this_very_host_is_taken(client: Client, headers: dict[str, str]) -> None:
+    assert client.post(headers, id="A-1", amount="1").status == 303
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "https://evil.example"},
+        {"Origin": f"https://{HOST}.evil.example"},
+        {"Origin": f"https://{HOST}:8443"},
+        {"Origin": f"https://{HOST}/"},
+        {"Origin": f"https://evil@{HOST}"},
+        {"Origin": f"ftp://{HOST}"},
+        {"Origin": HOST},
+        {"Origin": f"https://{HOST} https://{HOST}"},
+        {"Origin": "null", "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "none"},
+        {"Referer": f"https://{HOST}/"},
+    ],
+)
+def test_a_form_of_any_other_place_stores_nothing(client: Client, headers: dict[str, str]) -> None:
+    answer = client.post(headers, id="A-1", amount="1")
+    assert answer.status == 403
+    assert "The form was sent from another site" in answer.words
+    assert client.store.totals().count == 0
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("page=2", "the parameter 'page' is unknown"),
+        ("id=A-1&id=A-1", "a parameter is there twice"),
+        ("id=%FF", "a parameter is not UTF-8"),
+        ("id=A-1&after=QQ", "after and id do not go together"),
+        ("after=QQ&before=QQ", "after and before do not go together"),
+        ("after=!", "after is no place in the list"),
+        ("before=", "before is no place in the list"),
+        ("<script>=1", "the parameter '<script>' is unknown"),
+    ],
+)
+def test_a_wrong_query_is_told_with_a_way_back(client: Client, query: str, said: str) -> None:
+    answer = client.send("GET", query)
+    assert answer.status == 400
+    assert said in answer.words
+    assert {name for name, _ in answer.elements} <= ELEMENTS
+    assert ("a", {"href": "/"}) in answer.elements
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "query", "status"),
+    [
+        ("", b"id=A-1&amount=1", "", 415),
+        ("application/json", b'{"id": "A-1", "amount": 1}', "", 415),
+        ("multipart/form-data; boundary=x", b"--x--", "", 415),
+        (f"{FORM}; charset=latin-1", b"id=A-1&amount=1", "", 415),
+        (FORM, b"id=%FF&amount=1", "", 400),
+        (FORM, b"id=\xff&amount=1", "", 400),
+        (FORM, b"id=A-1&amount=1&amount=2", "", 400),
+        (FORM, b"id=A-1&amount=1&currency=EUR", "", 400),
+        (FORM, b"id=A-1&amount=1", "stored=A-1", 400),
+        (FORM, b"id=A-1&amount=" + b"1" * 65_536, "", 413),
+    ],
+)
+def test_what_is_not_the_form_is_refused_by_a_page(
+    client: Client,
+    content_type: str,
+    body: bytes,
+    query: str,
+    status: int,
+) -> None:
+    answer = client.send("POST", query, body, {**OURS, "Content-Type": content_type})
+    assert answer.status == status
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert ("a", {"href": "/"}) in answer.elements
+    assert client.store.totals().count == 0
+
+
+@given(name=st.sampled_from(["after", "before", "id", "stored"]) | TEXTS, value=TEXTS)
+def test_no_query_makes_an_error_of_the_service_or_an_element_of_the_page(
+    name: str,
+    value: str,
+) -> None:
+    answer = stored(*numbered(2)).get(**{name: value})
+    assert answer.status in {200, 400, 404}
+    assert name != "id" or answer.value("sought") == value
+    assert {name for name, _ in answer.elements} <= ELEMENTS
+
+
+# The list, and looking up.
+
+
+def test_the_count_and_the_total_are_exact_and_the_empty_page_tells_the_first_step(
+    client: Client,
+) -> None:
+    assert "Orders 0 Total 0.00 EUR" in client.get().words
+    assert "No orders yet" in client.get().words
+    full = stored(*(Order(each, "9999999999999.99") for each in ("A", "B", "C")))
+    assert "Orders 3 Total 29999999999999.97 EUR" in full.get().words
+    assert "3 of 3 orders, by id" in full.get().words
+
+
+@pytest.mark.parametrize("count", [1, 49, 50, 51, 100, 101, 120])
+def test_next_and_previous_lead_through_every_order_once(count: int) -> None:
+    client = stored(*numbered(count))
+    pages = [client.get()]
+    while (following := link(pages[-1], "next")) is not None:
+        pages.append(client.send("GET", following))
+    shown = [re.findall(r'<th scope="row"><bdi translate="no">(\d+)', each.text) for each in pages]
+    assert [each for page in shown for each in page] == [
+        order.id.value for order in numbered(count)
+    ]
+    assert all(len(each) == 50 for each in shown[:-1])
+    answer = pages.pop()
+    while (previous := link(answer, "prev")) is not None:
+        answer = client.send("GET", previous)
+        assert answer == pages.pop()
+    assert not pages
+
+
+def test_coming_back_to_the_beginning_shows_the_first_page() -> None:
+    client = stored(*numbered(60))
+    assert client.get(before=cursor_of_id(numbered(1)[0].id)) == client.get()
+
+
+def test_a_place_behind_the_last_order_is_no_empty_page() -> None:
+    answer = stored(*numbered(3)).get(after=cursor_of_id(Order("z", 1).id))
+    assert answer.status == 200
+    assert "The list ends before this place" in answer.words
+    assert "No orders yet" not in answer.words
+
+
+def test_an_order_is_looked_up_by_its_id() -> None:
+    answer = stored(Order("A-1", "12.30"), Order("B-2", "1.00")).get(id=" A-1 ")
+    assert answer.status == 200
+    assert "The order with this id" in answer.words
+    assert "A-112.30 EUR" in answer.words
+    assert "B-2" not in answer.words
+
+
+@pytest.mark.parametrize("parameter", ["id", "stored"])
+def test_an_id_that_no_order_has_is_404_and_never_told_as_stored(
+    client: Client,
+    parameter: str,
+) -> None:
+    answer = client.get(**{parameter: "A-9"})
+    assert answer.status == 404
+    assert "No order has this id" in answer.words
+    assert "is stored:" not in answer.words
+    assert answer.value("sought") == "A-9"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "The id is empty."),
+        ("x" * 129, "The id is longer than 128 characters."),
+        ("a\0b", "The id holds the control character U+0000."),
+    ],
+)
+def test_an_id_that_no_order_can_have_is_404_with_the_reason(
+    client: Client,
+    text: str,
+    said: str,
+) -> None:
+    answer = client.get(id=text)
+    assert answer.status == 404
+    assert said in answer.words
+
+
+# The database is away.
+
+
+@pytest.mark.parametrize("query", [{}, {"id": "A-1"}, {"stored": "A-1"}, {"after": "QQ"}])
+def test_a_database_that_is_away_is_503_and_never_no_orders(
+    away: Client,
+    tmp_path: Path,
+    query: dict[str, str],
+) -> None:
+    answer = away.get(**query)
+    assert answer.status == 503
+    assert answer.headers["Retry-After"] == "1"
+    assert "The orders cannot be reached now" in answer.words
+    assert "No order" not in answer.words
+    assert str(tmp_path) not in answer.text
+
+
+def test_an_order_sent_while_the_database_is_away_is_kept_and_may_be_sent_again(
+    away: Client,
+) -> None:
+    answer = away.post(id="A-1", amount="12.30")
+    assert answer.status == 503
+    assert answer.headers["Retry-After"] == "1"
+    assert "Sending it again is safe" in answer.words
+    assert (answer.value("id"), answer.value("amount")) == ("A-1", "12.30")
+
+
+def test_a_wrong_order_is_told_so_while_the_database_is_away(away: Client) -> None:
+    answer = away.post(id="A-1", amount="12,30")
+    assert answer.status == 422
+    assert "Amount is not a decimal number such as 12.30." in answer.words
+    assert "The orders cannot be reached now" in answer.words
+
+
+# What goes with every answer.
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.get(),
+        lambda client: client.get(id="A-9"),
+        lambda client: client.get(page="2"),
+        lambda client: client.post(id="A-1", amount="1"),
+        lambda client: client.post(id="A-1", amount="x"),
+        lambda client: client.post({}, id="A-1", amount="1"),
+    ],
+    ids=["list", "missing", "wrong query", "stored", "invalid", "foreign"],
+)
+def test_every_answer_is_guarded(client: Client, ask: Callable[[Client], Answer]) -> None:
+    assert_guarded(ask(client))
+
+
+def test_the_answer_is_guarded_while_the_database_is_away(away: Client) -> None:
+    assert_guarded(away.get())
+
+
+def assert_guarded(answer: Answer) -> None:
+    headers = answer.headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cache-Control"] == "no-store"
+    assert re.fullmatch(
+        r"default-src 'none'; style-src 'sha256-[\w+/]+='; img-src 'self'; form-action 'self'; "
+        r"base-uri 'none'; frame-ancestors 'none'",
+        headers["Content-Security-Policy"],
+    )
+
+
+def test_the_policy_names_the_one_style_and_the_page_has_no_other_and_no_script() -> None:
+    answer = stored(*numbered(2)).get()
+    (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+    for name, attrs in answer.elements:
+        assert name != "script"
+        assert "style" not in attrs
+        assert not any(attribute.startswith("on") for attribute in attrs)
+
+
+def test_links_and_forms_stay_below_the_path_where_the_application_is_mounted() -> None:
+    store = MemoryStore()
+    place_all(store, numbered(60))
+    client = Client(store, root="/shop/ü".encode().decode("latin-1"))
+    answers = [
+        client.get(),
+        client.get(after=cursor_of_id(numbered(50)[-1].id)),
+        client.get(id="000"),
+        client.get(id="missing"),
+        client.get(page="2"),
+        client.post(id="000", amount="2"),
+    ]
+    places = {
+        place
+        for answer in answers
+        for _, attrs in answer.elements
+        for name in ("href", "src", "action")
+        if (place := attrs.get(name)) is not None
+    }
+    assert len(places) > 4
+    assert all(place == "#orders" or place.startswith("/shop/%C3%BC/") for place in places)
+    answer = client.post(id="A-1", amount="1")
+    assert answer.headers["Location"] == "/shop/%C3%BC/?stored=A-1"
+
+
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [
+        ({}, "Orders"),
+        ({"stored": "A-1"}, "The order is stored - Orders"),
+        ({"id": "A-1"}, "Look-up: found - Orders"),
+        ({"id": "A-9"}, "Look-up: no order has this id - Orders"),
+        ({"page": "2"}, "The query cannot be understood - Orders"),
+    ],
+)
+def test_the_title_tells_what_the_page_says(query: dict[str, str], title: str) -> None:
+    answer = stored(Order("A-1", "12.30")).get(**query)
+    assert f"<title>{title}</title>" in answer.text
+    assert [name for name, _ in answer.elements].count("h1") == 1
+
+
+def test_a_page_asked_for_by_its_head_alone_has_no_body(client: Client) -> None:
+    answer = client.send("HEAD")
+    assert (answer.status, answer.text) == (200, "")
+    assert answer.headers["Content-Length"] == client.get().headers["Content-Length"]
+
+
+def test_the_icon_is_fetched_once(client: Client) -> None:
+    answer = client.send("GET", path="/favicon.svg")
+    assert answer.headers["Content-Type"] == "image/svg+xml"
+    assert answer.text.startswith("<svg ")
+    known = {"If-None-Match": answer.headers["Etag"]}
+    assert client.send("GET", path="/favicon.svg", headers=known).status == 304

@@ -1,0 +1,123 @@
+"""Every state of the page: for everybody, in both colour schemes, on a narrow screen.
+
+Each test leaves a picture in `artefacts/screenshots`. The README's picture is
+`filled-light.png`, copied to `docs/page.png` when the page's looks change.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import pytest
+from attrs import frozen
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Page
+
+from orders_core import MAX_CENTS, Amount, Order
+from tests.service_process import running_service
+from tests.ui.conftest import OpenPage
+from tests.ui.orders_page import ORDERS, end_service, fill_in, follow, look_up, store_orders
+
+PICTURES: Final = Path(__file__).parents[2] / "artefacts" / "screenshots"
+
+LARGEST: Final = Amount.from_cents(MAX_CENTS)
+LONG: Final = (
+    Order("W" * 128, LARGEST),
+    Order("\U0001f4e6" * 128, LARGEST),
+    Order("شحنة " * 25 + "شحن", LARGEST),
+)
+
+
+@frozen
+class State:
+    """A state of the page.
+
+    Attributes:
+        name: What it is called.
+        reach: What a person does to get there from the open page.
+        orders: What is stored.
+        away: Whether the database cannot be used.
+        begin: The query of the page that is opened first.
+    """
+
+    name: str
+    reach: Callable[[Page], None] = lambda _page: None
+    orders: Sequence[Order] = ORDERS[:12]
+    away: bool = False
+    begin: str = ""
+
+
+STATES: Final = (
+    State("empty", orders=()),
+    State("filled", orders=ORDERS),
+    State("middle", lambda page: follow(page, "Next"), ORDERS),
+    State("long", orders=LONG),
+    State("stored", lambda page: fill_in(page, "2026-1161", "1249.90")),
+    State("invalid", lambda page: fill_in(page, "W" * 129, "12,305")),
+    State("conflict", lambda page: fill_in(page, "2026-1041", "0.01")),
+    State("found", lambda page: look_up(page, "2026-1041")),
+    State("missing", lambda page: look_up(page, "W" * 128)),
+    State("impossible", lambda page: look_up(page, "W" * 129)),
+    State("past-the-end", begin="?after=Wg"),
+    State("refused", begin="?page=2"),
+    State("away", away=True),
+    State("away-unsure", lambda page: fill_in(page, "2026-1161", "1249.90"), away=True),
+)
+
+
+@pytest.fixture(scope="module", params=STATES, ids=lambda state: state.name)
+def state(request: pytest.FixtureRequest) -> State:
+    """Give each state in turn."""
+    chosen: State = request.param
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def address(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a service in which the state can be reached."""
+    database = tmp_path_factory.mktemp(state.name) / "orders.db"
+    if state.away:
+        database.mkdir()
+    else:
+        store_orders(database, state.orders)
+    with running_service(f"sqlite:///{database}") as service:
+        yield f"{service.url}/{state.begin}"
+        end_service(service)
+
+
+def keep_picture(page: Page, name: str) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(
+    state: State,
+    scheme: Literal["light", "dark"],
+    address: str,
+    open_page: OpenPage,
+) -> None:
+    page = open_page(scheme)
+    page.goto(address)
+    state.reach(page)
+    keep_picture(page, f"{state.name}-{scheme}")
+    results = Axe().run(page)
+    assert results.response["violations"] == []
+
+
+def test_nothing_is_wider_than_a_screen_of_320_pixels(
+    state: State,
+    address: str,
+    open_page: OpenPage,
+) -> None:
+    page = open_page(width=320, height=640)
+    page.goto(address)
+    state.reach(page)
+    keep_picture(page, f"{state.name}-narrow")
+    wider = page.evaluate(
+        """() => [document.documentElement, ...document.body.querySelectorAll("*")]
+        .filter(element => element.getBoundingClientRect().right > window.innerWidth + 0.5)
+        .map(element => element.outerHTML.slice(0, 200))""",
+    )
+    assert wider == []
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
