@@ -24,7 +24,7 @@ _STOP_SECONDS: Final = 40.0
 
 def _new_log() -> IO[str]:
     # Opened to append: two processes one after the other, and the reader, share the place in it.
-    return tempfile.TemporaryFile("a+")  # noqa: SIM115 - RunningService.close() closes it
+    return tempfile.TemporaryFile("a+")
 
 
 @define

@@ -57,11 +57,6 @@ class Request:
     environ: Mapping[str, Any]
 
     @property
-    def method(self) -> str:
-        """The method, such as `GET`."""
-        return str(self.environ["REQUEST_METHOD"])
-
-    @property
     def root(self) -> str:
         """The path under which the application is mounted, percent-encoded; empty at the root."""
         return quote(str(self.environ.get("SCRIPT_NAME", "")).encode("latin-1"))

@@ -272,6 +272,8 @@ class Server:
         deadline = time.monotonic() + DRAIN_SECONDS
         for listener in self._listeners:
             listener.stop_accepting()
+        # What has come on a connection so far is read before the connection counts as idle.
+        self._turn(0.0)
         while self._busy() and time.monotonic() < deadline:
             self._turn()
         self._dispatcher.shutdown(timeout=1)
@@ -288,5 +290,5 @@ class Server:
             listener.close_idle_channels()
         return any(listener.active_channels for listener in self._listeners)
 
-    def _turn(self) -> None:
-        wasyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
+    def _turn(self, seconds: float = 1.0) -> None:
+        wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)

@@ -14,7 +14,7 @@ from orders_http.hosts import HostRule
 from orders_http.server import Server
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, chunked, get, head, post
-from tests.http.wire import HEALTH, Wire, connected, only_response
+from tests.http.wire import HEALTH, Wire, connected, connected_to, only_response
 from tests.service_process import RunningService, running_service
 
 TYPE = "Content-Type: application/json"
@@ -82,14 +82,6 @@ def test_a_chunked_body_of_any_size_is_answered_413(sqlite_service: RunningServi
     chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
     response = only_response(sqlite_service, chunked(chunk * 6 + b"0\r\n\r\n"))
     assert response.status == 413
-
-
-def test_a_chunked_body_may_come_byte_by_byte(sqlite_service: RunningService) -> None:
-    body = b"1;a=b\r\n{\r\n1a\r\n" + ORDER[1:] + b"\r\n0\r\nX: y\r\n\r\n"
-    with connected(sqlite_service) as wire:
-        for byte in chunked(body):
-            wire.send(bytes([byte]))
-        assert wire.receive().status in {200, 201}
 
 
 def test_a_line_of_a_chunked_body_has_a_limit(sqlite_service: RunningService) -> None:
@@ -216,6 +208,19 @@ def test_a_defect_is_answered_as_a_problem_and_logged_and_the_service_goes_on(
         server.stop()
         thread.join()
     assert "DefectError" in caplog.text
+
+
+def test_a_connection_that_waited_when_the_server_stopped_is_answered() -> None:
+    application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
+    server = Server(application, "127.0.0.1", 0, 1)
+    host, _, port = server.address.partition(":")
+    with connected_to(host, int(port)) as asking, connected_to(host, int(port)) as silent:
+        asking.send(get("/health"))
+        server.stop()
+        server.run()
+        response = asking.receive()
+        assert (response.status, response.closes) == (200, True)
+        assert asking.rest() == silent.rest() == b""
 
 
 def test_the_address_of_ipv6_is_written_as_in_a_url() -> None:

@@ -86,11 +86,17 @@ class Wire:
 
 
 @contextmanager
+def connected_to(host: str, port: int) -> Iterator[Wire]:
+    """Open a connection to an address."""
+    with socket.create_connection((host, port), timeout=_SECONDS) as connection:
+        yield Wire(connection)
+
+
+@contextmanager
 def connected(service: RunningService) -> Iterator[Wire]:
     """Open a connection."""
-    address = (service.host, service.port)
-    with socket.create_connection(address, timeout=_SECONDS) as connection:
-        yield Wire(connection)
+    with connected_to(service.host, service.port) as wire:
+        yield wire
 
 
 def only_response(service: RunningService, raw: bytes) -> WireResponse:
