@@ -42,6 +42,7 @@ _LOG: Final = logging.getLogger(__name__)
 PAGE_SIZE: Final = 50
 """Orders that one page shows."""
 
+_HTML: Final = "text/html; charset=utf-8"
 _MAX_FORM_BYTES: Final = 64 * KIB
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _PARAMETERS: Final = ("after", "before", "id", "stored")
@@ -187,7 +188,8 @@ class OrdersPage:
             _log(error)
             return self._away(evolve(view, away=True, unsure=True))
         location = f"{request.root}/?stored={quote(order.id.value, safe='')}"
-        return Reply(HTTPStatus.SEE_OTHER, headers=(("Location", location), *self._design.headers))
+        headers = (("Location", location), *self._design.headers)
+        return Reply(HTTPStatus.SEE_OTHER, b"", _HTML, headers)
 
     def icon(self, request: Request) -> Reply:
         """Give the icon that stands in the page's head and in the browser's tab."""
@@ -252,7 +254,7 @@ class OrdersPage:
         return Reply(
             status,
             text.encode(),
-            "text/html; charset=utf-8",
+            _HTML,
             (*headers, *self._design.headers),
         )
 
