@@ -38,7 +38,7 @@ def serve(config: Config) -> int:
     configure_logs()
     service = build_service(config)
     try:
-        service.store.check()
+        service.probe.check()
     except StoreUnavailable as error:
         if error.reason is Reason.SCHEMA:
             raise
@@ -49,7 +49,7 @@ def serve(config: Config) -> int:
     app = create_app(service.store, settings, service.metrics.observe_request)
     server = _listening(partial(GatheringServer, app, service.store), config.listen, "--listen")
     operations_app = create_operations_app(
-        service.store,
+        service.probe,
         lambda: server.stopping,
         service.metrics.exposition,
     )
@@ -69,7 +69,7 @@ def serve(config: Config) -> int:
     server.run()
     operations.stop()
     probes.join()
-    service.store.close()
+    service.close()
     return Exit.DONE
 
 

@@ -66,6 +66,16 @@ class Task(WSGITask):  # type: ignore[misc]  # Waitress has no types
             self.set_close_on_finish()
         return bytes(super().build_response_header())
 
+    def set_close_on_finish(self) -> None:
+        """Close after the answer, unless only Waitress wants to.
+
+        It closes after every answer without a length; 204 and 304 need none.
+        """
+        asked = self.request.headers.get("CONNECTION", "").lower() == "close"
+        old = self.version == "1.0"
+        if self.has_body or asked or old or self.channel.server.draining:
+            super().set_close_on_finish()
+
 
 class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
     """One connection: refuses politely, and does not wait for ever."""

@@ -38,6 +38,29 @@ def test_requests_that_are_sent_at_once_are_answered_in_their_order(
         assert wire.rest() == b""
 
 
+def test_an_answer_without_a_body_keeps_the_connection(sqlite_service: RunningService) -> None:
+    with connected(sqlite_service) as wire:
+        for _ in range(2):
+            wire.send(head("OPTIONS /orders HTTP/1.1", HOST))
+            answer = wire.receive()
+            assert (answer.status, answer.closes) == (204, False)
+            wire.send(head("GET /openapi.json HTTP/1.1", HOST, "If-None-Match: *"))
+            answer = wire.receive()
+            assert (answer.status, answer.closes) == (304, False)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_client_that_asks_to_close_is_closed_even_without_a_body(
+    sqlite_service: RunningService,
+    version: str,
+) -> None:
+    with connected(sqlite_service) as wire:
+        wire.send(head(f"OPTIONS /orders HTTP/{version}", HOST, "Connection: close"))
+        answer = wire.receive()
+        assert (answer.status, answer.closes) == (204, True)
+        assert wire.rest() == b""
+
+
 def test_what_follows_a_refused_request_is_not_answered(sqlite_service: RunningService) -> None:
     refused = head("GET /health HTTP/1.1", HOST, HOST)
     with connected(sqlite_service) as wire:
