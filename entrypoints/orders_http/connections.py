@@ -25,6 +25,12 @@ STALLED_SECONDS: Final = 15.0
 
 _LINGER_SECONDS: Final = 2.0
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
+# Where Waitress's own words speak of its settings.
+_DETAILS: Final = {
+    ProblemType.BODY_TOO_LARGE: "the body is longer than any that is taken",
+    ProblemType.HEADERS_TOO_LARGE: "the request line and the headers are longer than 16 KiB",
+    ProblemType.INTERNAL_ERROR: ProblemType.INTERNAL_ERROR.title,
+}
 _PROBLEMS: Final = {
     408: ProblemType.REQUEST_TIMEOUT,
     413: ProblemType.BODY_TOO_LARGE,
@@ -43,9 +49,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # Waitress has no types
     def execute(self) -> None:
         error = self.request.error
         problem_type = _PROBLEMS.get(error.code, ProblemType.MALFORMED_REQUEST)
-        detail = (
-            problem_type.title if problem_type is ProblemType.INTERNAL_ERROR else str(error.body)
-        )
+        detail = _DETAILS.get(problem_type, str(error.body))
         reply = Reply.of_problem(Problem(problem_type, detail))
         self.status = f"{reply.status.value} {reply.status.phrase}"
         self.response_headers.extend(reply.header_list())

@@ -568,3 +568,11 @@ def test_a_list_whose_count_takes_too_long_is_shown_without_it() -> None:
     assert "12.30 EUR" in answer.words
     assert "1 orders, by id" in answer.words
     assert "The count and the total could not be worked out in time." in answer.words
+
+
+def test_the_markup_has_nothing_of_the_template_left() -> None:
+    client = Client(MemoryStore())
+    for answer in (client.get(), client.post(id="", amount="x"), client.post(id="A-1", amount="x")):
+        assert "\\" not in answer.text
+        for _, attributes in answer.elements:
+            assert all(re.fullmatch("[a-z-]+", name) for name in attributes)
