@@ -119,9 +119,14 @@ class Amount:
         """Make the amount of so many hundredths, 0 to 999999999999999.
 
         Raises:
-            InvalidOrder: The number is out of range.
+            InvalidOrder: The number is out of range, or no int.
         """
-        return cls(decimal_of_cents(_bounded(cents)))
+        if isinstance(cents, bool) or not isinstance(cents, int):
+            raise _invalid(f"must be an int of hundredths, not {type(cents).__name__}")
+        amount = cls.__new__(cls)
+        # It is exact already; the initialiser would take the Decimal apart once more.
+        object.__setattr__(amount, "value", decimal_of_cents(_bounded(cents)))
+        return amount
 
     @property
     def cents(self) -> int:

@@ -1,15 +1,18 @@
 """Orders in one SQLite file: write-ahead log, one flush to the disk for each commit."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from time import monotonic, sleep
 from typing import Final
+from urllib.parse import quote
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from orders_core import (
     Amount,
@@ -23,8 +26,13 @@ from orders_core import (
     judge,
 )
 
+APPLICATION_ID: Final = int.from_bytes(b"ORDR", "big")
+"""Kept in the file as SQLite's `application_id`: it is ours. 0 is a new file, or another's."""
+
 SCHEMA_VERSION: Final = 1
-"""Kept in the file as SQLite's `user_version`; 0 is a new file."""
+"""Kept in the file as SQLite's `user_version`; 0 is a new file, or another's."""
+
+_NEW_FILE_MODE: Final = 0o600
 
 _LOCK_SECONDS: Final = 1.0
 _LOCK_POLL_SECONDS: Final = 0.01
@@ -35,6 +43,13 @@ CREATE TABLE orders (
     id TEXT NOT NULL PRIMARY KEY COLLATE BINARY,
     amount INTEGER NOT NULL CHECK (amount BETWEEN 0 AND 999999999999999)
 ) STRICT, WITHOUT ROWID
+"""
+_STATE: Final = """
+SELECT
+    (SELECT application_id FROM pragma_application_id),
+    (SELECT user_version FROM pragma_user_version),
+    EXISTS (SELECT 1 FROM sqlite_schema),
+    EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'orders')
 """
 _INSERT: Final = """
 INSERT INTO orders (id, amount)
@@ -73,12 +88,39 @@ class _Lane:
     connection: sqlite3.Connection | None = None
 
 
+@frozen
+class _File:
+    """Which file it is, whatever its name: a name may come to mean another one."""
+
+    device: int
+    inode: int
+
+
+@frozen
+class _State:
+    """What a database says of itself."""
+
+    application_id: int
+    version: int
+    has_schema: bool
+    has_orders: bool
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has put anything into it."""
+        return not (self.application_id or self.version or self.has_schema)
+
+
 class SqliteStore:
     """An `OrderStore` in one SQLite file. Safe to share by threads and by processes.
 
-    The file is opened at the first use, and made when it is not there. Every commit is
-    flushed to the disk before it is reported (`synchronous=FULL`; SQLite, "PRAGMA
-    Statements").
+    The file is opened at the first use, and made when it is not there, for its owner alone.
+    Every commit is flushed to the disk before it is reported (`synchronous=FULL`; SQLite,
+    "PRAGMA Statements").
+
+    From the first opening on the store keeps to that very file. When it was deleted, or
+    another one took its place, every call fails until it is put back: an order is never
+    acknowledged into a file that nobody finds, nor into a new one that lacks the others.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -87,6 +129,9 @@ class SqliteStore:
         # In write-ahead mode readers and the writer do not wait for each other.
         self._writer = _Lane()
         self._reader = _Lane()
+        # Apart from the reader's: a sum over millions takes long, a look-up must not wait.
+        self._counter = _Lane()
+        self._file: _File | None = None
 
     def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
         """Store the orders as one batch; see `OrderStore.add`."""
@@ -106,6 +151,8 @@ class SqliteStore:
             if rows and not (atomic and Outcome.CONFLICT in outcomes):
                 connection.execute(_INSERT, (json.dumps(rows),))
             connection.execute("COMMIT")
+            # Once more, since it may have been deleted meanwhile, and the orders with it.
+            self._require_same_file()
             return outcomes
 
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
@@ -136,18 +183,19 @@ class SqliteStore:
 
     def totals(self) -> Totals:
         """Count and sum; see `OrderStore.totals`."""
-        with self._connection(self._reader) as connection:
+        with self._connection(self._counter) as connection:
             ((count, units, cents),) = connection.execute(_TOTALS).fetchall()
         return Totals(count, decimal_of_cents(units * _TOTALS_UNIT + cents))
 
     def check(self) -> None:
-        """Read from the file and compare its schema version; see `OrderStore.check`."""
+        """Read from the file and look at its schema; see `OrderStore.check`."""
         with self._connection(self._reader) as connection:
+            self._require_schema(_state(connection))
             connection.execute(_PAGE, (1,)).fetchall()
 
     def close(self) -> None:
         """Close the file; see `OrderStore.close`."""
-        for lane in (self._reader, self._writer):
+        for lane in (self._counter, self._reader, self._writer):
             with lane.lock:
                 _discard(lane)
 
@@ -158,53 +206,116 @@ class SqliteStore:
             try:
                 if lane.connection is None:
                     lane.connection = self._open()
+                self._require_same_file()
                 yield lane.connection
             except sqlite3.Error as error:
                 _discard(lane)
                 raise self._unavailable(error) from error
+            except OSError as error:
+                _discard(lane)
+                message = f"{self._path}: {error.strerror}"
+                raise StoreUnavailable(Reason.UNREACHABLE, message) from error
             except BaseException:
                 _discard(lane)
                 raise
 
     def _open(self) -> sqlite3.Connection:
+        if self._file is None:
+            _make(self._path)
+        else:
+            self._require_same_file()
+        file = _file_at(self._path)
         connection = sqlite3.connect(
-            self._path,
+            # `rw` never makes a file. Encoded whole, so that no character means anything.
+            f"file:{quote(os.fsencode(self._path), safe='')}?mode=rw",
+            uri=True,
             timeout=_LOCK_SECONDS,
             isolation_level=None,
             check_same_thread=False,
         )
         try:
+            state = _state(connection)
+            make = state.is_new and self._file is None
+            if not make:
+                # Before anything is changed in a file that may be another program's.
+                self._require_schema(state)
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA fullfsync = ON")
-            self._ensure_schema(connection)
+            if make:
+                _make_schema(connection)
+                self._require_schema(_state(connection))
         except BaseException:
             connection.close()
             raise
+        if self._file is None:
+            self._file = file
         return connection
 
-    def _ensure_schema(self, connection: sqlite3.Connection) -> None:
-        """Make the table in a new file; refuse a file of another version."""
-        version = _schema_version(connection)
-        if version == 0:
-            connection.execute("BEGIN IMMEDIATE")
-            # Another process may have made it while this one waited for the lock.
-            version = _schema_version(connection)
-            if version == 0:
-                connection.execute(_SCHEMA)
-                version = SCHEMA_VERSION
-                connection.execute(f"PRAGMA user_version = {version}")
-            connection.execute("COMMIT")
-        if version != SCHEMA_VERSION:
-            message = (
-                f"{self._path} has schema version {version}; this release needs {SCHEMA_VERSION}"
+    def _require_same_file(self) -> None:
+        """Refuse to go on when the path does not lead to the file that was opened first."""
+        try:
+            found = _file_at(self._path)
+        except FileNotFoundError:
+            message = f"{self._path} was deleted; put it back, or restart to begin with a new file"
+            raise StoreUnavailable(Reason.UNREACHABLE, message) from None
+        if found != self._file:
+            message = f"{self._path} was replaced by another file; restart to use that one"
+            raise StoreUnavailable(Reason.UNREACHABLE, message)
+
+    def _require_schema(self, state: _State) -> None:
+        """Refuse a file that is another program's, of another version, or lacks the table."""
+        if state.is_new:
+            problem = "was emptied; put its content back, or restart to begin anew"
+        elif state.application_id != APPLICATION_ID:
+            problem = (
+                "is a database of another program: its application_id is "
+                f"{state.application_id:#010x}, not {APPLICATION_ID:#010x}"
             )
-            raise StoreUnavailable(Reason.SCHEMA, message)
+        elif state.version != SCHEMA_VERSION:
+            problem = f"has schema version {state.version}; this release needs {SCHEMA_VERSION}"
+        elif not state.has_orders:
+            problem = "has lost its table, orders"
+        else:
+            return
+        raise StoreUnavailable(Reason.SCHEMA, f"{self._path} {problem}")
 
     def _unavailable(self, error: sqlite3.Error) -> StoreUnavailable:
         # Errors that Python raises itself carry no code of SQLite's.
         code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
         return StoreUnavailable(_REASONS.get(code, Reason.FAILED), f"{self._path}: {error}")
+
+
+def _file_at(path: Path) -> _File:
+    """Tell which file is there now.
+
+    Raises:
+        OSError: There is none, or it cannot be reached.
+    """
+    status = path.stat()
+    return _File(status.st_dev, status.st_ino)
+
+
+def _make(path: Path) -> None:
+    """Make an empty file that its owner alone may use, unless something is there.
+
+    SQLite would make it for everyone to read; it gives the log the mode of the file. It is
+    made under another name, since to close a file drops the locks that the process has on it,
+    those of another store's connection too (SQLite, "How To Corrupt An SQLite Database File").
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    # What a link leads to is made, as SQLite does.
+    target = path.resolve()
+    if target.exists():
+        return
+    with TemporaryDirectory(dir=target.parent, prefix=".orders-") as folder:
+        empty = Path(folder) / "empty"
+        empty.touch(_NEW_FILE_MODE)
+        # Another process may just have made it.
+        with suppress(FileExistsError):
+            target.hardlink_to(empty)
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -231,9 +342,19 @@ def _amounts(connection: sqlite3.Connection, ids: Sequence[OrderId]) -> dict[Ord
     return {OrderId(order_id): Amount.from_cents(cents) for order_id, cents in rows}
 
 
-def _schema_version(connection: sqlite3.Connection) -> int:
-    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
-    return int(version)
+def _state(connection: sqlite3.Connection) -> _State:
+    ((application_id, version, has_schema, has_orders),) = connection.execute(_STATE).fetchall()
+    return _State(application_id, version, bool(has_schema), bool(has_orders))
+
+
+def _make_schema(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    # Another process may have made it while this one waited for the lock.
+    if _state(connection).is_new:
+        connection.execute(_SCHEMA)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
 
 
 def _discard(lane: _Lane) -> None:

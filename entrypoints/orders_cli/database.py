@@ -33,6 +33,7 @@ def check(config: Config) -> int:
     """Print every setting, its source and no secret; then try the database.
 
     What is printed is TOML, fit for a configuration file: the secrets are comments in it.
+    Nothing is made: a SQLite file that is not there yet is said to be so, and is no error.
 
     Raises:
         StoreUnavailable: The database cannot be used; the message says why.
@@ -41,6 +42,9 @@ def check(config: Config) -> int:
         # A JSON string without control characters is a TOML string.
         shown = f"{setting.name} = {json.dumps(value, ensure_ascii=False)}"
         print(f"{'# ' if setting.secret else ''}{shown}  # {source}", flush=True)
+    if config.database.is_to_be_made:
+        print(f"# {config.database} does not exist yet; the first start makes it")
+        return Exit.DONE
     with closing(config.database.open()) as store:
         store.check()
     print("# the database answers and has the schema that this release needs")

@@ -19,6 +19,9 @@ _EXTRAS: Final = {"bottle", "waitress", "pg8000", "prometheus_client"}
 
 def run() -> None:
     """Run the command of this process and exit with its status."""
+    if sys.stderr is None:
+        # Closed by who started it (`2>&-`). Python's print would take standard output instead.
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for ever
     status = main(sys.argv[1:])
     try:
         print(end="", flush=True)

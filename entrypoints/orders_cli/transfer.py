@@ -1,14 +1,15 @@
 """`orders import` and `orders export`: any number of orders in and out, in constant memory."""
 
+import errno
+import io
 import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from io import BufferedReader
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
 from attrs import Factory, define
 
@@ -20,6 +21,9 @@ from orders_core import OrderStore, Outcome, Reason, StoreUnavailable, place_eac
 from orders_http.records import CSV_HEADER, Line, MediaType, read_lines, write_orders
 from orders_service.config import Config
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 BATCH: Final = 2_000
 """Rows that are stored with one commit."""
 TOLD: Final = 100
@@ -28,6 +32,8 @@ TOLD: Final = 100
 _STANDARD_STREAM: Final = "-"
 _FORMATS: Final = {"csv": MediaType.CSV, "ndjson": MediaType.NDJSON}
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_BLANK_BYTES: Final = 64 * 1024
+"""Blank lines that are read to see the format; a file that begins with more is no NDJSON."""
 
 
 @define
@@ -70,17 +76,20 @@ def import_orders(config: Config, file: str, format_name: str | None) -> int:
 
     Raises:
         StoreUnavailable: The database went away. What was told as stored is; repeating is safe.
-        OSError: The file cannot be read.
+        OSError: The file cannot be read, or standard input is closed.
     """
     tally = _Tally()
     with (
-        _opened(file) as content,
+        _opened(file) as opened,
         closing(config.database.open()) as store,
         Progress(sys.stderr) as progress,
     ):
         # A database that is away is told before any row is; a new file gets its table.
         store.check()
-        media_type = _FORMATS[format_name] if format_name else _seen_format(content)
+        if format_name is None:
+            media_type, content = _seen_format(opened)
+        else:
+            media_type, content = _FORMATS[format_name], opened
         lines = read_lines(content, media_type)
         try:
             while batch := list(islice(lines, BATCH)):
@@ -99,16 +108,46 @@ def import_orders(config: Config, file: str, format_name: str | None) -> int:
     return Exit.REFUSED if tally.refused else Exit.DONE
 
 
-def _opened(file: str) -> BufferedReader:
+class _Joined(io.RawIOBase):
+    """The beginning of a stream, which was read to look at it, and then its rest."""
+
+    def __init__(self, beginning: bytearray, rest: io.BufferedReader) -> None:
+        self._beginning = io.BytesIO(beginning)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        # What is there, without waiting for a buffer full: the writer may be slow.
+        return self._beginning.readinto(buffer) or self._rest.readinto1(buffer)
+
+
+def _opened(file: str) -> io.BufferedReader:
     if file == _STANDARD_STREAM:
+        if sys.stdin is None:
+            raise OSError(errno.EBADF, "standard input is closed, so there is nothing to import")
         return os.fdopen(sys.stdin.fileno(), "rb", closefd=False)
     return Path(file).open("rb")
 
 
-def _seen_format(content: BufferedReader) -> MediaType:
-    """Tell NDJSON by the brace that its first object begins with."""
-    beginning = content.peek().removeprefix(_BYTE_ORDER_MARK).lstrip()
-    return MediaType.NDJSON if beginning.startswith(b"{") else MediaType.CSV
+def _seen_format(opened: io.BufferedReader) -> tuple[MediaType, BinaryIO]:
+    """Tell NDJSON by the brace that its first line begins with, blank lines apart.
+
+    Whole lines are waited for: what a pipe holds so far may be blank.
+
+    Returns:
+        The format, and the content from its beginning.
+    """
+    line = opened.readline(_BLANK_BYTES)
+    beginning = bytearray(line)
+    text = line.removeprefix(_BYTE_ORDER_MARK).strip()
+    while line and not text and len(beginning) < _BLANK_BYTES:
+        line = opened.readline(_BLANK_BYTES)
+        beginning += line
+        text = line.strip()
+    media_type = MediaType.NDJSON if text.startswith(b"{") else MediaType.CSV
+    return media_type, io.BufferedReader(_Joined(beginning, opened))
 
 
 def _refuse_header(line: Line, *, guessed: bool) -> Exit:
@@ -146,15 +185,18 @@ def export_orders(config: Config, output: str | None, format_name: str | None) -
 
     Raises:
         StoreUnavailable: The database is not there or went away.
-        OSError: The output cannot be written.
+        OSError: The output cannot be written, or standard output is closed.
     """
+    to_file = output not in {None, _STANDARD_STREAM}
+    if not to_file and sys.stdout is None:
+        raise OSError(errno.EBADF, "standard output is closed, so there is nowhere to export to")
     if not config.database.exists:
         message = f"{config.database} does not exist, so there is nothing to export"
         raise StoreUnavailable(Reason.UNREACHABLE, message)
     by_name = "csv" if output and output.lower().endswith(".csv") else "ndjson"
     media_type = _FORMATS[format_name or by_name]
     with closing(config.database.open()) as store, Progress(sys.stderr) as progress:
-        if output not in {None, _STANDARD_STREAM}:
+        if output is not None and to_file:
             with replacing(Path(output)) as file:
                 _write(store, media_type, file, progress)
             return Exit.DONE

@@ -301,7 +301,7 @@ def _currency(text: str) -> str:
         message = f"{text!r} is not an ISO 4217 code such as USD"
         raise ValueError(message)
     if text in _OTHER_MINOR_UNITS:
-        message = f"{text} has no hundredths; amounts have two decimals"
+        message = f"{text} is not divided into hundredths; amounts have two decimals"
         raise ValueError(message)
     return text
 
@@ -316,6 +316,14 @@ def _host_names(text: str) -> frozenset[str]:
 
 
 def _database(url: _Given, password: _Given, problems: list[str]) -> Database:
+    unusable = [
+        f"{name} ({given.source}): the path of the file holds a NUL character; no path can"
+        for name, given in (("database_url", url), ("database_password", password))
+        if given.path is not None and "\0" in str(given.path)
+    ]
+    if unusable:
+        problems.extend(unusable)
+        return SqliteFile(Path("orders.db"))
     try:
         text = url.text if url.path is None else url.path.read_text(encoding="utf-8").strip()
         database = parse_database(text or "", password=password.text, password_file=password.path)

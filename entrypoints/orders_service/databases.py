@@ -1,9 +1,10 @@
 """Which adapter keeps the orders: chosen by the scheme of the database URL.
 
-This is the one place that knows every store. PostgreSQL's adapter is imported only when it is
-asked for, so that the embedded default needs no driver.
+This is the one place that knows the stores that a URL can name. PostgreSQL's adapter is imported
+only when it is asked for, so that the embedded default needs no driver.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -59,6 +60,12 @@ class SqliteFile:
         """Whether the file is there; opening the store makes it when it is not."""
         return self.path.exists()
 
+    @property
+    def is_to_be_made(self) -> bool:
+        """Whether the file is not there, and its folder takes new ones."""
+        folder = self.path.parent
+        return not self.exists and folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
     def open(self) -> OrderStore:
         """Make the store; the file is opened at its first use."""
         return SqliteStore(self.path)
@@ -73,7 +80,7 @@ class SqliteFile:
         if grant_to is not None:
             message = "a SQLite file has no roles to grant to"
             raise InvalidDatabase(message)
-        created = not self.path.exists()
+        created = not self.exists
         store = SqliteStore(self.path)
         store.check()
         store.close()
@@ -100,6 +107,11 @@ class PostgresDatabase:
     def exists(self) -> bool:
         """Always, as far as can be known without asking: the store makes no database."""
         return True
+
+    @property
+    def is_to_be_made(self) -> bool:
+        """Never: the store makes no database."""
+        return False
 
     def open(self) -> OrderStore:
         """Make the store; connections are made when they are needed."""

@@ -60,7 +60,7 @@ class Orders:
         captured = self.capsys.readouterr()
         return Ended(int(status), captured.out, captured.err)
 
-    def start(
+    def start(  # noqa: PLR0913 - what a process is started with
         self,
         *arguments: str | Path,
         stdin: int | IO[bytes] | None = subprocess.DEVNULL,
@@ -68,14 +68,34 @@ class Orders:
         stderr: int = subprocess.PIPE,
         environ: Mapping[str, str] | None = None,
         without: str | None = None,
+        redirected: str = "",
     ) -> subprocess.Popen[bytes]:
-        """Start a command in a process of its own, if asked without an installed module."""
+        """Start a command in a process of its own.
+
+        Args:
+            arguments: What stands behind `orders` on the command line.
+            stdin: As `subprocess` has it, like `stdout` and `stderr`.
+            stdout: By default a pipe.
+            stderr: By default a pipe.
+            environ: Variables besides those of this process; its settings are taken out.
+            without: A module that is not to be found.
+            redirected: What a shell does first, such as `<&-` to close standard input.
+        """
         # Python's own way to say that a module cannot be imported.
         missing = "" if without is None else f"import sys; sys.modules[{without!r}] = None; "
         program = f"{missing}from orders_cli.main import run; run()"
         kept = {name: value for name, value in os.environ.items() if name not in VARIABLES}
         return subprocess.Popen(
-            [sys.executable, "-c", program, *arguments],
+            [
+                "sh",
+                "-c",
+                f'exec "$@" {redirected}',
+                "sh",
+                sys.executable,
+                "-c",
+                program,
+                *arguments,
+            ],
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,

@@ -1,6 +1,8 @@
 """`orders check`: the whole configuration, where it came from, and whether the database answers."""
 
+import sqlite3
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ listen = "127.0.0.1:8000"  # default
 ops_listen = "127.0.0.1:9000"  # default
 currency = "USD"  # default
 allowed_hosts = ""  # default
-# the database answers and has the schema that this release needs
+# sqlite:///orders.db does not exist yet; the first start makes it
 """
 
 GIVEN = """\
@@ -40,11 +42,14 @@ allowed_hosts = ["B.example", "a.example"]
 def test_it_prints_the_defaults(orders: Orders) -> None:
     ended = orders("check")
     assert (ended.status, ended.out, ended.err) == (Exit.DONE, DEFAULTS, "")
+    # It makes nothing.
+    assert list(orders.folder.glob("*.db*")) == []
 
 
 def test_it_prints_what_was_given_and_where(orders: Orders) -> None:
     Path("orders.toml").write_text(TOML)
     Path("data").mkdir()
+    assert orders("migrate", DATABASE_URL="sqlite:///data/café.db").status == Exit.DONE
     ended = orders(
         *("check", "--config", "orders.toml", "--listen", "[::1]:80"),
         ORDERS_CURRENCY="EUR",
@@ -52,7 +57,6 @@ def test_it_prints_what_was_given_and_where(orders: Orders) -> None:
         DATABASE_URL="sqlite:///data/café.db",
     )
     assert (ended.status, ended.out, ended.err) == (Exit.DONE, GIVEN, "")
-    assert Path("data/café.db").exists()
 
 
 def test_what_it_prints_is_a_configuration_file_for_the_same_configuration(orders: Orders) -> None:
@@ -88,6 +92,16 @@ def test_a_database_that_does_not_answer_is_told_behind_the_configuration(orders
     assert ended.out.count("\n") == 6
     assert ended.err.startswith("orders: missing/orders.db: ")
     assert ended.err.count("\n") == 1
+
+
+def test_a_file_of_another_program_is_told_and_left_alone(orders: Orders) -> None:
+    with closing(sqlite3.connect("orders.db")) as connection:
+        connection.execute("CREATE TABLE theirs (id TEXT)")
+    before = Path("orders.db").read_bytes()
+    ended = orders("check")
+    assert ended.status == Exit.UNAVAILABLE
+    assert ended.err.startswith("orders: orders.db is a database of another program: ")
+    assert Path("orders.db").read_bytes() == before
 
 
 def test_a_postgresql_database_answers(orders: Orders, orders_database: OrdersDatabase) -> None:

@@ -149,6 +149,22 @@ def test_output_that_cannot_be_written_is_an_error(orders: Orders) -> None:
     assert process.returncode == Exit.UNAVAILABLE
 
 
+def test_standard_output_that_is_closed_is_told(orders: Orders) -> None:
+    fill(Path("orders.db"), [Order("A-1", 1)])
+    with orders.start("export", redirected=">&-") as process:
+        _, err = process.communicate()
+    assert process.returncode == Exit.UNAVAILABLE
+    assert err == b"orders: standard output is closed, so there is nowhere to export to\n"
+
+
+def test_a_file_is_written_though_standard_output_is_closed(orders: Orders) -> None:
+    fill(Path("orders.db"), [Order("A-1", 1)])
+    with orders.start("export", "--output", "out", redirected=">&-") as process:
+        _, err = process.communicate()
+    assert (process.returncode, err) == (Exit.DONE, b"")
+    assert Path("out").read_bytes() == b'{"id":"A-1","amount":1.00}\n'
+
+
 def test_it_ends_quietly_when_its_reader_goes_away(orders: Orders) -> None:
     fill_with_many(orders)
     with orders.start("export") as process:

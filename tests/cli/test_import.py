@@ -1,10 +1,14 @@
 """`orders import`: any number of rows, each stored once, each refusal told with its line."""
 
+import fcntl
 import signal
 import sqlite3
 import subprocess
+import termios
+from array import array
 from contextlib import closing
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -22,6 +26,14 @@ def stored(orders: Orders) -> dict[str, str]:
     """Read what the default SQLite file holds."""
     with closing(SqliteStore(orders.folder / "orders.db")) as store:
         return {each.id.value: str(each.amount) for batch in scan(store) for each in batch}
+
+
+def pending(pipe: IO[bytes] | None) -> int:
+    """Count the bytes in a pipe that nobody has read yet."""
+    assert pipe is not None
+    count = array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
 
 
 def counts(created: int = 0, there: int = 0, conflicts: int = 0, malformed: int = 0) -> str:
@@ -54,6 +66,55 @@ def test_the_format_is_seen_from_the_content(orders: Orders, content: bytes) -> 
     assert (ended.status, ended.out) == (Exit.DONE, "")
     assert ended.err == f"orders: {counts(created=2)}"
     assert stored(orders) == {"A-1": "12.30", "B-2": "0.00"}
+
+
+@pytest.mark.parametrize("line", [b'{"id":"A-1","amount":1}\n', b"id,amount\nA-1,1\n"])
+def test_the_format_is_seen_when_a_pipe_begins_with_a_part_of_it(
+    orders: Orders,
+    line: bytes,
+) -> None:
+    is_csv = line.startswith(b"id")
+    with orders.start("import", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        beginning = line[:1] if is_csv else b"\n\n "
+        process.stdin.write(beginning)
+        process.stdin.flush()
+        # It has asked its store, which comes before its input, and reads what there is.
+        wait_until((orders.folder / "orders.db-shm").exists)
+        wait_until(lambda: pending(process.stdin) == 0)
+        _, err = process.communicate(line[1:] if is_csv else line)
+    assert (process.returncode, err.decode()) == (Exit.DONE, f"orders: {counts(created=1)}")
+
+
+def test_lines_are_counted_from_the_first_though_it_is_blank(orders: Orders) -> None:
+    ended = orders.read(b'\n\n{"id":"A-1"}\n', "import", "-")
+    assert ended.err.startswith("orders: line 3: ")
+
+
+@pytest.mark.parametrize("blank", [b"\n", b" "])
+def test_a_file_that_begins_with_endless_blanks_is_taken_for_csv(
+    orders: Orders,
+    blank: bytes,
+) -> None:
+    ended = orders.read(blank * 100_000 + b'\n{"id":"A-1","amount":1}\n', "import", "-")
+    assert ended.status == Exit.REFUSED
+    assert "it was taken for CSV" in ended.err
+    assert stored(orders) == {}
+
+
+def test_standard_input_that_is_closed_is_told(orders: Orders) -> None:
+    with orders.start("import", "-", redirected="<&-") as process:
+        out, err = process.communicate()
+    assert (process.returncode, out) == (Exit.UNAVAILABLE, b"")
+    assert err == b"orders: standard input is closed, so there is nothing to import\n"
+
+
+def test_it_works_without_standard_error_and_writes_nowhere_else(orders: Orders) -> None:
+    Path("file").write_bytes(b"id,amount\nA-1,1\nB-2,x\n")
+    with orders.start("import", "file", redirected="2>&-") as process:
+        out, err = process.communicate()
+    assert (process.returncode, out, err) == (Exit.REFUSED, b"", b"")
+    assert stored(orders) == {"A-1": "1.00"}
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ def test_a_sqlite_file_has_no_role_to_grant_to(orders: Orders) -> None:
 
 def test_a_file_of_another_release_is_left_alone_without_advice_to_migrate(orders: Orders) -> None:
     with closing(sqlite3.connect(orders.folder / "orders.db")) as connection:
+        connection.execute("PRAGMA application_id = 0x4F524452")
         connection.execute("PRAGMA user_version = 7")
     ended = orders("migrate")
     assert (ended.status, ended.out) == (Exit.UNAVAILABLE, "")

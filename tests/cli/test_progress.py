@@ -8,8 +8,8 @@ import tty
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from io import StringIO
-from time import sleep
-from typing import TextIO
+from select import select
+from typing import Final, TextIO
 
 import pytest
 
@@ -21,6 +21,7 @@ from orders_sqlite import SqliteStore
 from tests.cli.command import Orders
 
 CLEARED = "\r\x1b[K"
+_PIECE: Final = 32 * 1024
 
 
 class Clock:
@@ -46,6 +47,10 @@ class Terminal:
         while not seen.endswith(end):
             seen += os.read(self.screen, 4096).decode()
         return seen
+
+    def has_shown(self, seconds: float) -> bool:
+        """Tell whether there is something to read; wait for it so long at most."""
+        return bool(select([self.screen], [], [], seconds)[0])
 
     def close(self) -> None:
         self.writer.close()
@@ -151,12 +156,14 @@ def test_a_long_export_shows_its_progress_beside_its_output(
         place_each(store, [Order(f"A-{number}", 1) for number in range(12_000)])
     with orders.start("export", stderr=terminal.program_side) as process:
         assert process.stdout is not None
-        # It waits for its reader, so that time passes for sure.
-        first = process.stdout.read(1)
-        sleep(2 * SECONDS_BETWEEN)
-        out, _ = process.communicate()
+        # It waits for its reader, who gives it time until it has shown something.
+        out = piece = process.stdout.read(_PIECE)
+        while piece and not terminal.has_shown(SECONDS_BETWEEN):
+            piece = process.stdout.read(_PIECE)
+            out += piece
+        out += process.communicate()[0]
     assert process.returncode == Exit.DONE
-    assert (first + out).count(b'{"id":"A-') == (first + out).count(b"\n") == 12_000
+    assert out.count(b'{"id":"A-') == out.count(b"\n") == 12_000
     assert re.fullmatch(
         r"(\r[0-9,]+ orders, [0-9,]+ a second\x1b\[K)+\r\x1b\[K",
         terminal.read(CLEARED),

@@ -298,6 +298,15 @@ def test_a_url_file_that_cannot_be_read_is_named(
     assert found.endswith(problem)
 
 
+@pytest.mark.parametrize("name", ["database_url", "database_password"])
+def test_the_path_of_a_secrets_file_has_no_nul(tmp_path: Path, name: str) -> None:
+    toml = file_of(tmp_path, f'{name}_file = "secrets\\u0000"\n')
+    wrong = "the path of the file holds a NUL character; no path can"
+    assert problems(toml=toml) == (f"{name} ({toml} ({name}_file)): {wrong}",)
+    variable = f"{name.upper()}_FILE"
+    assert problems(environ={variable: "\0"}) == (f"{name} (environment {variable}): {wrong}",)
+
+
 @pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_PASSWORD"])
 def test_a_secret_and_its_file_exclude_each_other(name: str) -> None:
     environ = {"DATABASE_URL": URL, name: URL, f"{name}_FILE": "file"}

@@ -83,13 +83,18 @@ def test_a_sqlite_file_has_no_password(password: str | None, file: Path | None) 
 
 def test_a_sqlite_file_exists_once_it_is_migrated(tmp_path: Path) -> None:
     database = SqliteFile(tmp_path / "orders.db")
-    missing = database.exists
+    before = (database.exists, database.is_to_be_made)
     assert database.migrate(None) == ("orders",)
-    assert (missing, database.exists) == (False, True)
+    assert (before, database.exists, database.is_to_be_made) == ((False, True), True, False)
     assert database.migrate(None) == ()
     with closing(database.open()) as store:
         assert isinstance(store, SqliteStore)
         store.check()
+
+
+def test_a_file_in_a_missing_folder_is_not_going_to_be_made(tmp_path: Path) -> None:
+    database = SqliteFile(tmp_path / "missing" / "orders.db")
+    assert (database.exists, database.is_to_be_made) == (False, False)
 
 
 def test_opening_makes_no_file(tmp_path: Path) -> None:
@@ -104,6 +109,7 @@ def test_a_postgresql_url_names_a_database(scheme: str) -> None:
     assert isinstance(database, PostgresDatabase)
     assert not database.holds_password
     assert database.exists
+    assert not database.is_to_be_made
     assert str(database).startswith("postgresql://me@localhost:5432/mine?")
     with closing(database.open()) as store:
         assert isinstance(store, PostgresStore)

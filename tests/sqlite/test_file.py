@@ -1,8 +1,12 @@
 """The file: when it is made, what is in it, and that others may use it at the same time."""
 
 import multiprocessing
+import os
 import sqlite3
-from contextlib import closing
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -59,6 +63,74 @@ def test_the_file_is_made_at_the_first_use(path: Path, spelled: type[str | Path]
     with closing(SqliteStore(spelled(path))) as store:
         store.check()
         assert path.exists()
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    """Take these rights from every file that this process makes meanwhile."""
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, str]:
+    """Give the rights of each file."""
+    return {each.name: stat.filemode(each.stat().st_mode) for each in folder.iterdir()}
+
+
+def test_new_files_are_for_their_owner_alone(store: SqliteStore, path: Path) -> None:
+    with umask(0):
+        store.add([Order("a", 1)])
+    private = "-rw-------"
+    assert modes(path.parent) == {
+        "orders.db": private,
+        "orders.db-wal": private,
+        "orders.db-shm": private,
+    }
+
+
+def test_a_file_that_is_there_keeps_its_mode_and_gives_it_to_its_log(
+    store: SqliteStore,
+    path: Path,
+) -> None:
+    path.touch()
+    path.chmod(0o660)
+    store.add([Order("a", 1)])
+    assert set(modes(path.parent).values()) == {"-rw-rw----"}
+
+
+def test_the_file_that_a_link_leads_to_is_made(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    link = tmp_path / "link.db"
+    link.symlink_to(folder / "orders.db")
+    with umask(0), closing(SqliteStore(link)) as store:
+        store.add([Order("a", 1)])
+    assert modes(folder) == {"orders.db": "-rw-------"}
+
+
+def order_found_during_the_totals(path: Path) -> Order | None:
+    connections: list[sqlite3.Connection] = []
+    for_each_new_connection(connections.append)
+    with closing(SqliteStore(path)) as store, ThreadPoolExecutor(1) as pool:
+        store.add([Order("a", 1)])
+        store.totals()
+        found: list[Order | None] = []
+
+        def look_up_before_the_sum(statement: str) -> None:
+            if "sum(" in statement:
+                looked_up = pool.submit(store.get, [OrderId("a")])
+                found.extend(looked_up.result(timeout=30))
+
+        connections[-1].set_trace_callback(look_up_before_the_sum)
+        store.totals()
+        return found[0]
+
+
+def test_a_look_up_does_not_wait_for_the_totals(path: Path) -> None:
+    assert in_a_process_of_its_own(order_found_during_the_totals, path) == Order("a", 1)
 
 
 def test_looking_up_nothing_in_a_new_file_works(store: SqliteStore) -> None:

@@ -1,6 +1,7 @@
 """When the file cannot be used: the reason, and that the store works again afterwards."""
 
 import multiprocessing
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -117,7 +118,7 @@ def test_a_file_in_a_missing_folder_cannot_be_reached(tmp_path: Path) -> None:
     with closing(SqliteStore(path)) as store:
         assert unavailable(lambda: store.add([Order("a", 1)]), path) == (
             Reason.UNREACHABLE,
-            ": unable to open database file",
+            ": No such file or directory",
         )
         path.parent.mkdir()
         assert list(store.add([Order("a", 1)])) == [Outcome.CREATED]
@@ -145,6 +146,143 @@ def test_a_file_of_a_newer_schema_is_refused_and_left_as_it_is(
     for call in (store.check, store.totals, lambda: store.add([Order("b", 1)])):
         assert unavailable(call, path) == newer
     assert path.read_bytes() == before
+
+
+DELETED = (
+    Reason.UNREACHABLE,
+    " was deleted; put it back, or restart to begin with a new file",
+)
+REPLACED = (Reason.UNREACHABLE, " was replaced by another file; restart to use that one")
+
+
+def every_call(store: SqliteStore) -> list[Callable[[], object]]:
+    """Give each way to use a store."""
+    return [
+        lambda: store.add([Order("b", 1)]),
+        lambda: store.get([OrderId("a")]),
+        lambda: store.page(10),
+        store.totals,
+        store.check,
+    ]
+
+
+def test_a_file_that_was_deleted_takes_and_shows_no_orders_and_is_not_made_again(
+    store: SqliteStore,
+    path: Path,
+) -> None:
+    store.add([Order("a", 1)])
+    store.totals()
+    store.check()
+    for file in list(path.parent.iterdir()):
+        file.unlink()
+    for _ in range(2):
+        for call in every_call(store):
+            assert unavailable(call, path) == DELETED
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_file_that_was_moved_away_works_again_when_it_is_back(
+    store: SqliteStore,
+    path: Path,
+) -> None:
+    store.add([Order("a", 1)])
+    away = path.parent / "away"
+    away.mkdir()
+    files = list(path.parent.glob("orders.db*"))
+    for file in files:
+        file.rename(away / file.name)
+    assert unavailable(store.check, path) == DELETED
+    assert unavailable(lambda: store.add([Order("b", 1)]), path) == DELETED
+    for file in away.iterdir():
+        file.rename(path.parent / file.name)
+    assert list(store.add([Order("a", 1), Order("b", 1)])) == [Outcome.REPLAYED, Outcome.CREATED]
+
+
+def test_another_file_in_its_place_is_used_by_a_store_that_is_opened_anew_only(
+    store: SqliteStore,
+    path: Path,
+) -> None:
+    store.add([Order("a", 1)])
+    other = path.with_name("other.db")
+    with closing(SqliteStore(other)) as another:
+        another.add([Order("c", 1)])
+    before = other.read_bytes()
+    for file in path.parent.glob("orders.db*"):
+        file.unlink()
+    other.rename(path)
+    for call in every_call(store):
+        assert unavailable(call, path) == REPLACED
+    assert path.read_bytes() == before
+    store.close()
+    with closing(SqliteStore(path)) as another:
+        assert list(another.page(10)) == [Order("c", 1)]
+
+
+def failure_of_an_order_whose_file_goes_at_the_commit(path: Path) -> tuple[Reason, str]:
+    connections: list[sqlite3.Connection] = []
+    for_each_new_connection(connections.append)
+    with closing(SqliteStore(path)) as store:
+        store.add([Order("a", 1)])
+
+        def delete_at_the_commit(statement: str) -> None:
+            if statement == "COMMIT":
+                path.unlink()
+
+        connections[0].set_trace_callback(delete_at_the_commit)
+        return unavailable(lambda: store.add([Order("b", 1)]), path)
+
+
+def test_an_order_is_not_acknowledged_when_the_file_is_deleted_while_it_is_stored(
+    path: Path,
+) -> None:
+    failure = in_a_process_of_its_own(failure_of_an_order_whose_file_goes_at_the_commit, path)
+    assert failure == DELETED
+
+
+def test_a_file_that_was_emptied_is_not_begun_anew(store: SqliteStore, path: Path) -> None:
+    store.add([Order("a", 1)])
+    store.close()
+    os.truncate(path, 0)
+    emptied = (Reason.SCHEMA, " was emptied; put its content back, or restart to begin anew")
+    assert unavailable(store.check, path) == emptied
+    assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("table", ["theirs", "orders"])
+def test_a_database_of_another_program_is_refused_and_left_as_it_is(
+    store: SqliteStore,
+    path: Path,
+    table: str,
+    version: int,
+) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"CREATE TABLE {table} (id TEXT, amount INTEGER)")
+        connection.execute(f"PRAGMA user_version = {version}")
+    before = path.read_bytes()
+    foreign = (
+        Reason.SCHEMA,
+        " is a database of another program: its application_id is 0x00000000, not 0x4f524452",
+    )
+    for call in every_call(store):
+        assert unavailable(call, path) == foreign
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_empty_file_becomes_a_database(store: SqliteStore, path: Path) -> None:
+    path.touch()
+    assert list(store.add([Order("a", 1)])) == [Outcome.CREATED]
+
+
+def test_the_check_misses_the_table(store: SqliteStore, path: Path) -> None:
+    store.add([Order("a", 1)])
+    store.check()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE orders")
+    lost = (Reason.SCHEMA, " has lost its table, orders")
+    assert unavailable(store.check, path) == lost
+    assert unavailable(store.totals, path) == lost
 
 
 def test_a_corrupted_file_fails_and_its_orders_are_not_made_up(

@@ -195,6 +195,14 @@ def test_hundredths_out_of_range_are_refused(cents: int) -> None:
         Amount.from_cents(cents)
 
 
+@pytest.mark.parametrize("cents", [True, False, 1.0, Decimal(1), "1", None])
+def test_hundredths_are_an_int_and_nothing_else(cents: int) -> None:
+    with pytest.raises(InvalidOrder) as caught:
+        Amount.from_cents(cents)
+    (violation,) = caught.value.violations
+    assert violation.message == f"must be an int of hundredths, not {type(cents).__name__}"
+
+
 def test_an_amount_is_written_with_two_decimals_and_no_exponent() -> None:
     assert [str(Amount(each)) for each in ("0", "1e2", "0.5", MAX)] == [
         "0.00",
