@@ -28,8 +28,8 @@ class Violation:
 class OrdersError(Exception):
     """The root of every error that Orders raises on purpose.
 
-    Each keeps its constructor's arguments as `args`, so that it can be pickled: an error that a
-    worker process raises reaches the process that waits for it.
+    Each keeps its constructor's arguments as `args`, so that it can be pickled: an error
+    that is raised in a process of a pool reaches the one that waits for it.
     """
 
 

@@ -32,7 +32,7 @@ class OrderStore(Protocol):
     """
 
     def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
-        """Store the orders as one batch: one statement, one commit.
+        """Store the orders as one batch: one commit, and no more statements for many than for one.
 
         Orders take effect in the order given: of two with one id in one batch, the first
         counts as stored when the second is judged. An empty batch does nothing.

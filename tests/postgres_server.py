@@ -177,7 +177,9 @@ class PostgresServer:
         children = [int(pid) for pid in processes.read_text("ascii").split()]
         self._process.kill()
         for child in children:
-            os.kill(child, signal.SIGKILL)
+            # Some end by themselves when they find the first one gone.
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
         self._end(signal.SIGKILL)
         wait_until(lambda: not any(map(_is_running, children)))
 

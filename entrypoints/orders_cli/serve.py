@@ -4,27 +4,27 @@ import errno
 import logging
 import os
 import signal
+from collections.abc import Callable
+from functools import partial
 from threading import Thread
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import Final, TypeVar
 
 from orders_cli.exits import Exit
 from orders_core import Reason, StoreUnavailable
 from orders_http.app import HttpSettings, create_app
+from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.operations import create_operations_app
-from orders_http.server import Server
+from orders_http.server import Server, ThreadedServer
 from orders_service.composition import build_service
 from orders_service.config import Address, Config
 from orders_service.logs import configure_logs
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-
 _LOG: Final = logging.getLogger(__name__)
 
-THREADS: Final = 8
 _OPERATIONS_THREADS: Final = 2
+_Server = TypeVar("_Server", bound=Server)
 
 
 def serve(config: Config) -> int:
@@ -38,7 +38,7 @@ def serve(config: Config) -> int:
     configure_logs()
     service = build_service(config)
     try:
-        service.store.check()
+        service.probe.check()
     except StoreUnavailable as error:
         if error.reason is Reason.SCHEMA:
             raise
@@ -47,16 +47,15 @@ def serve(config: Config) -> int:
         )
     settings = HttpSettings(config.currency, HostRule(config.allowed_hosts))
     app = create_app(service.store, settings, service.metrics.observe_request)
-    server = _listening(app, config.listen, THREADS, "--listen")
+    server = _listening(partial(GatheringServer, app, service.store), config.listen, "--listen")
     operations_app = create_operations_app(
-        service.store,
+        service.probe,
         lambda: server.stopping,
         service.metrics.exposition,
     )
     operations = _listening(
-        operations_app,
+        partial(ThreadedServer, operations_app, threads=_OPERATIONS_THREADS),
         config.ops_listen,
-        _OPERATIONS_THREADS,
         "--ops-listen",
     )
     _stop_on_signal(server)
@@ -70,18 +69,18 @@ def serve(config: Config) -> int:
     server.run()
     operations.stop()
     probes.join()
-    service.store.close()
+    service.close()
     return Exit.DONE
 
 
-def _listening(app: "WSGIApplication", address: Address, threads: int, flag: str) -> Server:
+def _listening(listen: Callable[[str, int], _Server], address: Address, flag: str) -> _Server:
     """Listen, or say which address cannot be had and how to choose another.
 
     Raises:
         OSError: The address is in use, not of this machine, or no address at all.
     """
     try:
-        return Server(app, address.host, address.port, threads)
+        return listen(address.host, address.port)
     except (OSError, ValueError) as error:
         # Waitress raises ValueError for a name that does not resolve.
         number = error.errno if isinstance(error, OSError) else errno.EADDRNOTAVAIL

@@ -5,16 +5,17 @@ and written by the modules beside this one, because Bottle's own readers are len
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from http import HTTPStatus
 from importlib.metadata import version
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import bottle
 from attrs import frozen
 
 from orders_core import OrderStore, StoreUnavailable
+from orders_http.exchange import Exchange, RequestObserver, Steps, Work
 from orders_http.hosts import HostRule
 from orders_http.messages import Reply, Request
 from orders_http.openapi import OpenApiDocument
@@ -23,27 +24,16 @@ from orders_http.page import OrdersPage
 from orders_http.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _LOG: Final = logging.getLogger(__name__)
 
-Handler = Callable[..., Reply]
-_SECURITY_HEADERS: Final = (("X-Content-Type-Options", "nosniff"),)
+Handler = Callable[..., Reply | Steps]
+"""Answers a request, or gives the steps that lead to its reply."""
+
+_NO_ROUTE: Final = "(none)"
+_OTHER_METHOD: Final = "(other)"
 _METHODS: Final = ("GET", "HEAD", "POST", "OPTIONS")
-
-
-class RequestObserver(Protocol):
-    """Hears of every request that was answered."""
-
-    def __call__(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Take note of one request.
-
-        Args:
-            route: The template of the path, such as `/orders/<id>`; `(none)` when none matched.
-            method: The method, `(other)` when it is none that is served anywhere.
-            status: The status code of the answer.
-            seconds: From the request's arrival at the application to its answer.
-        """
 
 
 @frozen
@@ -59,12 +49,20 @@ class HttpSettings:
     hosts: HostRule
 
 
+@frozen
+class _Route:
+    """A path's template and the handler of one of its methods."""
+
+    template: str
+    handler: Handler
+
+
 def create_app(
     store: OrderStore,
     settings: HttpSettings,
     observe: RequestObserver | None = None,
-) -> "WSGIApplication":
-    """Build the WSGI application over a store.
+) -> "Application":
+    """Build the HTTP interface over a store.
 
     Args:
         store: Where the orders are kept.
@@ -75,109 +73,107 @@ def create_app(
     page = OrdersPage(store, settings.currency)
     description = OpenApiDocument.of_version(version("orders-core"))
     routes: Mapping[str, Mapping[str, Handler]] = {
-        "/": {"GET": page.show, "POST": page.create},
+        "/": {"GET": _working(page.show), "POST": _working(page.create)},
         "/favicon.svg": {"GET": page.icon},
         "/orders": {"GET": orders.get_list, "POST": orders.add},
         "/orders/<id:path>": {"GET": orders.get},
         "/health": {"GET": _health},
         "/openapi.json": {"GET": description.get},
     }
-    router = _Router()
-    router.config["catchall"] = False  # A defect is the server's to answer and to log.
+    # Only its routes are used: it would read requests leniently and write errors as HTML.
+    router = bottle.Bottle().router
     # Bottle's own filter ends in front of a final newline, and so would serve another order.
-    router.router.add_filter("path", lambda _configuration: (r"(?s:.+)\Z", None, None))
+    router.add_filter("path", lambda _configuration: (r"(?s:.+)\Z", None, None))
     for path, handlers in routes.items():
+        template = path.replace(":path", "")
         for method, handler in {"OPTIONS": _options(handlers), **handlers}.items():
-            router.route(path, method, _bottled(handler))
+            router.add(path, method, _Route(template, handler))
+    return Application(store, router, settings.hosts, observe)
 
-    def application(
+
+class Application:
+    """The HTTP interface over a store: a WSGI application (PEP 3333).
+
+    A server that gathers the work of many requests calls `begin` instead.
+    """
+
+    def __init__(
+        self,
+        store: OrderStore,
+        router: Any,  # noqa: ANN401 - Bottle has no types
+        hosts: HostRule,
+        observe: RequestObserver | None,
+    ) -> None:
+        """Take the parts; `create_app` makes them."""
+        self._store = store
+        self._router = router
+        self._hosts = hosts
+        self._observe = observe
+
+    def __call__(
+        self,
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
     ) -> Iterable[bytes]:
-        started = perf_counter()
-        status = HTTPStatus.INTERNAL_SERVER_ERROR.value  # until a response is begun
-
-        def start(line: str, headers: list[tuple[str, str]], *error: Any) -> Any:  # noqa: ANN401
-            nonlocal status
-            status = int(line[:3])
-            return start_response(line, headers, *error)
-
-        try:
-            return _answer(router, settings.hosts, environ, start)
-        finally:
-            if observe is not None:
-                route = environ.get("bottle.route")
-                method = environ["REQUEST_METHOD"]
-                observe(
-                    "(none)" if route is None else route.rule.replace(":path", ""),
-                    method if method in _METHODS else "(other)",
-                    status,
-                    perf_counter() - started,
-                )
-
-    return application
-
-
-class _Router(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
-    """Bottle's router, with its own errors told as problems."""
-
-    def default_error_handler(self, error: Any) -> Any:  # noqa: ANN401 - Bottle's HTTPError
-        """Answer what Bottle refuses by itself: an unknown path, or a method not allowed."""
-        path = bottle.request.path
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            allow = _allow(error.headers["Allow"].split(","))
-            problem = Problem(
-                ProblemType.METHOD_NOT_ALLOWED,
-                f"{bottle.request.method} is not allowed at {path}; allowed: {allow}",
-                headers=(("Allow", allow),),
-            )
-        else:
-            problem = Problem(ProblemType.NOT_FOUND, f"there is nothing at {path}")
-        return _response(Reply.of_problem(problem))
-
-
-def _answer(
-    router: "WSGIApplication",
-    hosts: HostRule,
-    environ: "WSGIEnvironment",
-    start_response: "StartResponse",
-) -> Iterable[bytes]:
-    """Refuse what no handler should see, else let the router answer."""
-    try:
-        _check_path(environ)
-        hosts.check(environ.get("HTTP_HOST"))
-    except Problem as problem:
-        reply = Reply.of_problem(problem)
+        """Answer one request."""
+        exchange = self.begin(environ)
+        reply = exchange.run(self._store)
         status = reply.status
-        headers = [*reply.header_list(), *_SECURITY_HEADERS]
-        start_response(f"{status.value} {status.phrase}", headers)
+        start_response(f"{status.value} {status.phrase}", reply.header_list())
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
-    return router(environ, start_response)
+
+    def begin(self, environ: "WSGIEnvironment") -> Exchange:
+        """Begin to answer a request: everything up to the first thing that takes the store."""
+        return Exchange(self._steps(Request(environ)))
+
+    def _steps(self, request: Request) -> Steps:
+        """Find the handler, follow its steps, tell its errors and report the request."""
+        started = perf_counter()
+        template = _NO_ROUTE
+        status = HTTPStatus.INTERNAL_SERVER_ERROR  # until there is a reply
+        try:
+            try:
+                path = _path(request)
+                self._hosts.check(request.header("Host"))
+                route, parameters = self._matched(request.method, path)
+                template = route.template
+                handled = route.handler(request, **parameters)
+                reply = (yield from handled) if isinstance(handled, Generator) else handled
+            except Problem as problem:
+                reply = Reply.of_problem(problem)
+            except StoreUnavailable as error:
+                _LOG.warning(
+                    "store unavailable", extra={"reason": error.reason.value}, exc_info=error
+                )
+                reply = Reply.of_problem(unavailable())
+            status = reply.status
+            return reply
+        finally:
+            if self._observe is not None:
+                method = request.method if request.method in _METHODS else _OTHER_METHOD
+                self._observe(template, method, status.value, perf_counter() - started)
+
+    def _matched(self, method: str, path: str) -> tuple[_Route, Mapping[str, str]]:
+        try:
+            route, parameters = self._router.match({"REQUEST_METHOD": method, "PATH_INFO": path})
+        except bottle.HTTPError as error:
+            if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+                allow = _allow(error.headers["Allow"].split(","))
+                raise Problem(
+                    ProblemType.METHOD_NOT_ALLOWED,
+                    f"{method} is not allowed at {path}; allowed: {allow}",
+                    headers=(("Allow", allow),),
+                ) from None
+            raise Problem(ProblemType.NOT_FOUND, f"there is nothing at {path}") from None
+        return route, parameters
 
 
-def _check_path(environ: "WSGIEnvironment") -> None:
-    """Refuse a path that is not UTF-8: Bottle would drop the bytes and serve another path."""
+def _path(request: Request) -> str:
+    """Give the path; WSGI hands its bytes over as Latin-1 (PEP 3333, "Unicode Issues")."""
     try:
-        environ["PATH_INFO"].encode("latin-1").decode()
+        return str(request.environ["PATH_INFO"]).encode("latin-1").decode()
     except UnicodeDecodeError:
         raise Problem(ProblemType.MALFORMED_REQUEST, "the path is not UTF-8") from None
-
-
-def _bottled(handler: Handler) -> Callable[..., Any]:
-    """Make a handler that Bottle can call, and turn what it raises into a reply."""
-
-    def handle(**parameters: str) -> Any:  # noqa: ANN401 - Bottle's HTTPResponse
-        request = Request(bottle.request.environ)
-        try:
-            reply = handler(request, **parameters)
-        except Problem as problem:
-            reply = Reply.of_problem(problem)
-        except StoreUnavailable as error:
-            _LOG.warning("store unavailable", extra={"reason": error.reason.value}, exc_info=error)
-            reply = Reply.of_problem(unavailable())
-        return _response(reply)
-
-    return handle
 
 
 def unavailable() -> Problem:
@@ -189,11 +185,14 @@ def unavailable() -> Problem:
     )
 
 
-def _response(reply: Reply) -> Any:  # noqa: ANN401 - Bottle's HTTPResponse
-    response = bottle.HTTPResponse(reply.body, reply.status.value)
-    for name, value in (*reply.header_list(), *_SECURITY_HEADERS):
-        response.set_header(name, value)
-    return response
+def _working(handler: Callable[[Request], Reply]) -> Handler:
+    """Make steps of a handler that waits for the store by itself."""
+
+    def steps(request: Request) -> Steps:
+        reply: Reply = yield Work(lambda: handler(request))
+        return reply
+
+    return steps
 
 
 def _options(handlers: Mapping[str, Handler]) -> Handler:

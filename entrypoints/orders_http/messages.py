@@ -14,6 +14,7 @@ from orders_http.problems import Problem, ProblemType
 
 KIB: Final = 1024
 _MAX_PARAMETERS: Final = 16
+_NO_SNIFFING: Final = ("X-Content-Type-Options", "nosniff")
 # Longer numbers of bytes than anyone sends; int() would refuse 4,301 digits with an error.
 _LENGTH: Final = re.compile(r"[0-9]{0,18}")
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
@@ -26,7 +27,7 @@ class Reply:
     Attributes:
         status: The status.
         body: The bytes of the body.
-        content_type: Its media type with parameters; None goes with an empty body.
+        content_type: Its media type with parameters; None when there is no body at all.
         headers: Further headers.
     """
 
@@ -42,8 +43,10 @@ class Reply:
 
     def header_list(self) -> list[tuple[str, str]]:
         """Give all headers, with the body's type and length."""
-        described = [] if self.content_type is None else [("Content-Type", self.content_type)]
-        return [*described, ("Content-Length", str(len(self.body))), *self.headers]
+        if self.content_type is None:
+            return [*self.headers, _NO_SNIFFING]
+        described = ("Content-Type", self.content_type), ("Content-Length", str(len(self.body)))
+        return [*described, *self.headers, _NO_SNIFFING]
 
 
 @frozen
@@ -55,6 +58,11 @@ class Request:
     """
 
     environ: Mapping[str, Any]
+
+    @property
+    def method(self) -> str:
+        """The method, such as `GET`."""
+        return str(self.environ["REQUEST_METHOD"])
 
     @property
     def root(self) -> str:

@@ -6,7 +6,9 @@ It listens on an address of its own, so that no client of the orders can make a 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 
 from orders_core import OrderStore, StoreUnavailable
 from orders_http.messages import Reply
@@ -15,7 +17,48 @@ from orders_http.problems import Problem, ProblemType
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+KEPT_SECONDS: Final = 1.0
+"""How long an answer of the store counts."""
+
+
+class StoreCheck:
+    """Asks the store how it is: once at a time, and not more often than is of use.
+
+    While one caller waits for the store, the others get the last answer, so that a store that
+    is slow cannot take every thread of the probes.
+    """
+
+    def __init__(self, store: OrderStore, clock: Callable[[], float] = monotonic) -> None:
+        """Take the store; nothing is asked yet.
+
+        Args:
+            store: What is asked. No client uses its connections.
+            clock: Gives the time in seconds, from any beginning.
+        """
+        self._store = store
+        self._clock = clock
+        self._asking = Lock()
+        self._problem: str | None = "store: not asked yet"
+        self._asked: float | None = None
+
+    def problem(self) -> str | None:
+        """Tell what is wrong with the store, or None when nothing is."""
+        if self._asking.acquire(blocking=False):
+            try:
+                if self._asked is None or self._clock() - self._asked > KEPT_SECONDS:
+                    self._problem = self._ask()
+                    self._asked = self._clock()
+            finally:
+                self._asking.release()
+        return self._problem
+
+    def _ask(self) -> str | None:
+        try:
+            self._store.check()
+        except StoreUnavailable as error:
+            return f"store: {error.reason.value}: {error}"
+        return None
 
 
 def create_operations_app(
@@ -26,10 +69,11 @@ def create_operations_app(
     """Build the WSGI application of the operations listener.
 
     Args:
-        store: What readiness asks.
+        store: What readiness asks; no client should use its connections.
         stopping: Tells whether the service is on its way out.
         metrics: Gives the metrics in Prometheus's text format 0.0.4.
     """
+    check = StoreCheck(store)
 
     def live() -> Reply:
         return _status(HTTPStatus.OK, "live")
@@ -37,11 +81,9 @@ def create_operations_app(
     def ready() -> Reply:
         if stopping():
             return _status(HTTPStatus.SERVICE_UNAVAILABLE, "not ready", "stopping")
-        try:
-            store.check()
-        except StoreUnavailable as error:
-            reason = f"store: {error.reason.value}: {error}"
-            return _status(HTTPStatus.SERVICE_UNAVAILABLE, "not ready", reason)
+        problem = check.problem()
+        if problem is not None:
+            return _status(HTTPStatus.SERVICE_UNAVAILABLE, "not ready", problem)
         return _status(HTTPStatus.OK, "ready")
 
     def exposed() -> Reply:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -21,11 +22,10 @@ from orders_core import (
     OrderNotFound,
     OrderStore,
     Outcome,
-    find,
     page,
-    place,
     place_all,
 )
+from orders_http.exchange import Add, Get, Steps, Work
 from orders_http.messages import KIB, Reply, Request, with_entity_tag
 from orders_http.negotiation import choose
 from orders_http.problems import Problem, ProblemType
@@ -58,7 +58,7 @@ class OrdersResource:
 
     store: OrderStore
 
-    def add(self, request: Request) -> Reply:
+    def add(self, request: Request) -> Steps:
         """Place one order (JSON) or up to 1,000 (NDJSON, CSV), all or none."""
         choose(request.header("Accept"), [MediaType.JSON])
         named = request.media_type()
@@ -76,28 +76,35 @@ class OrdersResource:
             return self._add_one(request)
         return self._add_bulk(request, media_type)
 
-    def _add_one(self, request: Request) -> Reply:
+    def _add_one(self, request: Request) -> Steps:
         try:
             order = order_from_json(request.body(MAX_JSON_BYTES))
-            outcome = place(self.store, order)
         except MalformedRecord as error:
             raise Problem(ProblemType.MALFORMED_BODY, str(error)) from None
         except InvalidOrder as error:
             raise Problem(ProblemType.INVALID_ORDER, str(error), _violations(error)) from None
-        except OrderConflict as error:
-            raise Problem(ProblemType.ORDER_CONFLICT, str(error)) from None
+        outcome: Outcome = yield Add(order)
+        if outcome is Outcome.CONFLICT:
+            conflict = OrderConflict((0,), (order.id.value,))
+            raise Problem(ProblemType.ORDER_CONFLICT, str(conflict))
         if outcome is Outcome.REPLAYED:
             replayed = _order_reply(HTTPStatus.OK, order, ("Idempotent-Replayed", "true"))
             return with_entity_tag(replayed)
         location = f"{request.root}/orders/{quote(order.id.value, safe='')}"
         return with_entity_tag(_order_reply(HTTPStatus.CREATED, order, ("Location", location)))
 
-    def _add_bulk(self, request: Request, media_type: MediaType) -> Reply:
-        lines = list(read_lines(io.BytesIO(request.body(MAX_BULK_BYTES)), media_type))
+    def _add_bulk(self, request: Request, media_type: MediaType) -> Steps:
+        content = request.body(MAX_BULK_BYTES)
+        reply: Reply = yield Work(lambda: self._added(content, media_type))
+        return reply
+
+    def _added(self, content: bytes, media_type: MediaType) -> Reply:
+        records = read_lines(io.BytesIO(content), media_type)
+        lines = list(islice(records, MAX_BULK_ROWS + 1))
         if len(lines) > MAX_BULK_ROWS:
             raise Problem(
                 ProblemType.BODY_TOO_LARGE,
-                f"the body has {len(lines)} orders; at most {MAX_BULK_ROWS} are taken at once",
+                f"the body has more than the {MAX_BULK_ROWS} orders that are taken at once",
             )
         _refuse_wrong_lines(lines)
         orders = [line.order for line in lines if line.order is not None]
@@ -117,12 +124,12 @@ class OrdersResource:
         }
         return Reply(HTTPStatus.OK, json.dumps(counts).encode(), MediaType.JSON.value)
 
-    def get(self, request: Request, id: str) -> Reply:  # noqa: A002 - the path's own name
+    def get(self, request: Request, id: str) -> Steps:  # noqa: A002 - the path's own name
         """Look up one order by the path."""
         request.query(())
         return self._found(request, id)
 
-    def get_list(self, request: Request) -> Reply:
+    def get_list(self, request: Request) -> Steps:
         """Look up one order by the query's `id`, or list orders by id."""
         query = request.query(("after", "id", "limit"))
         if "id" in query:
@@ -132,6 +139,25 @@ class OrdersResource:
         limit = _limit(query.get("limit"))
         after = None if "after" not in query else id_of_cursor(query["after"])
         media_type = choose(request.header("Accept"), list(MediaType))
+        return self._list(request, limit, after, media_type)
+
+    def _list(
+        self,
+        request: Request,
+        limit: int,
+        after: OrderId | None,
+        media_type: MediaType,
+    ) -> Steps:
+        reply: Reply = yield Work(lambda: self._listed(request.root, limit, after, media_type))
+        return request.answered_conditionally(reply)
+
+    def _listed(
+        self,
+        root: str,
+        limit: int,
+        after: OrderId | None,
+        media_type: MediaType,
+    ) -> Reply:
         found = page(self.store, limit, after=after)
         body = write_orders(found.orders, media_type)
         if media_type is MediaType.CSV:
@@ -139,26 +165,23 @@ class OrdersResource:
         headers = [_REVALIDATE, ("Vary", "Accept")]
         if found.has_next:
             following = {"after": cursor_of_id(found.orders[-1].id), "limit": limit}
-            headers.append(
-                ("Link", f'<{request.root}/orders?{urlencode(following)}>; rel="next"'),
-            )
+            headers.append(("Link", f'<{root}/orders?{urlencode(following)}>; rel="next"'))
         content_type = media_type.value
         if media_type is MediaType.CSV:
             content_type += "; charset=utf-8; header=present"
-        return request.answered_conditionally(
-            Reply(HTTPStatus.OK, body, content_type, tuple(headers)),
-        )
+        return Reply(HTTPStatus.OK, body, content_type, tuple(headers))
 
-    def _found(self, request: Request, text: str) -> Reply:
+    def _found(self, request: Request, text: str) -> Steps:
         choose(request.header("Accept"), [MediaType.JSON])
         try:
-            order = find(self.store, OrderId(text))
+            order_id = OrderId(text)
         except InvalidOrder as error:
             raise Problem(
                 ProblemType.ORDER_NOT_FOUND, f"no order can have such an id: {error}"
             ) from None
-        except OrderNotFound as error:
-            raise Problem(ProblemType.ORDER_NOT_FOUND, str(error)) from None
+        order: Order | None = yield Get(order_id)
+        if order is None:
+            raise Problem(ProblemType.ORDER_NOT_FOUND, str(OrderNotFound(text)))
         return request.answered_conditionally(_order_reply(HTTPStatus.OK, order, _REVALIDATE))
 
 

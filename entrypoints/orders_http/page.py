@@ -42,6 +42,7 @@ _LOG: Final = logging.getLogger(__name__)
 PAGE_SIZE: Final = 50
 """Orders that one page shows."""
 
+_HTML: Final = "text/html; charset=utf-8"
 _MAX_FORM_BYTES: Final = 64 * KIB
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _PARAMETERS: Final = ("after", "before", "id", "stored")
@@ -108,7 +109,8 @@ class _View:
         previous: The link to the orders before these.
         following: The link to the orders behind these.
         onwards: Whether the list was entered somewhere behind its beginning.
-        totals: The count and the sum of all orders; None when the page shows no list.
+        totals: The count and the sum of all orders; None when the page shows no list, or when
+            they could not be had in time.
         away: Whether the store could not be reached.
         unsure: Whether it is therefore unknown if the order in the form is stored.
         problem: Why the request was refused.
@@ -187,7 +189,8 @@ class OrdersPage:
             _log(error)
             return self._away(evolve(view, away=True, unsure=True))
         location = f"{request.root}/?stored={quote(order.id.value, safe='')}"
-        return Reply(HTTPStatus.SEE_OTHER, headers=(("Location", location), *self._design.headers))
+        headers = (("Location", location), *self._design.headers)
+        return Reply(HTTPStatus.SEE_OTHER, b"", _HTML, headers)
 
     def icon(self, request: Request) -> Reply:
         """Give the icon that stands in the page's head and in the browser's tab."""
@@ -214,11 +217,19 @@ class OrdersPage:
             view,
             orders=found.orders,
             # Orders are never removed: counted now, there are at least as many as are shown.
-            totals=totals(self.store),
+            totals=self._totals(),
             onwards=found.has_previous,
             previous=_link(view, "before", found.orders[:1] if found.has_previous else ()),
             following=_link(view, "after", found.orders[-1:] if found.has_next else ()),
         )
+
+    def _totals(self) -> Totals | None:
+        """Count and sum, unless that takes too long: then the list stands without it."""
+        try:
+            return totals(self.store)
+        except StoreUnavailable as error:
+            _log(error)
+            return None
 
     def _not_stored(self, status: HTTPStatus, view: _View) -> Reply:
         """Show the form again, with what was typed.
@@ -252,7 +263,7 @@ class OrdersPage:
         return Reply(
             status,
             text.encode(),
-            "text/html; charset=utf-8",
+            _HTML,
             (*headers, *self._design.headers),
         )
 

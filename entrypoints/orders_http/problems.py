@@ -33,6 +33,7 @@ class ProblemType(Enum):
         "The method is not allowed at this path",
     )
     NOT_ACCEPTABLE = _Kind(HTTPStatus.NOT_ACCEPTABLE, "None of the accepted media types is offered")
+    REQUEST_TIMEOUT = _Kind(HTTPStatus.REQUEST_TIMEOUT, "The request took too long to arrive")
     ORDER_CONFLICT = _Kind(HTTPStatus.CONFLICT, "The id is stored with another amount")
     BODY_TOO_LARGE = _Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
     UNSUPPORTED_MEDIA_TYPE = _Kind(

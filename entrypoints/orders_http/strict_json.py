@@ -61,7 +61,8 @@ def parse(content: bytes) -> JsonValue:
     try:
         value: JsonValue = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        message = f"{error.msg} at line {error.lineno}, column {error.colno}"
+        # Python's own words for the mistake differ from release to release.
+        message = f"malformed at line {error.lineno}, column {error.colno}"
         raise InvalidJson(message) from None
     return value
 

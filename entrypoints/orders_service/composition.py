@@ -13,14 +13,23 @@ class Service:
 
     Attributes:
         store: Where the orders are kept, measured.
+        probe: The same orders through connections of their own, for readiness.
         metrics: What is measured.
     """
 
     store: OrderStore
+    probe: OrderStore
     metrics: Metrics
+
+    def close(self) -> None:
+        """Give back every connection and file."""
+        self.store.close()
+        self.probe.close()
 
 
 def build_service(config: Config) -> Service:
     """Build the service's parts; nothing is opened or connected yet."""
     metrics = Metrics()
-    return Service(MeasuredStore(config.database.open(), metrics), metrics)
+    store = MeasuredStore(config.database.open(), metrics)
+    probe = MeasuredStore(config.database.open(), metrics)
+    return Service(store, probe, metrics)

@@ -154,7 +154,7 @@ def wait_until_read(wire: Wire) -> None:
 def accepts(service: RunningService) -> bool:
     try:
         socket.create_connection((service.host, service.port), timeout=5).close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
         return False
     return True
 

@@ -11,7 +11,7 @@ import pytest
 
 from orders_http.app import HttpSettings, create_app
 from orders_http.hosts import HostRule
-from orders_http.server import Server
+from orders_http.server import ThreadedServer
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, chunked, get, head, post
 from tests.http.wire import HEALTH, Wire, connected, connected_to, only_response
@@ -35,6 +35,29 @@ def test_requests_that_are_sent_at_once_are_answered_in_their_order(
         statuses = [wire.receive().status for _ in range(5)]
         assert [statuses[0], statuses[1], statuses[3], statuses[4]] == [200, 404, 200, 200]
         assert statuses[2] in {200, 201}
+        assert wire.rest() == b""
+
+
+def test_an_answer_without_a_body_keeps_the_connection(sqlite_service: RunningService) -> None:
+    with connected(sqlite_service) as wire:
+        for _ in range(2):
+            wire.send(head("OPTIONS /orders HTTP/1.1", HOST))
+            answer = wire.receive()
+            assert (answer.status, answer.closes) == (204, False)
+            wire.send(head("GET /openapi.json HTTP/1.1", HOST, "If-None-Match: *"))
+            answer = wire.receive()
+            assert (answer.status, answer.closes) == (304, False)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_client_that_asks_to_close_is_closed_even_without_a_body(
+    sqlite_service: RunningService,
+    version: str,
+) -> None:
+    with connected(sqlite_service) as wire:
+        wire.send(head(f"OPTIONS /orders HTTP/{version}", HOST, "Connection: close"))
+        answer = wire.receive()
+        assert (answer.status, answer.closes) == (204, True)
         assert wire.rest() == b""
 
 
@@ -190,7 +213,7 @@ def test_a_defect_is_answered_as_a_problem_and_logged_and_the_service_goes_on(
             raise DefectError
 
     application = create_app(DefectiveStore(), HttpSettings("USD", HostRule()))
-    server = Server(application, "127.0.0.1", 0, 1)
+    server = ThreadedServer(application, "127.0.0.1", 0, 1)
     thread = Thread(target=server.run)
     thread.start()
     try:
@@ -212,7 +235,7 @@ def test_a_defect_is_answered_as_a_problem_and_logged_and_the_service_goes_on(
 
 def test_a_connection_that_waited_when_the_server_stopped_is_answered() -> None:
     application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
-    server = Server(application, "127.0.0.1", 0, 1)
+    server = ThreadedServer(application, "127.0.0.1", 0, 1)
     host, _, port = server.address.partition(":")
     with connected_to(host, int(port)) as asking, connected_to(host, int(port)) as silent:
         asking.send(get("/health"))
@@ -224,14 +247,16 @@ def test_a_connection_that_waited_when_the_server_stopped_is_answered() -> None:
 
 
 def test_the_address_of_ipv6_is_written_as_in_a_url() -> None:
-    server = Server(create_app(MemoryStore(), HttpSettings("USD", HostRule())), "::1", 0, 1)
+    server = ThreadedServer(create_app(MemoryStore(), HttpSettings("USD", HostRule())), "::1", 0, 1)
     assert server.address.startswith("[::1]:")
     server.stop()
     server.run()
 
 
 def test_a_server_tells_that_it_is_stopping() -> None:
-    server = Server(create_app(MemoryStore(), HttpSettings("USD", HostRule())), "127.0.0.1", 0, 1)
+    server = ThreadedServer(
+        create_app(MemoryStore(), HttpSettings("USD", HostRule())), "127.0.0.1", 0, 1
+    )
     before = server.stopping
     server.stop()
     server.run()

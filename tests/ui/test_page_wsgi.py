@@ -18,7 +18,7 @@ from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_core import Order, OrderStore, place_all
+from orders_core import Order, OrderStore, Reason, StoreUnavailable, Totals, place_all
 from orders_http.app import HttpSettings, create_app
 from orders_http.hosts import HostRule
 from orders_http.orders import cursor_of_id
@@ -554,3 +554,25 @@ def test_the_icon_is_fetched_once(client: Client) -> None:
     assert answer.text.startswith("<svg ")
     known = {"If-None-Match": answer.headers["Etag"]}
     assert client.send("GET", path="/favicon.svg", headers=known).status == 304
+
+
+def test_a_list_whose_count_takes_too_long_is_shown_without_it() -> None:
+    class UncountableStore(MemoryStore):
+        def totals(self) -> Totals:
+            raise StoreUnavailable(Reason.TIMEOUT, "too many to count")
+
+    store = UncountableStore()
+    store.add([Order("A-1", "12.30")])
+    answer = Client(store).get()
+    assert answer.status == 200
+    assert "12.30 EUR" in answer.words
+    assert "1 orders, by id" in answer.words
+    assert "The count and the total could not be worked out in time." in answer.words
+
+
+def test_the_markup_has_nothing_of_the_template_left() -> None:
+    client = Client(MemoryStore())
+    for answer in (client.get(), client.post(id="", amount="x"), client.post(id="A-1", amount="x")):
+        assert "\\" not in answer.text
+        for _, attributes in answer.elements:
+            assert all(re.fullmatch("[a-z-]+", name) for name in attributes)

@@ -1,0 +1,188 @@
+"""Connections: what Waitress 3.0.2 leaves open about slow, refused and late clients, closed."""
+
+import select
+import socket
+import struct
+import time
+from contextlib import suppress
+from typing import Any, Final
+
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import Error
+
+from orders_http.messages import KIB, Reply
+from orders_http.parsing import Parser
+from orders_http.problems import Problem, ProblemType
+
+RECEIVE_SECONDS: Final = 10.0
+"""How long a request may take to arrive, from its first byte to its last."""
+
+STALLED_SECONDS: Final = 15.0
+"""How long a client may take none of a reply that waits for it."""
+
+_LINGER_SECONDS: Final = 2.0
+_AT_ONCE: Final = struct.pack("ii", 1, 0)
+# Where Waitress's own words speak of its settings.
+_DETAILS: Final = {
+    ProblemType.BODY_TOO_LARGE: "the body is longer than any that is taken",
+    ProblemType.HEADERS_TOO_LARGE: "the request line and the headers are longer than 16 KiB",
+    ProblemType.INTERNAL_ERROR: ProblemType.INTERNAL_ERROR.title,
+}
+_PROBLEMS: Final = {
+    408: ProblemType.REQUEST_TIMEOUT,
+    413: ProblemType.BODY_TOO_LARGE,
+    431: ProblemType.HEADERS_TOO_LARGE,
+    500: ProblemType.INTERNAL_ERROR,
+}
+
+
+class _RequestTimeout(Error):  # type: ignore[misc]  # Waitress has no types
+    code = 408
+
+
+class _ProblemTask(ErrorTask):  # type: ignore[misc]  # Waitress has no types
+    """Answers what Waitress refuses by itself with problem details."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        problem_type = _PROBLEMS.get(error.code, ProblemType.MALFORMED_REQUEST)
+        detail = _DETAILS.get(problem_type, str(error.body))
+        reply = Reply.of_problem(Problem(problem_type, detail))
+        self.status = f"{reply.status.value} {reply.status.phrase}"
+        self.response_headers.extend(reply.header_list())
+        self.set_close_on_finish()
+        self.channel.refused = True
+        self.content_length = len(reply.body)
+        # A head that could not be read has no command.
+        head = getattr(self.request, "command", "") == "HEAD"
+        self.write(b"" if head else reply.body)
+
+
+class Task(WSGITask):  # type: ignore[misc]  # Waitress has no types
+    """Answers through the application; says goodbye when the server is stopping."""
+
+    def build_response_header(self) -> bytes:
+        """Write the head, which tells a client not to come back to a server that stops."""
+        if self.channel.server.draining:
+            self.set_close_on_finish()
+        return bytes(super().build_response_header())
+
+    def set_close_on_finish(self) -> None:
+        """Close after the answer, unless only Waitress wants to.
+
+        It closes after every answer without a length; 204 and 304 need none.
+        """
+        asked = self.request.headers.get("CONNECTION", "").lower() == "close"
+        old = self.version == "1.0"
+        if self.has_body or asked or old or self.channel.server.draining:
+            super().set_close_on_finish()
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
+    """One connection: refuses politely, and does not wait for ever."""
+
+    parser_class = Parser
+    task_class = Task
+    error_task_class = _ProblemTask
+    refused = False
+    _lingers_until: float | None = None
+    _receiving_since: float | None = None
+
+    request: Any
+    requests: Any
+
+    def received(self, data: bytes) -> bool:
+        """Take what came, and note when a request began to come."""
+        taken = bool(super().received(data))
+        if self.request is None:
+            self._receiving_since = None
+        elif self._receiving_since is None:
+            self._receiving_since = time.monotonic()
+        return taken
+
+    def refuse_slow_client(self) -> None:
+        """End what takes too long: a request that does not come, a reply that is not read."""
+        since = self._receiving_since
+        if self.total_outbufs_len and time.time() - self.last_activity > STALLED_SECONDS:
+            # The loop would wait for the socket to take more; this ends it, and drops what
+            # the kernel still keeps for the client.
+            with suppress(OSError):
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+                self.socket.shutdown(socket.SHUT_RDWR)
+        elif self.requests or since is None:
+            # Nothing is read while an earlier request is being answered.
+            self._receiving_since = None if since is None else time.monotonic()
+        elif time.monotonic() - since > RECEIVE_SECONDS:
+            self._receiving_since = None
+            late, self.request = self.request, None
+            late.error = _RequestTimeout(f"it took longer than {RECEIVE_SECONDS:.0f} s to come")
+            self.requests.append(late)
+            self.server.add_task(self)
+
+    # A socket that is closed while the client still sends is reset, and the client may never
+    # see why it was refused (RFC 9112, section 9.6). So the sending side is closed first, and
+    # what still comes is dropped until the client closes or the time is over.
+
+    def handle_close(self) -> None:
+        """Close, or stop sending when the client was refused."""
+        if self.refused and self.will_close and self._lingers_until is None:
+            self._lingers_until = time.monotonic() + _LINGER_SECONDS
+            with suppress(OSError):  # The client may be gone, as the next read will tell.
+                self.socket.shutdown(socket.SHUT_WR)
+        else:
+            super().handle_close()
+
+    def handle_read(self) -> None:
+        """Take what came, or drop it after a refusal."""
+        if self._lingers_until is None:
+            super().handle_read()
+        else:
+            self.recv(64 * KIB)
+
+    def handle_write(self) -> None:
+        """Send what waits, or close when the client had its time."""
+        if self._lingers_until is None:
+            super().handle_write()
+        else:
+            self.handle_close()
+
+    def readable(self) -> bool:
+        """Tell whether to wait for more to come."""
+        return self._lingers_until is not None or bool(super().readable())
+
+    def writable(self) -> bool:
+        """Tell whether there is something to send, or to end."""
+        if self._lingers_until is None:
+            return bool(super().writable())
+        return time.monotonic() >= self._lingers_until
+
+
+class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
+    """One listening socket."""
+
+    draining = False
+
+    def stop_accepting(self) -> None:
+        """Take what the kernel has already accepted, then close the socket."""
+        self.draining = True
+        waiting = select.poll()
+        waiting.register(self.socket, select.POLLIN)
+        while waiting.poll(0):
+            self.handle_accept()
+        wasyncore.dispatcher.close(self)
+
+    def maintenance(self, now: float) -> None:
+        """Look after the connections; called about every second."""
+        super().maintenance(now)
+        for channel in list(self.active_channels.values()):
+            channel.refuse_slow_client()
+
+    def close_idle_channels(self) -> None:
+        """Close each connection on which no request is under way."""
+        for channel in self.active_channels.values():
+            busy = channel.requests or channel.request is not None or channel.total_outbufs_len
+            if not busy:
+                channel.will_close = True

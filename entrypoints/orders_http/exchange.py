@@ -1,0 +1,114 @@
+"""One request on its way to its reply, with the store's work left to whoever drives it.
+
+A handler that needs one order stored or looked up yields a step and goes on with its result. A
+driver may take each step by itself, as the WSGI application does, or gather the steps of many
+requests into one batch, as the server does; the handler cannot tell which.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from orders_core import Order, OrderId, OrderStore, StoreUnavailable
+from orders_http.messages import Reply
+from orders_http.problems import Problem
+
+
+@frozen
+class Add:
+    """Store one order; its `Outcome` is the result."""
+
+    order: Order
+
+
+@frozen
+class Get:
+    """Look one order up; the order or None is the result."""
+
+    id: OrderId
+
+
+@frozen
+class Work:
+    """Do something that may take its time, and cannot be gathered; a `Reply` is the result."""
+
+    run: Callable[[], Reply]
+
+
+Step = Add | Get | Work
+Steps = Generator[Step, Any, Reply]
+
+
+class RequestObserver(Protocol):
+    """Hears of every request that was answered."""
+
+    def __call__(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Take note of one request.
+
+        Args:
+            route: The template of the path, such as `/orders/<id>`; `(none)` when none matched.
+            method: The method, `(other)` when it is none that is served anywhere.
+            status: The status code of the answer.
+            seconds: From the request's arrival at the application to its answer.
+        """
+
+
+class Exchange:
+    """A request that was begun.
+
+    Attributes:
+        awaits: The step whose result is needed next; None when there is a reply.
+        reply: The reply, once nothing is awaited.
+    """
+
+    __slots__ = ("_steps", "awaits", "reply")
+
+    awaits: Step | None
+    reply: Reply
+
+    def __init__(self, steps: Steps) -> None:
+        """Go to the first step, or to the reply when there is none."""
+        self._steps = steps
+        self.resume(None)
+
+    def resume(self, result: object) -> None:
+        """Go on with the result of the step that is awaited."""
+        try:
+            self.awaits = self._steps.send(result)
+        except StopIteration as end:
+            self.awaits, self.reply = None, end.value
+
+    def fail(self, error: Exception) -> None:
+        """Go on without a result: the step could not be taken."""
+        try:
+            self.awaits = self._steps.throw(error)
+        except StopIteration as end:
+            self.awaits, self.reply = None, end.value
+
+    def run(self, store: OrderStore) -> Reply:
+        """Take every step by itself, and give the reply."""
+        while self.awaits is not None:
+            try:
+                result = taken(self.awaits, store)
+            except (Problem, StoreUnavailable) as error:
+                self.fail(error)
+            else:
+                self.resume(result)
+        return self.reply
+
+
+def taken(step: Step, store: OrderStore) -> object:
+    """Take one step by itself and give its result.
+
+    Raises:
+        Problem: The work refused the request.
+        StoreUnavailable: The store cannot take it.
+    """
+    match step:
+        case Add(order):
+            return store.add([order])[0]
+        case Get(order_id):
+            return store.get([order_id])[0]
+        case Work(run):
+            return run()

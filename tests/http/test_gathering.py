@@ -1,0 +1,272 @@
+"""The server that gathers: one batch for all that waits, and nobody who waits for ever."""
+
+import json
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from threading import Event, Thread
+
+import pytest
+from attrs import frozen
+
+from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
+from orders_http.app import HttpSettings, create_app
+from orders_http.gathering import WORKERS, GatheringServer
+from orders_http.hosts import HostRule
+from orders_memory import MemoryStore
+from tests.http.hostile_requests import get, post
+from tests.http.wire import Wire, WireResponse, connected_to
+
+
+class GatedStore(MemoryStore):
+    """A store that can be told to wait, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = Event()
+        self.open.set()
+        self.entered = Event()
+        self.added: list[list[str]] = []
+        self.sought: list[list[str]] = []
+
+    def close_gate(self) -> None:
+        self.open.clear()
+        self.entered.clear()
+
+    def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
+        self.added.append([order.id.value for order in orders])
+        self._pass()
+        return super().add(orders, atomic=atomic)
+
+    def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
+        self.sought.append([order_id.value for order_id in ids])
+        self._pass()
+        return super().get(ids)
+
+    def page(
+        self,
+        limit: int,
+        *,
+        after: OrderId | None = None,
+        before: OrderId | None = None,
+    ) -> Sequence[Order]:
+        self._pass()
+        return super().page(limit, after=after, before=before)
+
+    def _pass(self) -> None:
+        self.entered.set()
+        assert self.open.wait(30)
+
+
+@frozen
+class Gathering:
+    """A gathering server that runs, and the store under it."""
+
+    store: GatedStore
+    port: int
+
+    @contextmanager
+    def wires(self, count: int) -> Iterator[list[Wire]]:
+        """Open so many connections, each of which the server has accepted."""
+        with ExitStack() as stack:
+            wires = [
+                stack.enter_context(connected_to("127.0.0.1", self.port)) for _ in range(count)
+            ]
+            for wire in wires:
+                wire.send(get("/health"))
+                assert wire.receive().status == 200
+            yield wires
+
+    def ask(self, raw: bytes) -> WireResponse:
+        with connected_to("127.0.0.1", self.port) as wire:
+            wire.send(raw)
+            return wire.receive()
+
+
+@contextmanager
+def running(store: MemoryStore) -> Iterator[int]:
+    application = create_app(store, HttpSettings("USD", HostRule()))
+    server = GatheringServer(application, store, "127.0.0.1", 0)
+    thread = Thread(target=server.run)
+    thread.start()
+    try:
+        yield int(server.address.rpartition(":")[2])
+    finally:
+        server.stop()
+        thread.join()
+
+
+@pytest.fixture
+def gathering() -> Iterator[Gathering]:
+    store = GatedStore()
+    with running(store) as port:
+        try:
+            yield Gathering(store, port)
+        finally:
+            store.open.set()
+
+
+def order(name: str, amount: int = 1) -> bytes:
+    return post(json.dumps({"id": name, "amount": amount}))
+
+
+def test_orders_that_come_while_a_batch_is_under_way_make_the_next_one(
+    gathering: Gathering,
+) -> None:
+    with gathering.wires(11) as (first, *others):
+        gathering.store.close_gate()
+        first.send(order("first"))
+        assert gathering.store.entered.wait(10)
+        for number, wire in enumerate(others):
+            wire.send(order(f"other-{number}"))
+        # The loop has read them all when it has answered one that was sent after them.
+        assert gathering.ask(get("/health")).status == 200
+        gathering.store.open.set()
+        assert {wire.receive().status for wire in [first, *others]} == {201}
+    assert [len(batch) for batch in gathering.store.added] == [1, 10]
+
+
+def test_look_ups_are_gathered_and_each_gets_its_own_answer(gathering: Gathering) -> None:
+    gathering.store.add([Order("stored", 5)])
+    with gathering.wires(3) as (first, second, third):
+        gathering.store.close_gate()
+        first.send(get("/orders/stored"))
+        assert gathering.store.entered.wait(10)
+        second.send(get("/orders/stored"))
+        third.send(get("/orders/missing"))
+        assert gathering.ask(get("/health")).status == 200
+        gathering.store.open.set()
+        assert [wire.receive().status for wire in (first, second, third)] == [200, 200, 404]
+    assert gathering.store.sought[0] == ["stored"]
+    assert sorted(gathering.store.sought[1]) == ["missing", "stored"]
+
+
+def test_orders_with_one_id_in_one_batch_get_the_outcomes_of_their_order(
+    gathering: Gathering,
+) -> None:
+    with gathering.wires(4) as (first, *others):
+        gathering.store.close_gate()
+        first.send(order("first"))
+        assert gathering.store.entered.wait(10)
+        for wire, amount in zip(others, (1, 1, 2), strict=True):
+            wire.send(order("same", amount))
+            assert gathering.ask(get("/health")).status == 200
+        gathering.store.open.set()
+        assert [wire.receive().status for wire in others] == [201, 200, 409]
+
+
+def test_requests_that_are_sent_at_once_see_what_the_earlier_ones_stored(
+    gathering: Gathering,
+) -> None:
+    with gathering.wires(1) as (wire,):
+        wire.send(order("pipelined") + get("/orders/pipelined") + order("pipelined", 2))
+        assert [wire.receive().status for _ in range(3)] == [201, 200, 409]
+
+
+def test_what_waits_too_long_is_refused_and_may_be_sent_again(gathering: Gathering) -> None:
+    with gathering.wires(2) as (first, second):
+        gathering.store.close_gate()
+        first.send(order("first"))
+        assert gathering.store.entered.wait(10)
+        second.send(order("second"))
+        refused = second.receive()
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        gathering.store.open.set()
+        assert first.receive().status == 201
+        second.send(order("second"))
+        assert second.receive().status == 201
+    assert gathering.store.added == [["first"], ["second"]]
+
+
+def test_what_is_under_way_for_too_long_is_refused_and_its_late_result_dropped(
+    gathering: Gathering,
+) -> None:
+    with gathering.wires(1) as (wire,):
+        gathering.store.close_gate()
+        wire.send(order("slow"))
+        assert wire.receive().status == 503
+        gathering.store.open.set()
+        wire.send(order("slow"))
+        replayed = wire.receive()
+        assert (replayed.status, replayed.headers["idempotent-replayed"]) == (200, "true")
+
+
+def test_lists_that_take_long_do_not_hold_up_the_rest(gathering: Gathering) -> None:
+    with gathering.wires(WORKERS + 1) as wires:
+        gathering.store.close_gate()
+        for wire in wires:
+            wire.send(get("/orders"))
+        assert gathering.store.entered.wait(10)
+        assert gathering.ask(get("/health")).status == 200
+        # One more than there are threads waits for a thread, and is refused when it gets one.
+        assert gathering.store.open.wait(1.5) is False
+        gathering.store.open.set()
+        assert sorted(wire.receive().status for wire in wires) == [200] * WORKERS + [503]
+
+
+def test_a_client_that_leaves_while_its_order_waits_harms_nobody(gathering: Gathering) -> None:
+    with gathering.wires(1) as (staying,):
+        gathering.store.close_gate()
+        with socket.create_connection(("127.0.0.1", gathering.port)) as leaving:
+            leaving.sendall(order("left"))
+            assert gathering.store.entered.wait(10)
+        staying.send(order("stayed"))
+        assert gathering.ask(get("/health")).status == 200
+        gathering.store.open.set()
+        assert staying.receive().status == 201
+    assert gathering.ask(get("/orders/left")).status == 200
+
+
+def test_a_store_that_is_away_fails_each_request_of_the_batch() -> None:
+    class AwayStore(MemoryStore):
+        def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
+            raise StoreUnavailable(Reason.UNREACHABLE, f"{len(orders)} {atomic}")
+
+    with running(AwayStore()) as port, connected_to("127.0.0.1", port) as wire:
+        wire.send(order("one") + order("two") + get("/orders/one"))
+        assert [wire.receive().status for _ in range(3)] == [503, 503, 404]
+
+
+class DefectError(Exception):
+    """What no code of ours raises on purpose."""
+
+
+class DefectiveStore(MemoryStore):
+    def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
+        raise DefectError(len(ids))
+
+
+def test_a_defect_is_answered_as_a_problem_and_logged_and_the_service_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with running(DefectiveStore()) as port, connected_to("127.0.0.1", port) as wire:
+        wire.send(get("/orders/any"))
+        response = wire.receive()
+        assert response.status == 500
+        assert json.loads(response.body)["type"] == "urn:problem-type:orders:internal-error"
+        assert b"DefectError" not in response.body
+        wire.send(get("/health"))
+        assert wire.receive().status == 200
+    assert "DefectError" in caplog.text
+
+
+def test_a_defect_at_the_beginning_of_a_request_is_answered_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class DefectiveHosts(HostRule):
+        def check(self, host: str | None) -> None:
+            raise DefectError(host)
+
+    store = MemoryStore()
+    application = create_app(store, HttpSettings("USD", DefectiveHosts()))
+    server = GatheringServer(application, store, "127.0.0.1", 0)
+    thread = Thread(target=server.run)
+    thread.start()
+    try:
+        with connected_to("127.0.0.1", int(server.address.rpartition(":")[2])) as wire:
+            wire.send(get("/health"))
+            assert wire.receive().status == 500
+    finally:
+        server.stop()
+        thread.join()
+    assert "DefectError" in caplog.text

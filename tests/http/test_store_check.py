@@ -1,0 +1,93 @@
+"""What readiness asks the store: once at a time, and not more often than is of use."""
+
+from threading import Event, Thread
+
+from attrs import define
+
+from orders_core import Reason, StoreUnavailable
+from orders_http.operations import KEPT_SECONDS, StoreCheck
+from orders_memory import MemoryStore
+
+
+@define
+class Clock:
+    """A clock that a test sets."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class CountedStore(MemoryStore):
+    """A store that counts how often it was asked, and can be away or slow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.away = False
+        self.entered = Event()
+        self.open = Event()
+        self.open.set()
+
+    def check(self) -> None:
+        self.asked += 1
+        self.entered.set()
+        assert self.open.wait(30)
+        if self.away:
+            raise StoreUnavailable(Reason.UNREACHABLE, "gone")
+
+
+def test_an_answer_counts_for_a_second_and_no_longer() -> None:
+    store, clock = CountedStore(), Clock()
+    check = StoreCheck(store, clock)
+    assert check.problem() is None
+    store.away = True
+    clock.seconds = KEPT_SECONDS
+    assert check.problem() is None
+    assert store.asked == 1
+    clock.seconds += 0.1
+    assert check.problem() == "store: unreachable: gone"
+    assert store.asked == 2
+
+
+def test_a_store_that_is_back_is_told_after_a_second() -> None:
+    store, clock = CountedStore(), Clock()
+    check = StoreCheck(store, clock)
+    store.away = True
+    assert check.problem() == "store: unreachable: gone"
+    store.away = False
+    clock.seconds = KEPT_SECONDS + 0.1
+    assert check.problem() is None
+
+
+def test_while_one_waits_for_the_store_the_others_get_the_last_answer() -> None:
+    store, clock = CountedStore(), Clock()
+    check = StoreCheck(store, clock)
+    assert check.problem() is None
+    store.open.clear()
+    store.entered.clear()
+    clock.seconds = KEPT_SECONDS + 0.1
+    waiting = Thread(target=check.problem)
+    waiting.start()
+    try:
+        assert store.entered.wait(10)
+        assert check.problem() is None
+        assert store.asked == 2
+    finally:
+        store.open.set()
+        waiting.join()
+
+
+def test_nothing_is_ready_before_the_store_was_asked() -> None:
+    store = CountedStore()
+    check = StoreCheck(store)
+    store.open.clear()
+    waiting = Thread(target=check.problem)
+    waiting.start()
+    try:
+        assert store.entered.wait(10)
+        assert check.problem() == "store: not asked yet"
+    finally:
+        store.open.set()
+        waiting.join()
