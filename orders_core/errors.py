@@ -104,7 +104,7 @@ class Reason(Enum):
     REFUSED = "refused"
     """The store refused this user: password, certificate, database name or a missing right."""
     SCHEMA = "schema"
-    """The schema is missing or not the version that this release needs."""
+    """The schema is missing, or is not of a version that this release can work with."""
     READ_ONLY = "read-only"
     """The store takes no writes now, such as a standby after a failover."""
     EXHAUSTED = "exhausted"

@@ -3,13 +3,15 @@
 from orders_postgres.migrate import migrate
 from orders_postgres.schema import SCHEMA_VERSION
 from orders_postgres.store import PostgresStore
-from orders_postgres.url import DatabaseUrl, InvalidDatabaseUrl, SslMode
+from orders_postgres.url import DatabaseUrl, Host, InvalidDatabaseUrl, SslMode, TargetSessionAttrs
 
 __all__ = [
     "SCHEMA_VERSION",
     "DatabaseUrl",
+    "Host",
     "InvalidDatabaseUrl",
     "PostgresStore",
     "SslMode",
+    "TargetSessionAttrs",
     "migrate",
 ]

@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import pg8000.native  # type: ignore[import-untyped]  # pg8000 ships no types
-from attrs import frozen
+from attrs import field, frozen
 
 from orders_core import Reason, StoreUnavailable
 from orders_postgres.tls import client_context
-from orders_postgres.url import DatabaseUrl, SslMode
+from orders_postgres.url import DatabaseUrl, Host, SslMode, TargetSessionAttrs
 
 Row = Sequence[Any]
 """One row of an answer: text, whole numbers, truth values or None."""
@@ -35,14 +35,12 @@ _REASONS_BY_CODE: Final = {
     "42P01": Reason.SCHEMA,  # undefined_table
     "55P03": Reason.TIMEOUT,  # lock_not_available
     "57014": Reason.TIMEOUT,  # query_canceled, by statement_timeout
-    "57P01": Reason.UNREACHABLE,  # admin_shutdown
-    "57P02": Reason.UNREACHABLE,  # crash_shutdown
-    "57P03": Reason.UNREACHABLE,  # cannot_connect_now
 }
 _REASONS_BY_CLASS: Final = {
     "08": Reason.UNREACHABLE,  # connection exception
     "28": Reason.REFUSED,  # invalid authorization specification
     "53": Reason.EXHAUSTED,  # insufficient resources
+    "57": Reason.UNREACHABLE,  # operator intervention: shut down, dropped, or idle for too long
 }
 # serialization_failure and deadlock_detected: the same work may succeed at once.
 _TRANSIENT: Final = {"40001", "40P01"}
@@ -51,8 +49,16 @@ _TRANSIENT: Final = {"40001", "40P01"}
 _HARMLESS: Final = {"55P03", "57014"} | _TRANSIENT
 
 
+# Of several hosts that cannot be had, one that gave an answer tells more.
+_NO_ANSWER: Final = {Reason.UNREACHABLE, Reason.TIMEOUT}
+
+
 class Interrupted(StoreUnavailable):
     """Work was cut short, and the same work on another connection may well succeed at once."""
+
+
+class _NotWritable(Exception):
+    """A server takes no writes."""
 
 
 @frozen(kw_only=True)
@@ -114,9 +120,9 @@ class _Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, henc
 class Connection:
     """A connection that belongs to one thread at a time."""
 
-    def __init__(self, url: DatabaseUrl, transport: socket.socket, session: _Session) -> None:
-        """Take an established session; `connect` makes one."""
-        self._url = url
+    def __init__(self, place: str, transport: socket.socket, session: _Session) -> None:
+        """Take an established session and where it leads, for messages; `connect` makes one."""
+        self._place = place
         self._transport = transport
         self._session = session
         self._prepared: dict[str, Any] = {}
@@ -209,15 +215,30 @@ class Connection:
             self._in_step = in_step and code in _HARMLESS
             interrupted = reason is Reason.UNREACHABLE or code in _TRANSIENT
             kind = Interrupted if interrupted else StoreUnavailable
-            raise kind(reason, f"{self._url.place}: {message}") from error
+            raise kind(reason, f"{self._place}: {message}") from error
         self._in_step = in_step
 
 
+@frozen
+class _Login:
+    """What is the same at every host; the secrets are read once for all of them."""
+
+    url: DatabaseUrl
+    limits: Limits
+    context: ssl.SSLContext | None
+    password: str | None = field(repr=False)
+
+
 def connect(url: DatabaseUrl, limits: Limits = SERVICE_LIMITS) -> Connection:
-    """Open a connection. Passwords and certificates are read from their files each time.
+    """Open a connection to the first host that answers and is what the URL wants.
+
+    Unlike libpq, it goes on to the next host whatever was wrong with one, also when that
+    refused the user or could not be verified. Passwords and certificates are read from their
+    files each time.
 
     Raises:
-        StoreUnavailable: With the reason. No message holds the password.
+        StoreUnavailable: What was wrong with each host. The reason is that of the first host
+            that gave an answer, if one did. No message holds the password.
     """
     try:
         password = _password(url)
@@ -226,34 +247,70 @@ def connect(url: DatabaseUrl, limits: Limits = SERVICE_LIMITS) -> Connection:
         message = f"{url.place}: cannot read the password file {url.password_file}: {why}"
         raise StoreUnavailable(Reason.REFUSED, message) from error
     context = None if url.sslmode is SslMode.DISABLE else client_context(url)
+    login = _Login(url, limits, context, password)
+    failures = []
+    for host in url.hosts:
+        made = _tried(host, login)
+        if isinstance(made, Connection):
+            return made
+        failures.append(made)
+    telling = (each for each in failures if each.reason not in _NO_ANSWER)
+    first = next(telling, failures[0])
+    raise StoreUnavailable(first.reason, "; ".join(map(str, failures))) from first.__cause__
+
+
+def _tried(host: Host, login: _Login) -> Connection | StoreUnavailable:
+    """Connect to one host, or give why it cannot be had."""
+    place = f"{host}/{login.url.database}"
     try:
-        transport = _opened(url, context)
-        try:
-            session = _Session(
-                url.user,
-                database=url.database,
-                # Without one, pg8000 fails in its own code when the server asks for it.
-                password=password or "",
-                sock=transport,
-                # The transport is secured already; pg8000 would accept less.
-                ssl_context=False,
-                application_name=url.application_name,
-                startup_params={
-                    "client_encoding": "UTF8",
-                    "default_transaction_isolation": "read committed",
-                    **limits.settings(),
-                },
-            )
-        except BaseException:
-            _hang_up(transport)
-            raise
+        return _connected(host, login, place)
     # Anything: to what is no PostgreSQL server pg8000 answers with KeyError and the like.
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - each is reported, by its kind
         reason, _, message = _diagnosed(error, tls_matters=True)
-        raise StoreUnavailable(reason, f"{url.place}: cannot connect: {message}") from error
-    transport.settimeout(limits.socket)
+        failure = StoreUnavailable(reason, f"{place}: cannot connect: {message}")
+        failure.__cause__ = error
+        return failure
+
+
+def _connected(host: Host, login: _Login, place: str) -> Connection:
+    url = login.url
+    transport = _opened(host, url.connect_timeout, login.context)
+    try:
+        session = _Session(
+            url.user,
+            database=url.database,
+            # Without one, pg8000 fails in its own code when the server asks for it.
+            password=login.password or "",
+            sock=transport,
+            # The transport is secured already; pg8000 would accept less.
+            ssl_context=False,
+            application_name=url.application_name,
+            startup_params={
+                "client_encoding": "UTF8",
+                "default_transaction_isolation": "read committed",
+                **login.limits.settings(),
+            },
+        )
+        if url.target_session_attrs is TargetSessionAttrs.READ_WRITE:
+            _require_writable(session)
+    except BaseException:
+        _hang_up(transport)
+        raise
+    transport.settimeout(login.limits.socket)
     session.register_in_adapter(pg8000.native.NUMERIC, str)
-    return Connection(url, transport, session)
+    return Connection(place, transport, session)
+
+
+def _require_writable(session: _Session) -> None:
+    """Refuse a server whose transactions are read-only: a standby, or one that is set so."""
+    try:
+        ((read_only,),) = session.run("SHOW transaction_read_only")
+    except BaseException:
+        session.close()
+        raise
+    if read_only == "on":
+        session.close()
+        raise _NotWritable
 
 
 def _password(url: DatabaseUrl) -> str | None:
@@ -262,20 +319,20 @@ def _password(url: DatabaseUrl) -> str | None:
     return url.password_file.read_text(encoding="utf-8").rstrip("\r\n")
 
 
-def _opened(url: DatabaseUrl, context: ssl.SSLContext | None) -> socket.socket:
+def _opened(host: Host, seconds: int, context: ssl.SSLContext | None) -> socket.socket:
     """Connect, and secure the connection when there is a context, before a word is said."""
-    if url.socket_path is not None:
+    if host.socket_path is not None:
         transport = socket.socket(socket.AF_UNIX)
     else:
-        transport = socket.create_connection((url.host, url.port), timeout=url.connect_timeout)
+        transport = socket.create_connection((host.name, host.port), timeout=seconds)
     try:
-        transport.settimeout(url.connect_timeout)
-        if url.socket_path is not None:
-            transport.connect(url.socket_path)
+        transport.settimeout(seconds)
+        if host.socket_path is not None:
+            transport.connect(host.socket_path)
             return transport
         transport.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return transport if context is None else _secured(transport, context, url.host)
+        return transport if context is None else _secured(transport, context, host.name)
     except BaseException:
         transport.close()
         raise
@@ -304,7 +361,9 @@ def _hung_up(error: ssl.SSLError) -> bool:
 
 
 def _diagnosed(error: Exception, *, tls_matters: bool = False) -> tuple[Reason, str, str]:
-    """Give the reason, the SQLSTATE (or nothing) and a message for what pg8000 raised."""
+    """Give the reason, the SQLSTATE (or nothing) and a message for what went wrong."""
+    if isinstance(error, _NotWritable):
+        return Reason.READ_ONLY, "", "it takes no writes, and target_session_attrs asks for them"
     if isinstance(error, pg8000.native.DatabaseError):
         fields = error.args[0]
         code, message = fields["C"], fields["M"]

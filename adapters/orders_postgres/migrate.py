@@ -7,7 +7,6 @@ from typing import Final
 from orders_core import Reason, StoreUnavailable
 from orders_postgres.connection import Connection, Limits, connect
 from orders_postgres.schema import (
-    SCHEMA_VERSION,
     Migration,
     applied_version,
     migrations,
@@ -31,6 +30,7 @@ def migrate(url: DatabaseUrl, grant_to: str | None = None) -> tuple[str, ...]:
 
     Safe to run at any time and by several at once: an advisory lock lets one in at a time
     (PostgreSQL, "Advisory Locks"), and one that finds nothing to do does nothing.
+    In a database that a newer release has migrated there is nothing to do.
 
     Args:
         url: The database, as the role that owns the schema.
@@ -47,7 +47,7 @@ def migrate(url: DatabaseUrl, grant_to: str | None = None) -> tuple[str, ...]:
     try:
         require_utf8(connection, url.place)
         with _alone(connection):
-            applied = _apply(connection, migrations(), url.place)
+            applied = _apply(connection, migrations())
             if grant_to is not None:
                 _grant(connection, grant_to, url.place)
             return applied
@@ -63,19 +63,9 @@ def _alone(connection: Connection) -> Iterator[None]:
     connection.run(_UNLOCK)
 
 
-def _apply(
-    connection: Connection,
-    steps: Sequence[Migration],
-    place: str,
-) -> tuple[str, ...]:
+def _apply(connection: Connection, steps: Sequence[Migration]) -> tuple[str, ...]:
     ((exists,),) = connection.run(_EXISTS)
     version = applied_version(connection) if exists else 0
-    if version > SCHEMA_VERSION:
-        message = (
-            f"{place}: the schema has version {version}, newer than this release's "
-            f"{SCHEMA_VERSION}: use a newer release"
-        )
-        raise StoreUnavailable(Reason.SCHEMA, message)
     missing = steps[version:]
     for step in missing:
         with connection.transaction():

@@ -10,6 +10,7 @@ from typing import Final
 from attrs import frozen
 
 from orders_core import Reason, StoreUnavailable
+from orders_postgres.breaker import Breaker
 from orders_postgres.connection import Connection
 
 DEFAULT_SIZE: Final = 8
@@ -32,7 +33,8 @@ class Pool:
     """Lends connections. Safe to share by threads.
 
     The connection that came back last is lent first: what is not needed grows old and is
-    closed. No lock is held while a connection is opened.
+    closed. No lock is held while a connection is opened. A breaker stops the opening while the
+    database does not answer; what is open is lent all the same.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Pool:
         self._acquire_seconds = acquire_seconds
         self._max_age_seconds = max_age_seconds
         self._random = SystemRandom()
+        self._breaker = Breaker()
         self._permits = BoundedSemaphore(size)
         self._lock = Lock()
         self._idle: list[_Lent] = []
@@ -66,7 +69,8 @@ class Pool:
         """Lend a connection, and take it back only in a state that is known to be good.
 
         Raises:
-            StoreUnavailable: All are lent, the pool is closed, or none can be opened.
+            StoreUnavailable: All are lent, the pool is closed, or none can be opened; at once while
+                the breaker is open.
         """
         if not self._permits.acquire(timeout=self._acquire_seconds):
             message = f"all {self._size} connections to the database are in use"
@@ -101,7 +105,9 @@ class Pool:
 
     def _open(self) -> _Lent:
         age = self._max_age_seconds * (1 - _AGE_JITTER * self._random.random())
-        return _Lent(self._connect(), monotonic() + age)
+        with self._breaker.attempt():
+            connection = self._connect()
+        return _Lent(connection, monotonic() + age)
 
     def _give_back(self, lent: _Lent) -> None:
         if not lent.connection.reusable:

@@ -12,7 +12,7 @@ from orders_core import Reason, StoreUnavailable
 from orders_postgres.connection import Connection
 
 SCHEMA_VERSION: Final = 1
-"""The number of the last migration."""
+"""The number of this release's last migration; a database must have it, and may have more."""
 
 _FILE_NAME: Final = re.compile(r"(?P<version>[0-9]{4})_[a-z0-9_]+\.sql")
 
@@ -71,17 +71,19 @@ def applied_version(connection: Connection) -> int:
 
 
 def require_schema(connection: Connection, place: str) -> None:
-    """Prove that the orders can be read, and that the schema is the one of this release.
+    """Prove that the orders can be read, and that the schema has all that this release needs.
+
+    A newer schema has it too: a migration only adds what older releases can do without, so
+    that during an update the old release and the new one work side by side.
 
     Raises:
         StoreUnavailable: With the reason.
     """
     version = applied_version(connection)
-    if version != SCHEMA_VERSION:
-        remedy = "run the migrations" if version < SCHEMA_VERSION else "use a newer release"
+    if version < SCHEMA_VERSION:
         message = (
             f"{place}: the schema has version {version}, this release needs {SCHEMA_VERSION}: "
-            f"{remedy}"
+            "run the migrations"
         )
         raise StoreUnavailable(Reason.SCHEMA, message)
     connection.run(_READABLE)

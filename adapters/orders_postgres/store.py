@@ -47,6 +47,7 @@ class PostgresStore:
 
     Each commit is flushed to the disk before it is reported. Work whose connection is lost is
     done once more on another one; every statement is such that doing it twice is doing it once.
+    While no connection can be opened, most calls fail at once; see `Breaker`.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class PostgresStore:
         return Totals(count, Decimal(amount))
 
     def check(self) -> None:
-        """Read from the database and compare its schema version; see `OrderStore.check`."""
+        """Read from the database and prove its schema new enough; see `OrderStore.check`."""
         self._run(lambda connection: require_schema(connection, self._url.place))
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ PARAMETERS: Final = (
     "sslcrl",
     "application_name",
     "connect_timeout",
+    "target_session_attrs",
 )
 """The parameters that a URL may have; each means what it means to libpq."""
 
@@ -76,13 +77,63 @@ class SslMode(Enum):
     """As `VERIFY_CA`, and the certificate names the host that was asked for."""
 
 
+class TargetSessionAttrs(Enum):
+    """Which of several servers is wanted.
+
+    libpq's other words are left out: each can lead to a server that takes no writes.
+    """
+
+    ANY = "any"
+    """Whichever answers."""
+    READ_WRITE = "read-write"
+    """One that takes writes: no standby, and not read-only by default."""
+
+
+@frozen
+class Host:
+    """One place where the database may be.
+
+    Attributes:
+        name: A name, an address, or, beginning with `/`, the directory of a Unix socket.
+        port: The port; for a socket, the number in its name.
+    """
+
+    name: str
+    port: int = DEFAULT_PORT
+
+    @property
+    def socket_path(self) -> str | None:
+        """The path of the Unix socket, or None when the host is reached over TCP."""
+        return f"{self.name}/.s.PGSQL.{self.port}" if self.name.startswith("/") else None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nothing that is sent to it leaves this machine: a socket, or loopback."""
+        if self.socket_path is not None:
+            return True
+        try:
+            return ip_address(self.name).is_loopback
+        except ValueError:
+            return self.name == "localhost"
+
+    @property
+    def quoted(self) -> str:
+        """As it stands in a URL: percent-encoded, an IPv6 address in brackets."""
+        if ":" in self.name and self.socket_path is None:
+            return f"[{quote(self.name, safe=':')}]:{self.port}"
+        return f"{quote(self.name, safe='')}:{self.port}"
+
+    def __str__(self) -> str:
+        """Write for messages: `db.example:5432`."""
+        return f"{self.name}:{self.port}"
+
+
 @frozen(kw_only=True)
 class DatabaseUrl:
     """A checked database URL; see PostgreSQL, "Connection URIs" and "Parameter Key Words".
 
     Attributes:
-        host: A name, an address, or, beginning with `/`, the directory of a Unix socket.
-        port: The port; for a socket, the number in its name.
+        hosts: Where the database is, at least one; they are tried in this order.
         database: The database's name.
         user: The role to connect as.
         password: The password, if the URL or its caller gave one.
@@ -93,11 +144,11 @@ class DatabaseUrl:
         sslkey: The private key of `sslcert`.
         sslcrl: A list of revoked certificates (PEM).
         application_name: The name that the server shows for the connection.
-        connect_timeout: Seconds that a connection may take to be made.
+        connect_timeout: Seconds that a connection may take to be made, for each host.
+        target_session_attrs: Which of the hosts is wanted.
     """
 
-    host: str
-    port: int = DEFAULT_PORT
+    hosts: tuple[Host, ...]
     database: str
     user: str
     password: str | None = field(default=None, repr=False)
@@ -109,6 +160,7 @@ class DatabaseUrl:
     sslcrl: Path | None = None
     application_name: str = DEFAULT_APPLICATION_NAME
     connect_timeout: int = DEFAULT_CONNECT_SECONDS
+    target_session_attrs: TargetSessionAttrs = TargetSessionAttrs.ANY
 
     @classmethod
     def parse(
@@ -120,11 +172,13 @@ class DatabaseUrl:
     ) -> "DatabaseUrl":
         """Read a URL and check it as a whole.
 
-        Without `sslmode`, a host that is neither loopback nor a socket means `verify-full`.
+        Without `sslmode`, any host that is neither loopback nor a socket means `verify-full`.
 
         Args:
             url: `postgresql://user:password@host:port/dbname?parameter=value&...`, each part
-                percent-encoded. Every part may be given as a parameter instead.
+                percent-encoded. Every part may be given as a parameter instead. Several hosts
+                are separated by commas: `host1:port1,host2:port2`; as parameters, `host` and
+                `port` list as many, or `port` is one for all.
             password: The password, when the URL has none.
             password_file: A file that holds the password, when neither gives it.
 
@@ -138,23 +192,21 @@ class DatabaseUrl:
             problems.append("the password is given more than once (URL, password, password file)")
         if password is not None and _UNUSABLE.search(password):
             problems.append("password holds a control character or a lone surrogate")
-        host = _required(given, "host", problems)
-        if "," in host:
-            problems.append("host lists several hosts; one is supported")
+        hosts = _hosts(given, problems)
         checked = cls(
-            host=host,
-            port=_port(given, problems),
+            hosts=hosts,
             database=_required(given, "dbname", problems),
             user=_required(given, "user", problems),
             password=given.get("password", password),
             password_file=password_file,
-            sslmode=_sslmode(given, host, problems),
+            sslmode=_sslmode(given, hosts, problems),
             sslrootcert=_path(given, "sslrootcert", problems),
             sslcert=_path(given, "sslcert", problems),
             sslkey=_path(given, "sslkey", problems),
             sslcrl=_path(given, "sslcrl", problems),
             application_name=given.get("application_name", DEFAULT_APPLICATION_NAME),
             connect_timeout=_connect_timeout(given, problems),
+            target_session_attrs=_target_session_attrs(given, problems),
         )
         problems.extend(_tls_problems(checked, given))
         if problems:
@@ -162,20 +214,14 @@ class DatabaseUrl:
         return checked
 
     @property
-    def socket_path(self) -> str | None:
-        """The path of the Unix socket, or None when the host is reached over TCP."""
-        return f"{self.host}/.s.PGSQL.{self.port}" if _is_socket(self.host) else None
-
-    @property
     def place(self) -> str:
-        """Host, port and database, for messages: `db.example:5432/ordersdb`."""
-        return f"{self.host}:{self.port}/{self.database}"
+        """Hosts, ports and database, for messages: `db.example:5432/ordersdb`."""
+        return f"{','.join(map(str, self.hosts))}/{self.database}"
 
     @property
     def redacted(self) -> str:
         """The URL for people to read: complete, with `***` where the password was."""
-        bracketed = ":" in self.host and not _is_socket(self.host)
-        host = f"[{quote(self.host, safe=':')}]" if bracketed else quote(self.host, safe="")
+        hosts = ",".join(host.quoted for host in self.hosts)
         secret = "" if self.password is None else ":***"
         parameters = {
             "sslmode": self.sslmode.value,
@@ -185,6 +231,7 @@ class DatabaseUrl:
             "sslcrl": self.sslcrl,
             "application_name": self.application_name,
             "connect_timeout": self.connect_timeout,
+            "target_session_attrs": self.target_session_attrs.value,
         }
         query = "&".join(
             f"{name}={quote(str(value), safe='/')}"
@@ -192,7 +239,7 @@ class DatabaseUrl:
             if value is not None
         )
         user, database = quote(self.user, safe=""), quote(self.database, safe="")
-        return f"postgresql://{user}{secret}@{host}:{self.port}/{database}?{query}"
+        return f"postgresql://{user}{secret}@{hosts}/{database}?{query}"
 
     def __str__(self) -> str:
         """Give the redacted form: a URL that is printed shows no secret."""
@@ -211,17 +258,13 @@ def _given(url: str, problems: list[str]) -> Mapping[str, str]:
             "write @ as %40, # as %23, / as %2F, ? as %3F, & as %26"
         )
         raise InvalidDatabaseUrl((problem,))
-    authority = _AUTHORITY.fullmatch(shape["authority"])
-    if authority is None:
-        problem = "the part after @ is not host:port; an IPv6 address stands in [ ]"
-        raise InvalidDatabaseUrl((problem,))
+    authority = _authority(shape["authority"])
     given: dict[str, str] = {}
     user, colon, password = (shape["userinfo"] or "").partition(":")
     parts = {
         "user": user or None,
         "password": password if colon else None,
-        "host": authority["address"] or authority["host"] or None,
-        "port": authority["port"],
+        **authority,
         "dbname": shape["dbname"] or None,
     }
     named = ((name, text) for name, text in parts.items() if text is not None)
@@ -230,6 +273,24 @@ def _given(url: str, problems: list[str]) -> Mapping[str, str]:
             problems.append(f"{name} is given more than once")
         given[name] = _decoded(name, text, problems)
     return given
+
+
+def _authority(text: str) -> Mapping[str, str | None]:
+    """Take hosts and ports apart, as the parameters `host` and `port` would list them."""
+    names: list[str] = []
+    ports: list[str | None] = []
+    for each in text.split(","):
+        match = _AUTHORITY.fullmatch(each)
+        if match is None:
+            problem = "the part after @ is not host:port; an IPv6 address stands in [ ]"
+            raise InvalidDatabaseUrl((problem,))
+        names.append(match["address"] or match["host"] or "")
+        ports.append(match["port"])
+    any_port = any(port is not None for port in ports)
+    return {
+        "host": ",".join(names) or None,
+        "port": ",".join(port or "" for port in ports) if any_port else None,
+    }
 
 
 def _query(query: str | None, problems: list[str]) -> Iterator[tuple[str, str]]:
@@ -265,13 +326,30 @@ def _required(given: Mapping[str, str], name: str, problems: list[str]) -> str:
     return value
 
 
-def _port(given: Mapping[str, str], problems: list[str]) -> int:
-    text = given.get("port", str(DEFAULT_PORT))
+def _hosts(given: Mapping[str, str], problems: list[str]) -> tuple[Host, ...]:
+    names = _required(given, "host", problems).split(",")
+    if len(names) > 1 and "" in names:
+        problems.append("host lists an empty host")
+    ports = _ports(given, problems)
+    if len(ports) == 1:
+        ports *= len(names)
+    elif len(ports) != len(names):
+        problems.append(
+            f"port lists {len(ports)} ports for {len(names)} hosts; "
+            "give one for each, or one for all",
+        )
+    return tuple(Host(name, port) for name, port in zip(names, ports, strict=False))
+
+
+def _ports(given: Mapping[str, str], problems: list[str]) -> list[int]:
+    texts = given.get("port", str(DEFAULT_PORT)).split(",")
+    if len(texts) > 1:
+        texts = [text or str(DEFAULT_PORT) for text in texts]
     # Not quoted: of `postgresql://user:password` it would be the password.
-    if not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= _MAX_PORT:
+    if not all(_WHOLE_NUMBER.fullmatch(text) and 1 <= int(text) <= _MAX_PORT for text in texts):
         problems.append(f"port is not a number from 1 to {_MAX_PORT}")
-        return DEFAULT_PORT
-    return int(text)
+        return [DEFAULT_PORT] * len(texts)
+    return [int(text) for text in texts]
 
 
 def _connect_timeout(given: Mapping[str, str], problems: list[str]) -> int:
@@ -291,21 +369,25 @@ def _path(given: Mapping[str, str], name: str, problems: list[str]) -> Path | No
     return Path(text)
 
 
-def _is_socket(host: str) -> bool:
-    return host.startswith("/")
+def _target_session_attrs(
+    given: Mapping[str, str],
+    problems: list[str],
+) -> TargetSessionAttrs:
+    known = {each.value: each for each in TargetSessionAttrs}
+    text = given.get("target_session_attrs", TargetSessionAttrs.ANY.value)
+    if text not in known:
+        problems.append(f"target_session_attrs is none of {', '.join(known)}")
+    return known.get(text, TargetSessionAttrs.ANY)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _sslmode(given: Mapping[str, str], host: str, problems: list[str]) -> SslMode:
+def _sslmode(
+    given: Mapping[str, str],
+    hosts: tuple[Host, ...],
+    problems: list[str],
+) -> SslMode:
     text = given.get("sslmode")
     if text is None:
-        local = _is_socket(host) or _is_loopback(host)
+        local = all(host.is_local for host in hosts)
         return SslMode.DISABLE if local else SslMode.VERIFY_FULL
     known = {mode.value: mode for mode in SslMode}
     if text in known:
@@ -326,7 +408,7 @@ def _tls_problems(url: DatabaseUrl, given: Mapping[str, str]) -> Iterator[str]:
         if unused:
             yield f"{', '.join(unused)} would have no effect without TLS; add sslmode=verify-full"
         return
-    if _is_socket(url.host):
+    if all(host.socket_path is not None for host in url.hosts):
         yield "sslmode must be disable for a Unix socket, which has no TLS"
     if (url.sslcert is None) != (url.sslkey is None):
         yield "sslcert and sslkey must be given together"

@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
-from orders_postgres import DatabaseUrl, PostgresStore
+from orders_postgres import DatabaseUrl, Host, PostgresStore
 from orders_postgres.connection import Interrupted, connect
 from tests.postgres.proxy import Proxy, open_proxy
 from tests.postgres_server import HOST, SERVICE, OrdersDatabase, PostgresServer
@@ -39,7 +39,7 @@ def proxy(postgres_server: PostgresServer) -> Iterator[Proxy]:
 @pytest.fixture
 def proxied_store(proxy: Proxy, orders_database: OrdersDatabase) -> Iterator[PostgresStore]:
     """A store with one connection, which is open and goes through the proxy."""
-    url = evolve(orders_database.url(), port=proxy.port)
+    url = evolve(orders_database.url(), hosts=(Host(HOST, proxy.port),))
     with closing(PostgresStore(url, connections=1)) as store:
         store.check()
         yield store
@@ -113,7 +113,7 @@ def test_a_server_that_never_answers_a_new_connection_is_a_timeout(
     orders_database: OrdersDatabase,
 ) -> None:
     proxy.silent = True
-    url = evolve(orders_database.url(), port=proxy.port, connect_timeout=1)
+    url = evolve(orders_database.url(), hosts=(Host(HOST, proxy.port),), connect_timeout=1)
     assert failure(lambda: check(url)).reason is Reason.TIMEOUT
 
 
@@ -126,7 +126,7 @@ def test_an_answer_may_take_longer_than_a_new_connection(orders_database: Orders
 def test_no_server_at_all_is_unreachable(orders_database: OrdersDatabase) -> None:
     with socket.create_server((HOST, 0)) as listener:
         port = listener.getsockname()[1]
-    error = failure(lambda: check(evolve(orders_database.url(), port=port)))
+    error = failure(lambda: check(evolve(orders_database.url(), hosts=(Host(HOST, port),))))
     assert error.reason is Reason.UNREACHABLE
     assert f"{HOST}:{port}/{orders_database.name}: cannot connect" in str(error)
 
@@ -190,10 +190,11 @@ def test_a_wrong_password_is_refused_and_shown_nowhere(orders_database: OrdersDa
 
 
 def test_a_wrong_password_is_refused_on_a_socket_too(orders_database: OrdersDatabase) -> None:
-    folder = str(orders_database.server.folder)
-    url = evolve(orders_database.url(), host=folder, password="wrong")  # noqa: S106 - as it says
-    assert failure(lambda: check(url)).reason is Reason.REFUSED
-    check(evolve(orders_database.url(), host=folder))
+    server = orders_database.server
+    url = evolve(orders_database.url(), hosts=(Host(str(server.folder), server.port),))
+    wrong = evolve(url, password="wrong")  # noqa: S106 - as it says
+    assert failure(lambda: check(wrong)).reason is Reason.REFUSED
+    check(url)
 
 
 def test_a_missing_password_is_refused(orders_database: OrdersDatabase) -> None:

@@ -154,22 +154,37 @@ def test_an_older_schema_asks_for_the_migrations(orders_database: OrdersDatabase
     assert "the schema has version 0, this release needs 1: run the migrations" in str(error)
 
 
-def test_a_newer_schema_asks_for_a_newer_release(orders_database: OrdersDatabase) -> None:
+def test_a_newer_schema_serves_this_release_too(orders_database: OrdersDatabase) -> None:
     orders_database.run("INSERT INTO orders_schema VALUES (1000, 'from the future')")
-    error = schema_failure(orders_database)
-    assert error.reason is Reason.SCHEMA
-    assert "use a newer release" in str(error)
-    with pytest.raises(StoreUnavailable, match="newer than this release's 1") as caught:
-        migrate(orders_database.owner_url())
-    assert caught.value.reason is Reason.SCHEMA
+    with closing(orders_database.store()) as store:
+        store.check()
+        assert store.add([Order("A", 1)]) == (Outcome.CREATED,)
 
 
-def test_a_schema_that_changes_under_a_running_store_is_seen(
+def test_in_a_newer_schema_there_is_nothing_to_migrate(orders_database: OrdersDatabase) -> None:
+    orders_database.run("INSERT INTO orders_schema VALUES (1000, 'from the future')")
+    assert migrate(orders_database.owner_url(), SERVICE) == ()
+
+
+def test_a_schema_that_is_updated_under_a_running_store_goes_on_serving_it(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,
 ) -> None:
     postgres_store.check()
-    orders_database.run("INSERT INTO orders_schema VALUES (1000, 'from the future')")
+    orders_database.run(
+        "ALTER TABLE orders ADD COLUMN note text; "
+        "INSERT INTO orders_schema VALUES (1000, 'from the future')",
+    )
+    postgres_store.check()
+    assert postgres_store.add([Order("A", 1)]) == (Outcome.CREATED,)
+
+
+def test_a_schema_that_grows_older_under_a_running_store_is_seen(
+    orders_database: OrdersDatabase,
+    postgres_store: PostgresStore,
+) -> None:
+    postgres_store.check()
+    orders_database.run("DELETE FROM orders_schema")
     with pytest.raises(StoreUnavailable) as caught:
         postgres_store.check()
     assert caught.value.reason is Reason.SCHEMA

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Barrier
 
 import pytest
@@ -106,6 +106,45 @@ def test_a_failed_opening_gives_its_place_back(opened: Opened, pool: Pool) -> No
             pid_of(pool)
     opened.database.server.run(f"ALTER DATABASE {opened.database.name} CONNECTION LIMIT -1")
     pid_of(pool)
+
+
+def refuse_connections(opened: Opened, pool: Pool) -> None:
+    """Let openings fail until a call is refused without any."""
+    opened.database.run(f"ALTER DATABASE {opened.database.name} CONNECTION LIMIT 0")
+
+    def is_refused_without_opening() -> bool:
+        before = opened.number
+        with pytest.raises(StoreUnavailable, match="53300") as caught:
+            pid_of(pool)
+        return "not tried now" in str(caught.value) and opened.number == before
+
+    wait_until(is_refused_without_opening)
+
+
+def test_when_openings_go_on_failing_calls_are_refused_without_any(
+    opened: Opened,
+    pool: Pool,
+) -> None:
+    refuse_connections(opened, pool)
+    assert opened.number >= 5
+    opened.database.run(f"ALTER DATABASE {opened.database.name} CONNECTION LIMIT -1")
+
+    def lends() -> bool:
+        with suppress(StoreUnavailable):
+            return pid_of(pool) > 0
+        return False
+
+    wait_until(lends, seconds=5)
+
+
+def test_a_connection_that_is_open_is_lent_although_no_other_can_be_opened(
+    opened: Opened,
+    pool: Pool,
+) -> None:
+    with pool.connection() as connection:
+        refuse_connections(opened, pool)
+        before = pid(connection)
+    assert pid_of(pool) == before
 
 
 def break_a_statement(connection: Connection) -> None:

@@ -155,6 +155,17 @@ def test_a_certificate_for_another_host_is_refused(
     assert "certificate is not valid for 'localhost'" in str(error)
 
 
+def test_of_several_hosts_each_must_be_the_one_that_its_certificate_names(
+    client: Client,
+    other_certificate: Callable[[Issued], None],
+) -> None:
+    other_certificate(client.server.authority.issue("localhost", "localhost"))
+    assert_works(client.url(host="127.0.0.1,localhost"))
+    error = refusal(client.url(host="127.0.0.1,127.0.0.1"))
+    assert error.reason is Reason.TLS
+    assert str(error).count("certificate is not valid for '127.0.0.1'") == 2
+
+
 @pytest.mark.parametrize("mode", ["verify-ca", "require"])
 def test_without_verify_full_the_authority_is_enough(
     client: Client,

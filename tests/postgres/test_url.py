@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orders_postgres import DatabaseUrl, InvalidDatabaseUrl, SslMode
+from orders_postgres import DatabaseUrl, Host, InvalidDatabaseUrl, SslMode, TargetSessionAttrs
 from orders_postgres.url import PARAMETERS
 
 SECRET = "secret"  # noqa: S105 - an example
@@ -32,7 +32,7 @@ def problems_of(url: str, **options: object) -> tuple[str, ...]:
 def test_every_part_of_the_url_is_read() -> None:
     url = DatabaseUrl.parse(COMPLETE)
     assert (url.user, url.password) == ("ordersuser", "secret")
-    assert (url.host, url.port, url.database) == ("db.example", 6432, "ordersdb")
+    assert (url.hosts, url.database) == ((Host("db.example", 6432),), "ordersdb")
 
 
 def test_the_short_scheme_means_the_same() -> None:
@@ -49,18 +49,40 @@ def test_all_parameters_at_once() -> None:
     url = DatabaseUrl.parse(
         f"{COMPLETE}?sslmode=verify-ca&sslrootcert=/etc/ca.crt&sslcert=/etc/c.crt"
         "&sslkey=/etc/c.key&sslcrl=/etc/ca.crl&application_name=nightly%20import"
-        "&connect_timeout=7",
+        "&connect_timeout=7&target_session_attrs=read-write",
     )
     assert url.sslmode is SslMode.VERIFY_CA
     assert url.sslrootcert == Path("/etc/ca.crt")
     assert (url.sslcert, url.sslkey) == (Path("/etc/c.crt"), Path("/etc/c.key"))
     assert url.sslcrl == Path("/etc/ca.crl")
     assert (url.application_name, url.connect_timeout) == ("nightly import", 7)
+    assert url.target_session_attrs is TargetSessionAttrs.READ_WRITE
 
 
-def test_port_application_name_and_time_limit_have_defaults() -> None:
+def test_port_application_name_time_limit_and_kind_of_server_have_defaults() -> None:
     url = DatabaseUrl.parse("postgresql://u@localhost/d")
-    assert (url.port, url.application_name, url.connect_timeout) == (5432, "orders", 2)
+    assert url.hosts == (Host("localhost", 5432),)
+    assert (url.application_name, url.connect_timeout) == ("orders", 2)
+    assert url.target_session_attrs is TargetSessionAttrs.ANY
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("postgresql://u@a:1,b:2/d", (Host("a", 1), Host("b", 2))),
+        ("postgresql://u@a,b/d", (Host("a", 5432), Host("b", 5432))),
+        ("postgresql://u@a:1,b/d", (Host("a", 1), Host("b", 5432))),
+        ("postgresql://u@a,b:2/d", (Host("a", 5432), Host("b", 2))),
+        ("postgresql://u@[::1]:1,[::2]/d", (Host("::1", 1), Host("::2", 5432))),
+        ("postgresql://u@a,b/d?port=1", (Host("a", 1), Host("b", 1))),
+        ("postgresql://u@a,b/d?port=1,2", (Host("a", 1), Host("b", 2))),
+        ("postgresql://u@/d?host=a,b&port=1,", (Host("a", 1), Host("b", 5432))),
+        ("postgresql://u@/d?host=a%2Cb&port=,2", (Host("a", 5432), Host("b", 2))),
+        ("postgresql://u@/d?host=/run,::1", (Host("/run", 5432), Host("::1", 5432))),
+    ],
+)
+def test_several_hosts_are_separated_by_commas(url: str, hosts: tuple[Host, ...]) -> None:
+    assert DatabaseUrl.parse(url).hosts == hosts
 
 
 @pytest.mark.parametrize(
@@ -75,6 +97,10 @@ def test_port_application_name_and_time_limit_have_defaults() -> None:
         ("127.8.8.8", SslMode.DISABLE),
         ("[::1]", SslMode.DISABLE),
         ("%2Frun%2Fpostgresql", SslMode.DISABLE),
+        ("localhost,127.0.0.1,%2Frun", SslMode.DISABLE),
+        ("localhost,db.example", SslMode.VERIFY_FULL),
+        ("db.example,localhost", SslMode.VERIFY_FULL),
+        ("%2Frun,db.example", SslMode.VERIFY_FULL),
     ],
 )
 def test_a_networked_database_is_verified_unless_told_otherwise(
@@ -91,7 +117,8 @@ def test_an_explicit_sslmode_holds_for_every_tcp_host(mode: str) -> None:
 
 
 def test_an_ipv6_address_loses_its_brackets() -> None:
-    assert DatabaseUrl.parse("postgresql://u@[2001:db8::1]:6432/d").host == "2001:db8::1"
+    url = DatabaseUrl.parse("postgresql://u@[2001:db8::1]:6432/d")
+    assert url.hosts == (Host("2001:db8::1", 6432),)
 
 
 @pytest.mark.parametrize(
@@ -99,11 +126,13 @@ def test_an_ipv6_address_loses_its_brackets() -> None:
     ["postgresql://u@%2Frun%2Fpostgresql/d", "postgresql://u@/d?host=/run/postgresql"],
 )
 def test_a_host_that_begins_with_a_slash_is_a_sockets_directory(url: str) -> None:
-    assert DatabaseUrl.parse(url).socket_path == "/run/postgresql/.s.PGSQL.5432"
+    (host,) = DatabaseUrl.parse(url).hosts
+    assert host.socket_path == "/run/postgresql/.s.PGSQL.5432"
 
 
 def test_a_host_on_the_network_has_no_socket() -> None:
-    assert DatabaseUrl.parse(COMPLETE).socket_path is None
+    (host,) = DatabaseUrl.parse(COMPLETE).hosts
+    assert host.socket_path is None
 
 
 def test_the_root_certificate_system_means_the_systems_authorities() -> None:
@@ -143,7 +172,15 @@ def test_a_password_file_is_kept_as_a_path() -> None:
         ("postgresql://u@h", "dbname is missing"),
         ("postgresql://u@h/", "dbname is missing"),
         ("postgresql://u@h/?dbname=", "dbname is missing"),
-        ("postgresql://u@h1,h2/d", "host lists several hosts"),
+        ("postgresql://u@h1,,h2/d", "host lists an empty host"),
+        ("postgresql://u@,:5/d", "host lists an empty host"),
+        ("postgresql://u@h1,[::1/d", "an IPv6 address stands in [ ]"),
+        ("postgresql://u@h1,h2:x/d", "port is not a number from 1 to 65535"),
+        ("postgresql://u@h1:0,h2/d", "port is not a number from 1 to 65535"),
+        ("postgresql://u@h1,h2/d?port=1,2,3", "port lists 3 ports for 2 hosts"),
+        ("postgresql://u@h/d?port=1,2", "port lists 2 ports for 1 hosts"),
+        ("postgresql://u@h1:1,h2/d?port=1", "port is given more than once"),
+        ("postgresql://u@h/d?target_session_attrs=primary", "is none of any, read-write"),
         ("postgresql://u@h:/d", "port is not a number from 1 to 65535"),
         ("postgresql://u@h:0/d", "port is not a number from 1 to 65535"),
         ("postgresql://u@h:65536/d", "port is not a number from 1 to 65535"),
@@ -186,7 +223,7 @@ def test_what_cannot_be_used_is_refused(url: str, problem: str) -> None:
 
 
 def test_all_problems_are_named_at_once() -> None:
-    assert len(problems_of("postgresql://h1,h2:x/?sslmode=prefer&what=1&connect_timeout=z")) == 7
+    assert len(problems_of("postgresql://h1,,h2:x/?sslmode=prefer&what=1&connect_timeout=z")) == 7
 
 
 def test_the_password_may_be_given_only_once() -> None:
@@ -205,6 +242,7 @@ def test_a_password_that_cannot_be_sent_is_refused() -> None:
         "postgresql://u:hunter2,hunter2/hunter2@h/d",
         "postgresql://u:hunter2#hunter2@h/d",
         "postgresql://u:hunter2",
+        "postgresql://u:hunter2,hunter2:hunter2",
         "postgresql://u:hunter2?hunter2@h/d",
         "postgresql://u:hunter2@hunter2@h/d",
         "postgresql://h/d?user=u&password=hunter2&hunter2",
@@ -219,47 +257,74 @@ def test_no_problem_shows_the_password(url: str) -> None:
     assert "hunter2" not in "".join(problems_of(url))
 
 
+names = st.one_of(
+    st.from_regex(r"[a-z0-9.-]{1,30}", fullmatch=True),
+    st.ip_addresses().map(str),
+    st.from_regex(r"fe80::1%[a-z0-9]{1,8}", fullmatch=True),
+    texts.map(lambda text: "/" + text),
+).filter(lambda name: "," not in name)
+
+
+def encoded(text: str) -> str:
+    return quote(text, safe="")
+
+
 @given(
     user=texts,
     password=texts,
-    host=st.one_of(
-        st.from_regex(r"[a-z0-9.-]{1,30}", fullmatch=True),
-        st.ip_addresses().map(str),
-        st.from_regex(r"fe80::1%[a-z0-9]{1,8}", fullmatch=True),
-        texts.map(lambda text: "/" + text),
-    ).filter(lambda host: "," not in host),
-    port=st.integers(1, 65_535),
+    hosts=st.lists(st.builds(Host, names, st.integers(1, 65_535)), min_size=1, max_size=4),
     database=texts,
     application_name=texts,
+    target=st.sampled_from(TargetSessionAttrs),
     apart=st.booleans(),
 )
 def test_a_url_that_was_written_is_read_back(  # noqa: PLR0913 - one for each part of a URL
     *,
     user: str,
     password: str,
-    host: str,
-    port: int,
+    hosts: list[Host],
     database: str,
     application_name: str,
+    target: TargetSessionAttrs,
     apart: bool,
 ) -> None:
-    def encoded(text: str) -> str:
-        return quote(text, safe="")
-
     if apart:
-        named = {"user": user, "password": password, "host": host, "dbname": database}
+        named = {
+            "user": user,
+            "password": password,
+            "host": ",".join(host.name for host in hosts),
+            "port": ",".join(str(host.port) for host in hosts),
+            "dbname": database,
+        }
         query = "&".join(f"{name}={encoded(value)}" for name, value in named.items())
-        text = f"postgresql://?{query}&port={port}&"
+        text = f"postgresql://?{query}&"
     else:
-        bracketed = ":" in host and not host.startswith("/")
-        address = f"[{quote(host, safe=':')}]" if bracketed else encoded(host)
-        credentials = f"{encoded(user)}:{encoded(password)}"
-        text = f"postgresql://{credentials}@{address}:{port}/{encoded(database)}?"
-    url = DatabaseUrl.parse(f"{text}application_name={encoded(application_name)}")
-    assert (url.user, url.password, url.host) == (user, password, host)
-    assert (url.port, url.database, url.application_name) == (port, database, application_name)
+        addresses = ",".join(f"{written(host.name)}:{host.port}" for host in hosts)
+        text = f"postgresql://{encoded(user)}:{encoded(password)}@{addresses}/{encoded(database)}?"
+    url = DatabaseUrl.parse(
+        f"{text}application_name={encoded(application_name)}&target_session_attrs={target.value}",
+    )
+    assert (url.user, url.password, url.hosts) == (user, password, tuple(hosts))
+    assert (url.database, url.application_name) == (database, application_name)
+    assert url.target_session_attrs is target
     again = DatabaseUrl.parse(url.redacted.replace(":***@", f":{encoded(password)}@"))
     assert again == url
+
+
+def written(name: str) -> str:
+    """Write a host as it stands after the @."""
+    if ":" in name and not name.startswith("/"):
+        return f"[{quote(name, safe=':')}]"
+    return encoded(name)
+
+
+@given(st.lists(st.builds(Host, names), min_size=1, max_size=4))
+def test_what_is_shown_names_every_host(hosts: list[Host]) -> None:
+    query = "host=" + encoded(",".join(host.name for host in hosts))
+    url = DatabaseUrl.parse(f"postgresql://u@/d?{query}")
+    for host in hosts:
+        assert f"{host.name}:5432" in url.place
+        assert f"{written(host.name)}:5432" in url.redacted
 
 
 @pytest.mark.parametrize("show", [str, repr, lambda url: url.redacted, lambda url: url.place])
@@ -278,6 +343,7 @@ def test_the_shown_form_is_complete() -> None:
     assert str(url) == (
         "postgresql://u@h:5432/d?sslmode=verify-full&sslrootcert=/ca.crt&sslcert=/c.crt"
         "&sslkey=/c.key&sslcrl=/ca.crl&application_name=orders&connect_timeout=2"
+        "&target_session_attrs=any"
     )
 
 
