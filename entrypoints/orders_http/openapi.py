@@ -32,6 +32,11 @@ _EXAMPLE: Final = Order("A-1", "12.30")
 _HTML: Final = "text/html; charset=utf-8"
 _FORM: Final = "application/x-www-form-urlencoded"
 _SVG: Final = "image/svg+xml"
+_EXAMPLE_ICON: Final = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"></svg>'
+_PAGE: Final[Object] = {
+    "schema": {"type": "string"},
+    "example": '<!doctype html><html lang="en"><title>Orders</title><h1>Orders</h1></html>',
+}
 _CSV: Final = f"{MediaType.CSV.value}; charset=utf-8; header=present"
 
 _DESCRIPTION: Final = f"""\
@@ -45,16 +50,21 @@ Of NDJSON (a JSON object in each line) and of CSV (RFC 4180, the first line is `
 schemas and examples show the lines as the items of an array.
 
 Every error is a problem (RFC 9457) whose `type` is stable. A method that a path has not is
-answered with 405 and `Allow`, a path that there is not with 404, a request that two readers
-could take apart differently with 400, request headers that are too large with 431.
+answered with 405 and `Allow` (`#/components/responses/MethodNotAllowed`), a path that there is not
+with 404 (`#/components/responses/NotFound`), a request that two readers could take apart
+differently with 400.
 """
 
 _DETAILS: Final[Mapping[ProblemType, str]] = {
     ProblemType.MALFORMED_REQUEST: "the path is not UTF-8",
     ProblemType.MALFORMED_BODY: "the object lacks amount",
     ProblemType.INVALID_QUERY: f"limit must be a whole number from 1 to {MAX_PAGE}",
+    ProblemType.NOT_FOUND: "there is nothing at /order",
     ProblemType.ORDER_NOT_FOUND: "no order has the id 'A-1'",
+    ProblemType.METHOD_NOT_ALLOWED: "DELETE is not allowed at /orders/A-1; allowed: GET, HEAD, "
+    "OPTIONS",
     ProblemType.NOT_ACCEPTABLE: "Accept 'image/png' allows none of application/json",
+    ProblemType.REQUEST_TIMEOUT: "it took longer than 10 s to come",
     ProblemType.ORDER_CONFLICT: "order 'A-1' is already stored with another amount",
     ProblemType.BODY_TOO_LARGE: f"the body is longer than {MAX_JSON_BYTES // KIB} KiB",
     ProblemType.UNSUPPORTED_MEDIA_TYPE: "Content-Type is text/plain; it must be one of "
@@ -62,10 +72,18 @@ _DETAILS: Final[Mapping[ProblemType, str]] = {
     ProblemType.MISDIRECTED_REQUEST: "host 'shop.example' is not served here; "
     "ORDERS_ALLOWED_HOSTS lists the names that are",
     ProblemType.INVALID_ORDER: "amount has more than two decimal places; it is never rounded",
+    ProblemType.HEADERS_TOO_LARGE: "the request line and the headers are longer than 16 KiB",
     ProblemType.STORE_UNAVAILABLE: "the orders cannot be reached now; send the same request again",
 }
-_EVERYWHERE: Final = (ProblemType.MALFORMED_REQUEST, ProblemType.MISDIRECTED_REQUEST)
+# In front of every handler, the page's too.
+_ON_ARRIVAL: Final = (
+    ProblemType.REQUEST_TIMEOUT,
+    ProblemType.MISDIRECTED_REQUEST,
+    ProblemType.HEADERS_TOO_LARGE,
+)
+_EVERYWHERE: Final = (ProblemType.MALFORMED_REQUEST, *_ON_ARRIVAL)
 _HEADERS_OF_STATUS: Final[Mapping[HTTPStatus, tuple[str, ...]]] = {
+    HTTPStatus.METHOD_NOT_ALLOWED: ("Allow",),
     HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After",),
 }
 
@@ -125,6 +143,10 @@ def _document(version: str) -> Object:
         },
         "components": {
             "schemas": _schemas(),
+            "responses": {
+                "NotFound": _problems(ProblemType.NOT_FOUND)["404"],
+                "MethodNotAllowed": _problems(ProblemType.METHOD_NOT_ALLOWED)["405"],
+            },
             "headers": _headers(),
             "parameters": _parameters(),
         },
@@ -335,23 +357,25 @@ def _get_order() -> Object:
 
 def _show_page() -> Object:
     cursor = {"type": "string", "format": "orders-cursor"}
+    place = cursor_of_id(_EXAMPLE.id)
     order_id = {"type": "string"}
+    named = _EXAMPLE.id.value
     return {
         "operationId": "showPage",
         "summary": "Show the orders to a person",
         "description": "The parameters exclude each other.",
         "tags": ["page"],
         "parameters": [
-            _query("after", "Show the orders behind this place.", cursor),
-            _query("before", "Show the orders in front of this place.", cursor),
-            _query("id", "Look up the order with this id.", order_id),
-            _query("stored", "Show that the order with this id was stored.", order_id),
+            _query("after", "Show the orders behind this place.", cursor, place),
+            _query("before", "Show the orders in front of this place.", cursor, place),
+            _query("id", "Look up the order with this id.", order_id, named),
+            _query("stored", "Show that the order with this id was stored.", order_id, named),
         ],
         "responses": {
             "200": _page_response("The page."),
             "404": _page_response("The page: no order has this id."),
             "400": _page_or_problem("The query cannot be understood."),
-            **_problems(ProblemType.MISDIRECTED_REQUEST),
+            **_problems(*_ON_ARRIVAL),
             "503": _page_response("The page: the orders cannot be reached.", "Retry-After"),
         },
     }
@@ -406,7 +430,7 @@ def _submit_form() -> Object:
             "409": _page_response("The form again: the id is stored with another amount."),
             "413": _page_response("The form is too large."),
             "415": _page_response("This is not how the form is sent."),
-            **_problems(ProblemType.MISDIRECTED_REQUEST),
+            **_problems(*_ON_ARRIVAL),
             "422": _page_response("The form again, with what is wrong and what was typed."),
             "503": _page_response(
                 "The form again: it is not known whether the order is stored. It is safe to send "
@@ -426,7 +450,7 @@ def _get_icon() -> Object:
         "responses": {
             "200": _response(
                 "The icon.",
-                {_SVG: {"schema": {"type": "string"}}},
+                {_SVG: {"schema": {"type": "string"}, "example": _EXAMPLE_ICON}},
                 headers=("ETag", "Cache-Control"),
             ),
             "304": _not_modified(),
@@ -472,6 +496,11 @@ def _get_description() -> Object:
                             "type": "object",
                             "required": ["openapi", "info", "paths"],
                         },
+                        "example": {
+                            "openapi": "3.1.0",
+                            "info": {"title": "Orders", "version": "1.0.0"},
+                            "paths": {},
+                        },
                     },
                 },
                 headers=("ETag", "Cache-Control"),
@@ -503,10 +532,13 @@ def _schemas() -> Object:
         "pattern": _AMOUNT_PATTERN,
         "examples": [str(_EXAMPLE.amount)],
     }
-    # Readers of JSON Schema divide doubles to check a multiple of 0.01, and refuse 0.07.
+    # No `multipleOf`: many readers of JSON Schema divide doubles for it, and would refuse 0.07.
     amount_number = {
         "type": "number",
-        "description": "A number with at most two decimal places, which is never rounded.",
+        "description": (
+            "A number with at most two decimal places. It is never rounded: one with more is "
+            "refused with 422."
+        ),
         "minimum": 0,
         "maximum": float(Amount.from_cents(MAX_CENTS).value),
     }
@@ -528,10 +560,8 @@ def _schemas() -> Object:
             "properties": {
                 "id": _reference("schemas", "OrderId"),
                 "amount": {
-                    "oneOf": [
-                        {**amount_number, "multipleOf": 0.01},
-                        _reference("schemas", "AmountText"),
-                    ],
+                    "oneOf": [amount_number, _reference("schemas", "AmountText")],
+                    "examples": [float(_EXAMPLE.amount.value), str(_EXAMPLE.amount)],
                 },
             },
             "examples": [_example_order()],
@@ -600,7 +630,10 @@ def _problem_schema() -> Object:
                     "type": "object",
                     "required": ["detail"],
                     "properties": {
-                        "member": {"type": "string", "description": "The name of what is wrong."},
+                        "member": {
+                            "type": "string",
+                            "description": "The name of what is wrong, a long one cut short.",
+                        },
                         "line": {
                             "type": "integer",
                             "minimum": 1,
@@ -673,8 +706,14 @@ def _parameters() -> Object:
     }
 
 
-def _query(name: str, description: str, schema: Object) -> Object:
-    return {"name": name, "in": "query", "description": description, "schema": schema}
+def _query(name: str, description: str, schema: Object, example: str) -> Object:
+    return {
+        "name": name,
+        "in": "query",
+        "description": description,
+        "schema": schema,
+        "example": example,
+    }
 
 
 def _reference(kind: str, name: str) -> Object:
@@ -707,13 +746,13 @@ def _not_modified() -> Object:
 
 
 def _page_response(description: str, *headers: str) -> Object:
-    return _response(description, {_HTML: {"schema": {"type": "string"}}}, headers=headers)
+    return _response(description, {_HTML: _PAGE}, headers=headers)
 
 
 def _page_or_problem(description: str) -> Object:
     """Describe an answer that the page tells, or what stands in front of it."""
     problem = _problems(ProblemType.MALFORMED_REQUEST)["400"]["content"]
-    return _response(description, {_HTML: {"schema": {"type": "string"}}, **problem})
+    return _response(description, {_HTML: _PAGE, **problem})
 
 
 def _problems(*problem_types: ProblemType) -> Object:

@@ -113,8 +113,9 @@ class OrdersResource:
         try:
             outcomes = place_all(self.store, orders)
         except OrderConflict as error:
+            where = "is stored, or stands on an earlier line, with another amount"
             wrong = [
-                (lines[position].number, f"order {order_id!r} is stored with another amount")
+                (lines[position].number, f"order {order_id!r} {where}")
                 for position, order_id in zip(error.positions, error.ids, strict=True)
             ]
             raise _lines_problem(ProblemType.ORDER_CONFLICT, wrong) from None

@@ -33,6 +33,10 @@ def _strictly(header_plus: bytes) -> None:
     if _UNPRINTABLE.search(request_line):
         message = "the request line holds a byte that is no printable ASCII"
         raise ParsingError(message)
+    if b"#" in words[1]:
+        # Waitress would drop what follows and serve another resource (RFC 9112, section 3.2).
+        message = "the request target holds a #: a fragment is not sent, and in a path # is %23"
+        raise ParsingError(message)
     fields: dict[bytes, bytes] = {}
     for line in lines:
         if line[:1] in {b" ", b"\t"}:

@@ -6,20 +6,23 @@ The HTTP interface and the commands `import` and `export` share these forms.
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import BinaryIO, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from orders_core import InvalidOrder, Order, Violation
-from orders_http.strict_json import InvalidJson, Number, parse
+from orders_http.strict_json import InvalidJson, JsonValue, Number, parse
 
 CSV_HEADER: Final = "id,amount"
 MAX_LINE_BYTES: Final = 8 * 1024
 """No order needs a longer line: 128 characters of JSON escapes take 1,536 bytes."""
 
 _MEMBERS: Final = ("id", "amount")
+_UNKNOWN: Final = "is unknown: an order has id and amount"
+_MAX_UNKNOWN: Final = 10
+_MAX_NAME_LENGTH: Final = 64
 # Some programs quote every field.
 _CSV_HEADERS: Final = (b"id,amount", b'"id","amount"')
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -35,6 +38,15 @@ class MediaType(Enum):
 
 class MalformedRecord(ValueError):
     """A record cannot be read as an order's id and amount: syntax, or a part is missing."""
+
+
+@frozen
+class UnknownMember(Violation):
+    """A member that an order does not have. Its name may be any text: in words it is quoted."""
+
+    def __str__(self) -> str:
+        """Read as a sentence: the quoted name, then what is wrong with it."""
+        return f"{json.dumps(self.field)} {self.message}"
 
 
 @frozen
@@ -57,7 +69,8 @@ def order_from_json(content: bytes) -> Order:
 
     Raises:
         MalformedRecord: It is not strict JSON, not an object, or a member is missing.
-        InvalidOrder: A member is unknown, or an id or amount is not acceptable.
+        InvalidOrder: A member is unknown, or an id or amount is not acceptable. Of many unknown
+            members the first ten are named, and the others counted.
     """
     try:
         value = parse(content)
@@ -71,19 +84,47 @@ def order_from_json(content: bytes) -> Order:
     if missing:
         message = f"the object lacks {' and '.join(missing)}"
         raise MalformedRecord(message)
-    unknown = tuple(
-        Violation(json.dumps(name), "is unknown: an order has id and amount")
-        for name in value
-        if name not in _MEMBERS
-    )
+    unknown = _unknown_members([name for name in value if name not in _MEMBERS])
     amount = value["amount"]
     try:
         order = Order.parse(value["id"], amount.text if isinstance(amount, Number) else amount)
     except InvalidOrder as error:
-        raise InvalidOrder(*unknown, *error.violations) from None
+        known = (_in_words_of_json(each, value[each.field]) for each in error.violations)
+        raise InvalidOrder(*unknown, *known) from None
     if unknown:
         raise InvalidOrder(*unknown)
     return order
+
+
+def _unknown_members(names: Sequence[str]) -> list[UnknownMember]:
+    """Refuse members, so that the answer stays small whatever the body holds."""
+    unknown = [UnknownMember(_shortened(name), _UNKNOWN) for name in names[:_MAX_UNKNOWN]]
+    more = len(names) - len(unknown)
+    if more:
+        unknown[-1] = evolve(unknown[-1], message=f"and {more} more members: each {_UNKNOWN}")
+    return unknown
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _MAX_NAME_LENGTH else f"{name[:_MAX_NAME_LENGTH]}..."
+
+
+def _in_words_of_json(violation: Violation, value: JsonValue) -> Violation:
+    """Tell of a value of the wrong type in words of JSON; the core's are Python's."""
+    if violation.field == "id" and not isinstance(value, str):
+        return Violation("id", f"must be a string, not {_kind(value)}")
+    if violation.field == "amount" and not isinstance(value, str | Number):
+        wanted = 'a number or a string such as "12.30"'
+        return Violation("amount", f"must be {wanted}, not {_kind(value)}")
+    return violation
+
+
+def _kind(value: JsonValue) -> str:
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, Number):
+        return "a number"
+    return "an array" if isinstance(value, list) else "an object"
 
 
 def order_to_json(order: Order) -> bytes:
@@ -115,7 +156,9 @@ def read_lines(content: BinaryIO, media_type: MediaType) -> Iterator[Line]:
             elif record:
                 yield Line(number, order_of(record), None)
         except (MalformedRecord, InvalidOrder) as error:
-            yield Line(number, None, error)
+            # They would keep the frames that the error went through alive, and so the line.
+            error.__context__ = None
+            yield Line(number, None, error.with_traceback(None))
 
 
 def _bounded_lines(content: BinaryIO) -> Iterator[bytes]:

@@ -14,6 +14,8 @@ from attrs import frozen
 MAX_DEPTH: Final = 4
 """Arrays and objects within each other, the outermost counted."""
 
+# Characters of a name that an error repeats.
+_SHOWN: Final = 64
 # A string that is never closed counts to the end: else each of its quotes would be tried anew.
 _TOKENS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 
@@ -86,7 +88,7 @@ def _unique(members: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     unique: dict[str, JsonValue] = {}
     for name, value in members:
         if name in unique:
-            message = f"the name {json.dumps(name)} is there twice in one object"
+            message = f"the name {json.dumps(name[:_SHOWN])} is there twice in one object"
             raise InvalidJson(message)
         unique[name] = value
     return unique

@@ -6,7 +6,7 @@ from http.client import HTTPResponse
 
 import pytest
 
-from tests.postgres_server import OrdersDatabase, PostgresServer, open_server, wait_until
+from tests.postgres_server import OrdersDatabase, PostgresServer, wait_until
 from tests.service_process import RunningService, running_service
 
 ORDER = '{"id":"A-1","amount":12.30}'
@@ -21,13 +21,6 @@ REQUESTS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
     ("POST", "/orders", ORDER, NDJSON),
     ("POST", "/orders", "id,amount\nA-1,12.30", CSV),
 )
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[PostgresServer]:
-    """A server that these tests may stop."""
-    with open_server() as server:
-        yield server
 
 
 @pytest.fixture

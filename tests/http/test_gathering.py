@@ -15,7 +15,8 @@ from orders_http.gathering import WORKERS, GatheringServer
 from orders_http.hosts import HostRule
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import get, post
-from tests.http.wire import Wire, WireResponse, connected_to
+from tests.http.response import Response
+from tests.http.wire import Wire, connected_to
 
 
 class GatedStore(MemoryStore):
@@ -77,7 +78,7 @@ class Gathering:
                 assert wire.receive().status == 200
             yield wires
 
-    def ask(self, raw: bytes) -> WireResponse:
+    def ask(self, raw: bytes) -> Response:
         with connected_to("127.0.0.1", self.port) as wire:
             wire.send(raw)
             return wire.receive()

@@ -19,10 +19,10 @@ def test_the_corpus_is_large_and_without_repetition() -> None:
 
 @pytest.mark.parametrize("request_", CORPUS, ids=lambda request: request.name)
 def test_a_hostile_request_gets_one_clear_answer_and_harms_nobody(
-    sqlite_service: RunningService,
+    service: RunningService,
     request_: HostileRequest,
 ) -> None:
-    response = only_response(sqlite_service, request_.raw)
+    response = only_response(service, request_.raw)
     # An order that an earlier request stored is a replay.
     stored = {200, 201} if request_.status == 201 else {request_.status}
     assert response.status in stored, response.body
@@ -31,8 +31,8 @@ def test_a_hostile_request_gets_one_clear_answer_and_harms_nobody(
         problem = json.loads(response.body)
         assert problem["status"] == response.status
         assert problem["detail"] == problem["error"] != ""
-    assert sqlite_service.is_running()
-    health = sqlite_service.connect()
+    assert service.is_running()
+    health = service.connect()
     try:
         health.request("GET", "/health")
         assert health.getresponse().status == 200

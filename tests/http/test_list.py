@@ -13,8 +13,9 @@ from orders_http.hosts import HostRule
 from orders_http.orders import cursor_of_id, id_of_cursor
 from orders_http.problems import Problem, ProblemType
 from orders_memory import MemoryStore
+from tests.http.response import Response
 from tests.http.strategies import awkward_id_texts, awkward_orders
-from tests.http.wsgi_client import Answer, WsgiClient
+from tests.http.wsgi_client import WsgiClient
 
 
 @pytest.fixture
@@ -25,11 +26,11 @@ def client(client: WsgiClient) -> WsgiClient:
     return client
 
 
-def ids(answer: Answer) -> list[str]:
+def ids(answer: Response) -> list[str]:
     return [order["id"] for order in answer.json()]
 
 
-def next_target(answer: Answer) -> str | None:
+def next_target(answer: Response) -> str | None:
     """Give where the Link header leads."""
     link = answer.headers.get("link")
     if link is None:

@@ -10,9 +10,10 @@ import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from orders_core import InvalidOrder, Order, OrderId
+from orders_core import MAX_CENTS, Amount, InvalidOrder, Order, OrderId
 from orders_http.openapi import OpenApiDocument
 from tests.http.strategies import awkward_id_texts
 from tests.http.wsgi_client import WsgiClient
@@ -89,6 +90,26 @@ def test_every_example_is_valid() -> None:
     assert checked > 50
 
 
+def test_every_content_and_every_parameter_has_an_example() -> None:
+    for path, method, operation in operations():
+        for parameter in map(resolved, operation.get("parameters", ())):
+            assert {"example", "examples"} & set(parameter), (path, parameter["name"])
+        for body in [operation.get("requestBody", {}), *operation["responses"].values()]:
+            for media_type, media in body.get("content", {}).items():
+                assert {"example", "examples"} & set(media), (path, method, media_type)
+
+
+def test_every_operation_tells_what_is_refused_on_arrival() -> None:
+    for path, method, operation in operations():
+        assert {"408", "421", "431"} <= set(operation["responses"]), (path, method)
+
+
+def test_a_method_that_a_path_has_not_is_described_with_allow() -> None:
+    described = DOCUMENT["components"]["responses"]["MethodNotAllowed"]
+    assert described["headers"]["Allow"]["required"]
+    assert "#/components/responses/MethodNotAllowed" in DOCUMENT["info"]["description"]
+
+
 def test_every_error_has_an_example_of_each_of_its_types() -> None:
     for path, _, operation in operations():
         for status, response in operation["responses"].items():
@@ -140,6 +161,27 @@ def test_every_amount_is_valid(amount: object, as_text: bool) -> None:  # noqa: 
     value = written if as_text else json.loads(written)
     assert is_valid("NewOrder", {"id": "A", "amount": value})
     assert is_valid("Order", {"id": "A", "amount": json.loads(written)})
+
+
+def test_every_hundredth_is_valid_to_a_validator_that_uses_doubles() -> None:
+    amount = DOCUMENT["components"]["schemas"]["NewOrder"]["properties"]["amount"]
+    root = {**amount, "components": DOCUMENT["components"]}
+    validator = Draft202012Validator(root)
+    for cents in (*range(1_000), *range(MAX_CENTS - 1_000, MAX_CENTS + 1)):
+        written = str(Amount.from_cents(cents))
+        assert validator.is_valid(json.loads(written)), written
+        assert validator.is_valid(written)
+
+
+@given(amounts(), st.booleans())
+def test_every_amount_is_valid_to_another_validator(
+    amount: Amount,
+    as_text: bool,  # noqa: FBT001 - drawn
+) -> None:
+    value = str(amount) if as_text else json.loads(str(amount))
+    order = {"id": "A", "amount": value}
+    root = {"$ref": "#/components/schemas/NewOrder", "components": DOCUMENT["components"]}
+    assert Draft202012Validator(root).is_valid(order)
 
 
 @given(st.from_regex(r"[0-9]{1,15}(\.[0-9]{1,3})?", fullmatch=True) | st.text("0123456789.-+eE "))

@@ -1,5 +1,7 @@
 """`POST /orders` with many orders, as NDJSON and as CSV."""
 
+import tracemalloc
+
 import pytest
 
 from orders_http.orders import MAX_BULK_BYTES, MAX_BULK_ROWS
@@ -65,6 +67,20 @@ def test_a_conflict_stores_nothing_and_names_each_line(
 
 
 @BOTH
+def test_a_conflict_within_the_body_is_not_told_as_one_with_what_is_stored_alone(
+    client: WsgiClient,
+    content_type: str,
+) -> None:
+    answer = client.post(lines(content_type, ("A", "1"), ("A", "2")), content_type)
+    assert answer.problem() == "order-conflict"
+    (error,) = answer.json()["errors"]
+    assert error == {
+        "line": first_line(content_type) + 1,
+        "detail": "order 'A' is stored, or stands on an earlier line, with another amount",
+    }
+
+
+@BOTH
 def test_orders_that_are_not_acceptable_store_nothing_and_are_named_by_line(
     client: WsgiClient,
     content_type: str,
@@ -107,6 +123,25 @@ def test_as_many_orders_as_allowed_are_stored_and_not_one_more(
     assert client.get("/orders").body == b"[]"
     answer = client.post(lines(content_type, *rows[:MAX_BULK_ROWS]), content_type)
     assert (answer.status, answer.json()) == (200, {"created": MAX_BULK_ROWS, "replayed": 0})
+
+
+@BOTH
+def test_a_body_of_1_mib_of_wrong_lines_takes_little_memory(
+    client: WsgiClient,
+    content_type: str,
+) -> None:
+    body = b"x\n" * (MAX_BULK_BYTES // 2)
+    # What is made once is not counted.
+    assert client.post(body, content_type).status == 413
+    tracemalloc.start()
+    try:
+        answer = client.post(body, content_type)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (answer.status, answer.problem()) == (413, "body-too-large")
+    # All 524,288 lines and their errors would take more than 100 MiB.
+    assert peak < 4 * MAX_BULK_BYTES
 
 
 @BOTH

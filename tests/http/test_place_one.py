@@ -10,8 +10,9 @@ from orders_core import Amount, Order
 from orders_http.app import HttpSettings, create_app
 from orders_http.hosts import HostRule
 from orders_memory import MemoryStore
+from tests.http.response import Response
 from tests.http.strategies import awkward_orders
-from tests.http.wsgi_client import Answer, WsgiClient
+from tests.http.wsgi_client import WsgiClient
 
 A_1 = '{"id":"A-1","amount":12.30}'
 
@@ -87,8 +88,8 @@ def test_an_amount_is_kept_exactly(client: WsgiClient, amount: str, written: str
         ('{"id":null,"amount":1}', ["id"]),
         ('{"id":"' + "x" * 129 + '","amount":1}', ["id"]),
         ('{"id":"","amount":-1}', ["id", "amount"]),
-        ('{"id":"A","amount":1,"currency":"USD"}', ['"currency"']),
-        ('{"id":"","amount":-1,"x":1,"\\ud800":2}', ['"x"', '"\\ud800"', "id", "amount"]),
+        ('{"id":"A","amount":1,"currency":"USD"}', ["currency"]),
+        ('{"id":"","amount":-1,"x":1,"\\ud800":2}', ["x", "\ud800", "id", "amount"]),
     ],
 )
 def test_an_order_that_is_not_acceptable_is_refused_with_everything_that_is_wrong(
@@ -133,6 +134,62 @@ def test_a_body_that_is_not_strict_json_of_an_object_with_both_members_is_refuse
 
 def test_what_lacks_is_named(client: WsgiClient) -> None:
     assert "lacks id and amount" in client.post("{}").json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("5", "a number"),
+        ("1.50", "a number"),
+        ("null", "null"),
+        ("true", "true"),
+        ("false", "false"),
+        ("[]", "an array"),
+        ("{}", "an object"),
+    ],
+)
+def test_a_member_of_the_wrong_type_is_told_in_words_of_json(
+    client: WsgiClient,
+    value: str,
+    kind: str,
+) -> None:
+    answer = client.post(f'{{"id":{value},"amount":1}}')
+    assert answer.json()["detail"] == f"id must be a string, not {kind}"
+    if kind != "a number":
+        answer = client.post(f'{{"id":"A","amount":{value}}}')
+        wanted = 'amount must be a number or a string such as "12.30"'
+        assert answer.json()["detail"] == f"{wanted}, not {kind}"
+
+
+def test_an_unknown_member_is_named_as_it_is_and_quoted_in_words(client: WsgiClient) -> None:
+    answer = client.post('{"id":"A","amount":1,"pa\\u001bid":true}')
+    (error,) = answer.json()["errors"]
+    assert error["member"] == "pa\x1bid"
+    assert error["detail"] == '"pa\\u001bid" is unknown: an order has id and amount'
+
+
+def test_of_many_unknown_members_ten_are_named_and_the_others_counted(client: WsgiClient) -> None:
+    names = ",".join(f'"member-{number}":0' for number in range(3_000))
+    answer = client.post(f'{{"id":"A","amount":1,{names}}}')
+    assert [error["member"] for error in answer.json()["errors"]] == [
+        f"member-{number}" for number in range(10)
+    ]
+    assert "and 2990 more members" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\U0010ffff", '\\"', "\\u0000"])
+@pytest.mark.parametrize("count", [1, 10, 40])
+def test_the_answer_to_unknown_members_is_smaller_than_what_was_sent(
+    client: WsgiClient,
+    letter: str,
+    count: int,
+) -> None:
+    long = letter * (60_000 // count // len(letter.encode()))
+    names = ",".join(f'"{number}{long}":0' for number in range(count))
+    body = f'{{"id":"A","amount":1,{names}}}'
+    answer = client.post(body)
+    assert answer.problem() == "invalid-order"
+    assert len(answer.body) < len(body.encode())
 
 
 def test_a_body_that_is_not_utf_8_is_refused(client: WsgiClient) -> None:
@@ -235,7 +292,7 @@ def test_the_location_of_any_order_leads_to_it(order: Order) -> None:
     assert _order(found) == order
 
 
-def _order(answer: Answer) -> Order:
+def _order(answer: Response) -> Order:
     members = json.loads(answer.body, parse_float=str)
     return Order(members["id"], members["amount"])
 

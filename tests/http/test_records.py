@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import tracemalloc
 from decimal import Decimal
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -83,3 +85,35 @@ def test_a_line_of_any_length_takes_little_memory(media_type: MediaType) -> None
     (line,) = read_lines(source, media_type)  # type: ignore[arg-type]  # only readline is used
     assert "longer than" in str(line.problem)
     assert source.longest <= 10_000
+
+
+@pytest.mark.parametrize("media_type", [MediaType.NDJSON, MediaType.CSV])
+def test_no_line_is_read_before_it_is_asked_for(media_type: MediaType) -> None:
+    class Counting(io.BytesIO):
+        """Counts the lines that are read of it."""
+
+        lines = 0
+
+        def readline(self, size: int | None = -1, /) -> bytes:
+            self.lines += 1
+            return super().readline(size)
+
+    source = Counting(b"x\n" * 500_000)
+    assert len(list(islice(read_lines(source, media_type), 1_001))) == 1_001
+    assert source.lines == 1_001
+
+
+@pytest.mark.parametrize("media_type", [MediaType.NDJSON, MediaType.CSV])
+@pytest.mark.parametrize("line", [b"x" * 8_000, b'{"id":5,"amount":"' + b"1" * 7_900 + b'"}'])
+def test_the_problems_of_lines_do_not_keep_the_lines(media_type: MediaType, line: bytes) -> None:
+    content = io.BytesIO((line + b"\n") * 1_000)
+    # What is made once is not counted.
+    next(read_lines(io.BytesIO(line), media_type))
+    tracemalloc.start()
+    try:
+        problems = [line.problem for line in read_lines(content, media_type)]
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(problems) == 1_000
+    assert kept < 2_000_000

@@ -1,37 +1,18 @@
 """HTTP/1.1 over a bare socket: what is sent is exactly what the test says."""
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from attrs import define, frozen
+from attrs import define
 
+from tests.http.response import Response, headers_once
 from tests.service_process import RunningService
 
 _SECONDS: Final = 30.0
 _WITHOUT_BODY: Final = {204, 304}
 HEALTH: Final = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-
-
-@frozen
-class WireResponse:
-    """A response as it came.
-
-    Attributes:
-        status: The status code.
-        headers: By the names in small letters.
-        body: The bytes of the body.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def closes(self) -> bool:
-        """Whether no other response follows on this connection."""
-        return self.headers.get("connection", "").lower() == "close"
 
 
 @define
@@ -49,7 +30,7 @@ class Wire:
         """Tell the other side that nothing follows."""
         self._socket.shutdown(socket.SHUT_WR)
 
-    def receive(self, *, head: bool = False) -> WireResponse:
+    def receive(self, *, head: bool = False) -> Response:
         """Wait for one whole response.
 
         Args:
@@ -61,16 +42,15 @@ class Wire:
         status_line, *lines = start.decode("latin-1").split("\r\n")
         protocol, status, _ = status_line.split(" ", 2)
         assert protocol in {"HTTP/1.0", "HTTP/1.1"}
-        fields = [line.split(": ", 1) for line in lines]
-        headers = {name.lower(): value for name, value in fields}
-        assert len(headers) == len(fields), f"a header is there twice: {lines}"
+        fields = (line.partition(": ") for line in lines)
+        headers = headers_once((name, value) for name, _, value in fields)
         code = int(status)
         empty = head or code in _WITHOUT_BODY or code < 200
         length = 0 if empty else int(headers["content-length"])
         while len(self._received) < length:
             self._more()
         body, self._received = self._received[:length], self._received[length:]
-        return WireResponse(code, headers, body)
+        return Response(code, headers, body)
 
     def rest(self) -> bytes:
         """Read until the other side closes; give what still came."""
@@ -99,7 +79,7 @@ def connected(service: RunningService) -> Iterator[Wire]:
         yield wire
 
 
-def only_response(service: RunningService, raw: bytes) -> WireResponse:
+def only_response(service: RunningService, raw: bytes) -> Response:
     """Send one request, and prove that the connection gives one response to it and no other.
 
     Either the service closes the connection, or the next request on it is answered as ever.

@@ -4,7 +4,6 @@ The validator (`wsgiref.validate`) fails a test in which the application breaks 
 """
 
 import io
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
@@ -12,37 +11,10 @@ from wsgiref.validate import validator
 
 from attrs import frozen
 
+from tests.http.response import Response, headers_once
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
-
-
-@frozen
-class Answer:
-    """A response.
-
-    Attributes:
-        status: The status code.
-        headers: By the names in small letters.
-        body: The bytes of the body.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Read the body as JSON."""
-        return json.loads(self.body)
-
-    def problem(self) -> str:
-        """Give the last part of a problem's type, and prove that it is a whole problem."""
-        assert self.headers["content-type"] == "application/problem+json"
-        members = self.json()
-        assert members["status"] == self.status
-        assert members["error"] == members["detail"] != ""
-        prefix, _, name = members["type"].rpartition(":")
-        assert prefix == "urn:problem-type:orders"
-        return str(name)
 
 
 @frozen
@@ -63,7 +35,7 @@ class WsgiClient:
         target: str,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send a request.
 
         Args:
@@ -113,11 +85,9 @@ class WsgiClient:
         finally:
             content.close()  # type: ignore[attr-defined]  # the validator's iterator has it
         ((status, answered),) = started
-        names = [name.lower() for name, _ in answered]
-        assert len(names) == len(set(names)), f"a header is there twice: {answered}"
-        return Answer(int(status[:3]), {name.lower(): value for name, value in answered}, whole)
+        return Response(int(status[:3]), headers_once(answered), whole)
 
-    def get(self, target: str, **headers: str) -> Answer:
+    def get(self, target: str, **headers: str) -> Response:
         """Send GET; a header's `-` is written `_`."""
         return self.request("GET", target, headers=_named(headers))
 
@@ -127,7 +97,7 @@ class WsgiClient:
         content_type: str | None = "application/json",
         target: str = "/orders",
         **headers: str,
-    ) -> Answer:
+    ) -> Response:
         """Send POST, of JSON to `/orders` unless told otherwise."""
         content = body.encode() if isinstance(body, str) else body
         typed = {} if content_type is None else {"Content-Type": content_type}

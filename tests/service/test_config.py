@@ -226,8 +226,10 @@ def test_a_currency_is_three_capital_letters(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["JPY", "KRW", "CLP", "KWD", "BHD", "CLF"])
 def test_a_currency_without_hundredths_is_refused(text: str) -> None:
-    assert problems({"currency": text}) == (
-        f"currency (flag --currency): {text} is not divided into hundredths; amounts have two decimals",
+    (found,) = problems({"currency": text})
+    assert found == (
+        f"currency (flag --currency): {text} is not divided into hundredths; "
+        "amounts have two decimals"
     )
 
 

@@ -1,0 +1,94 @@
+"""The application is the same under the server that gathers and under one that hands to threads."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Final
+
+import pytest
+
+from orders_http.app import Application, HttpSettings, create_app
+from orders_http.gathering import GatheringServer
+from orders_http.hosts import HostRule
+from orders_http.server import Server, ThreadedServer
+from orders_memory import MemoryStore
+from tests.http.hostile_requests import HOST, ORDER, all_requests, get, head, post
+from tests.http.wire import HEALTH, connected_to
+
+_DATE: Final = re.compile(rb"\r\nDate: [^\r\n]+")
+_FORM: Final = "Content-Type: application/x-www-form-urlencoded"
+_ORIGIN: Final = "Origin: http://localhost"
+_NDJSON: Final = "Content-Type: application/x-ndjson"
+_CSV: Final = "Content-Type: text/csv"
+_PATHS: Final = (
+    *("/", "/favicon.svg", "/orders", "/orders/hostile", "/health", "/openapi.json"),
+    *("/nothing", "/orders?id=hostile", "/orders?limit=1", "/orders?limit=0", "/?id=hostile"),
+)
+
+
+def every_route() -> Iterator[bytes]:
+    """Every path with every method, on an empty store and on one that holds orders."""
+    for _ in range(2):
+        for path in _PATHS:
+            for method in ("GET", "HEAD", "OPTIONS", "DELETE", "POST", "BREW"):
+                yield head(f"{method} {path} HTTP/1.1", HOST)
+                yield head(f"{method} {path} HTTP/1.0", HOST)
+        for accepted in ("application/json", "application/x-ndjson", "text/csv", "image/png"):
+            yield get("/orders", f"Accept: {accepted}")
+        yield get("/orders/hostile", "If-None-Match: *")
+        yield post(ORDER)
+        yield post(ORDER.replace(b":1", b":2"))
+        yield post(ORDER + b"\n" + ORDER.replace(b"hostile", b"other"), _NDJSON)
+        yield post("id,amount\r\nhostile,2\r\n", _CSV)
+        yield post("id=form&amount=1.50", _FORM, _ORIGIN, target="/")
+        yield post("id=form&amount=2", _FORM, _ORIGIN, target="/")
+        yield post("id=&amount=x", _FORM, _ORIGIN, target="/")
+        yield post("id=form&amount=1", _FORM, target="/")
+        # Many at once on one connection are answered in their order.
+        yield get("/health") + get("/orders/hostile") + get("/orders") + post(ORDER)
+
+
+def hostile() -> Iterator[bytes]:
+    """The whole corpus."""
+    return (request.raw for request in all_requests())
+
+
+def gathering(application: Application, store: MemoryStore) -> Server:
+    return GatheringServer(application, store, "127.0.0.1", 0)
+
+
+def threaded(application: Application, _store: MemoryStore) -> Server:
+    return ThreadedServer(application, "127.0.0.1", 0, 4)
+
+
+@contextmanager
+def running(make: Callable[[Application, MemoryStore], Server]) -> Iterator[int]:
+    """Run the application over an empty store, and give the port."""
+    store = MemoryStore()
+    server = make(create_app(store, HttpSettings("USD", HostRule())), store)
+    thread = Thread(target=server.run)
+    thread.start()
+    try:
+        yield int(server.address.rpartition(":")[2])
+    finally:
+        server.stop()
+        thread.join()
+
+
+def answered(port: int, raw: bytes) -> bytes:
+    """Send bytes and a last request; give all that comes until the server closes, undated."""
+    with connected_to("127.0.0.1", port) as wire:
+        wire.send(raw + HEALTH)
+        return _DATE.sub(b"", wire.rest())
+
+
+@pytest.mark.parametrize("requests", [every_route, hostile])
+def test_both_servers_answer_the_same_requests_with_the_same_bytes(
+    requests: Callable[[], Iterator[bytes]],
+) -> None:
+    with running(gathering) as one, running(threaded) as other:
+        for raw in requests():
+            answer = answered(one, raw)
+            assert answer.startswith(b"HTTP/1."), raw
+            assert answered(other, raw) == answer, raw
