@@ -10,9 +10,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Thread
 from typing import IO, Final
 
 from attrs import define, field
+
+from orders_http.server import Server
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -164,3 +167,15 @@ def running_service(
         if service.is_running():
             service.kill()
         service.close()
+
+
+@contextmanager
+def served(server: Server) -> Iterator[int]:
+    """Run a server on a thread of this process; give its port, and stop it in the end."""
+    thread = Thread(target=server.run)
+    thread.start()
+    try:
+        yield int(server.address.rpartition(":")[2])
+    finally:
+        server.stop()
+        thread.join()

@@ -4,7 +4,7 @@ import json
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from threading import Event, Thread
+from threading import Event
 
 import pytest
 from attrs import frozen
@@ -17,6 +17,7 @@ from orders_memory import MemoryStore
 from tests.http.hostile_requests import get, post
 from tests.http.response import Response
 from tests.http.wire import Wire, connected_to
+from tests.service_process import served
 
 
 class GatedStore(MemoryStore):
@@ -87,14 +88,8 @@ class Gathering:
 @contextmanager
 def running(store: MemoryStore) -> Iterator[int]:
     application = create_app(store, HttpSettings("USD", HostRule()))
-    server = GatheringServer(application, store, "127.0.0.1", 0)
-    thread = Thread(target=server.run)
-    thread.start()
-    try:
-        yield int(server.address.rpartition(":")[2])
-    finally:
-        server.stop()
-        thread.join()
+    with served(GatheringServer(application, store, "127.0.0.1", 0)) as port:
+        yield port
 
 
 @pytest.fixture
@@ -260,14 +255,10 @@ def test_a_defect_at_the_beginning_of_a_request_is_answered_too(
 
     store = MemoryStore()
     application = create_app(store, HttpSettings("USD", DefectiveHosts()))
-    server = GatheringServer(application, store, "127.0.0.1", 0)
-    thread = Thread(target=server.run)
-    thread.start()
-    try:
-        with connected_to("127.0.0.1", int(server.address.rpartition(":")[2])) as wire:
-            wire.send(get("/health"))
-            assert wire.receive().status == 500
-    finally:
-        server.stop()
-        thread.join()
+    with (
+        served(GatheringServer(application, store, "127.0.0.1", 0)) as port,
+        connected_to("127.0.0.1", port) as wire,
+    ):
+        wire.send(get("/health"))
+        assert wire.receive().status == 500
     assert "DefectError" in caplog.text

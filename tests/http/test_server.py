@@ -4,7 +4,6 @@ import json
 import socket
 import struct
 from pathlib import Path
-from threading import Thread
 from urllib.parse import quote
 
 import pytest
@@ -15,7 +14,7 @@ from orders_http.server import ThreadedServer
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, chunked, get, head, post
 from tests.http.wire import HEALTH, Wire, connected, connected_to, only_response
-from tests.service_process import RunningService, running_service
+from tests.service_process import RunningService, running_service, served
 
 TYPE = "Content-Type: application/json"
 
@@ -213,23 +212,16 @@ def test_a_defect_is_answered_as_a_problem_and_logged_and_the_service_goes_on(
             raise DefectError
 
     application = create_app(DefectiveStore(), HttpSettings("USD", HostRule()))
-    server = ThreadedServer(application, "127.0.0.1", 0, 1)
-    thread = Thread(target=server.run)
-    thread.start()
-    try:
-        host, _, port = server.address.partition(":")
-        service = RunningService("")
-        service.host, service.port = host, int(port)
-        response = only_response(service, get("/orders"))
+    with served(ThreadedServer(application, "127.0.0.1", 0, 1)) as port:
+        with connected_to("127.0.0.1", port) as wire:
+            wire.send(get("/orders"))
+            response = wire.receive()
         assert response.status == 500
-        problem = json.loads(response.body)
-        assert problem["type"] == "urn:problem-type:orders:internal-error"
+        assert json.loads(response.body)["type"] == "urn:problem-type:orders:internal-error"
         assert "DefectError" not in response.body.decode()
-        assert only_response(service, HEALTH).status == 200
-        service.close()
-    finally:
-        server.stop()
-        thread.join()
+        with connected_to("127.0.0.1", port) as wire:
+            wire.send(HEALTH)
+            assert wire.receive().status == 200
     assert "DefectError" in caplog.text
 
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Thread
 from typing import Final
 
 import pytest
@@ -15,6 +14,7 @@ from orders_http.server import Server, ThreadedServer
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, all_requests, get, head, post
 from tests.http.wire import HEALTH, connected_to
+from tests.service_process import served
 
 _DATE: Final = re.compile(rb"\r\nDate: [^\r\n]+")
 _FORM: Final = "Content-Type: application/x-www-form-urlencoded"
@@ -66,14 +66,8 @@ def threaded(application: Application, _store: MemoryStore) -> Server:
 def running(make: Callable[[Application, MemoryStore], Server]) -> Iterator[int]:
     """Run the application over an empty store, and give the port."""
     store = MemoryStore()
-    server = make(create_app(store, HttpSettings("USD", HostRule())), store)
-    thread = Thread(target=server.run)
-    thread.start()
-    try:
-        yield int(server.address.rpartition(":")[2])
-    finally:
-        server.stop()
-        thread.join()
+    with served(make(create_app(store, HttpSettings("USD", HostRule())), store)) as port:
+        yield port
 
 
 def answered(port: int, raw: bytes) -> bytes:
