@@ -105,10 +105,8 @@ def taken(step: Step, store: OrderStore) -> object:
         Problem: The work refused the request.
         StoreUnavailable: The store cannot take it.
     """
-    match step:
-        case Add(order):
-            return store.add([order])[0]
-        case Get(order_id):
-            return store.get([order_id])[0]
-        case Work(run):
-            return run()
+    if isinstance(step, Add):
+        return store.add([step.order])[0]
+    if isinstance(step, Get):
+        return store.get([step.id])[0]
+    return step.run()
