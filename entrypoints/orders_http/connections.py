@@ -164,6 +164,18 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
     """One listening socket."""
 
     draining = False
+    _accepts = False
+
+    def look_after(self) -> None:
+        """Do what is due, and decide whether to accept; called on every turn of the loop."""
+        # Waitress looks after its connections when it is asked this.
+        self._accepts = bool(super().readable())
+        if self.accepting:
+            self._map.ask(self._fileno)
+
+    def readable(self) -> bool:
+        """Tell whether to accept a connection."""
+        return self._accepts
 
     def stop_accepting(self) -> None:
         """Take what the kernel has already accepted, then close the socket."""
@@ -179,6 +191,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         super().maintenance(now)
         for channel in list(self.active_channels.values()):
             channel.refuse_slow_client()
+        self._map.ask_all()
 
     def close_idle_channels(self) -> None:
         """Close each connection on which no request is under way."""

@@ -10,16 +10,16 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Final
 
 from attrs import define
 
 from orders_core import OrderStore, Reason, StoreUnavailable
 from orders_http.app import Application
-from orders_http.connections import Channel, Task
+from orders_http.connections import Channel
 from orders_http.exchange import Add, Exchange, Get, Step, Work, taken
-from orders_http.messages import Reply
+from orders_http.messages import Reply, head_of
 from orders_http.problems import Problem, ProblemType
 from orders_http.server import Server
 
@@ -35,6 +35,7 @@ WORKERS: Final = 4
 """Threads for what cannot be gathered."""
 
 _TICK_SECONDS: Final = 0.1
+_UNPREFIXED: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 
 
 @define(eq=False)
@@ -120,7 +121,7 @@ class Gatherer:
     def _begin(self, channel: Any) -> None:  # noqa: ANN401 - Waitress has no types
         environ = channel.environment()
         if environ is None:
-            channel.service()
+            channel.refuse()
             return
         try:
             exchange = self._application.begin(environ)
@@ -222,39 +223,86 @@ def _defect() -> Reply:
     return Reply.of_problem(problem)
 
 
-class _ReplyTask(Task):
-    """Sends a reply that is there already."""
-
-    def execute(self) -> None:
-        reply = self.channel.reply
-        self.status = f"{reply.status.value} {reply.status.phrase}"
-        self.response_headers = reply.header_list()
-        self.complete = True
-        self.content_length = None if reply.content_type is None else len(reply.body)
-        body = b"" if self.request.command == "HEAD" else reply.body
-        head = self.build_response_header()
-        self.wrote_header = True
-        # In one piece: one call of the kernel, and one packet.
-        self.channel.write_soon(head + body)
-
-
 class _GatheredChannel(Channel):
     """A connection whose requests a `Gatherer` answers."""
 
-    task_class = _ReplyTask
-    reply: Reply
+    def environment(self) -> dict[str, Any] | None:
+        """Give the environment of the first request that waits; None when it was refused.
 
-    def environment(self) -> Any:  # noqa: ANN401 - a WSGI environment
-        """Give the environment of the first request that waits; None when it was refused."""
+        It holds what an `Application` reads of a WSGI environment.
+        """
         request = self.requests[0]
-        return None if request.error else Task(self, request).get_environment()
+        if request.error:
+            return None
+        path = request.path
+        environ = {
+            "REQUEST_METHOD": request.command,
+            "SCRIPT_NAME": "",
+            # As Waitress does: many slashes in front are one.
+            "PATH_INFO": "/" + path.lstrip("/") if path[:1] == "/" else path,
+            "QUERY_STRING": request.query,
+            "REMOTE_ADDR": self.addr[0],
+            "wsgi.input": request.get_body_stream(),
+            "wsgi.input_terminated": True,
+        }
+        for name, value in request.headers.items():
+            environ[name if name in _UNPREFIXED else f"HTTP_{name}"] = value
+        return environ
+
+    def refuse(self) -> None:
+        """Answer the first request that waits, which Waitress or the parser refused."""
+        self.service()
+        self._see_to_the_rest()
 
     def answer(self, reply: Reply) -> None:
         """Send the reply to the first request that waits, at once as far as it goes."""
-        self.reply = reply
-        self.service()
+        request = self.requests[0]
+        asked = request.headers.get("CONNECTION", "").lower()
+        connection = None
+        if request.version == "1.0":
+            keep = asked == "keep-alive" and reply.content_type is not None
+            connection = "Keep-Alive" if keep else "close"
+        if asked == "close" or self.server.draining:
+            connection = "close"
+        head = head_of(reply, request.version, connection)
+        # In one piece: one call of the kernel, and one packet.
+        self._send(head if request.command == "HEAD" else head + reply.body)
+        self._end_request(request, closes=connection == "close")
+        self._see_to_the_rest()
+
+    def _send(self, content: bytes) -> None:
+        sent = 0
+        if self.connected and not self.total_outbufs_len:
+            try:
+                sent = self.send(content)
+            except OSError:
+                self.will_close = True
+            self.last_activity = time()
+        if self.connected and sent < len(content):
+            self.write_soon(content[sent:])
+
+    def _end_request(self, request: Any, *, closes: bool) -> None:  # noqa: ANN401
+        """Do what Waitress's `service` does when a request is answered."""
+        if closes or not self.connected:
+            self.close_when_flushed = True
+            for each in self.requests:
+                each.close()
+            self.requests = []
+            return
+        request.close()
+        self.requests.pop(0)
+        if self.requests:
+            self.server.add_task(self)
+        elif self.request is not None and self.request.expect_continue:
+            if self.request.headers_finished and not self.sent_continue:
+                self.send_continue()
+
+    def _see_to_the_rest(self) -> None:
+        """Send what is left, or close, or let the loop wait for what there is to wait for."""
         if self.connected and self.total_outbufs_len:
             self._flush_exception(self._flush_some)
+        if self._fileno is not None:
+            self._map.ask(self._fileno)
 
 
 class GatheringServer(Server):

@@ -3,7 +3,11 @@
 import hashlib
 import re
 from collections.abc import Collection, Mapping
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
+from operator import itemgetter
+from time import time
 from typing import Any, BinaryIO, Final
 from urllib.parse import parse_qsl, quote
 
@@ -13,6 +17,7 @@ from orders_http.problems import CONTENT_TYPE as PROBLEM_TYPE
 from orders_http.problems import Problem, ProblemType
 
 KIB: Final = 1024
+_by_name: Final = itemgetter(0)
 _MAX_PARAMETERS: Final = 16
 _NO_SNIFFING: Final = ("X-Content-Type-Options", "nosniff")
 # Longer numbers of bytes than anyone sends; int() would refuse 4,301 digits with an error.
@@ -142,6 +147,38 @@ class Request:
         if known.strip() == "*" or not tags.isdisjoint(tagged.headers):
             return Reply(HTTPStatus.NOT_MODIFIED, headers=tagged.headers)
         return tagged
+
+
+def head_of(reply: Reply, version: str, connection: str | None) -> bytes:
+    """Write the status line and the headers of a response, as Waitress writes them.
+
+    Args:
+        reply: What is answered.
+        version: Of HTTP: `1.0` or `1.1`.
+        connection: What to tell about the connection, if anything.
+    """
+    headers = [(_capitalized(name), value) for name, value in reply.header_list()]
+    headers.append(("Date", _date(int(time()))))
+    if connection is not None:
+        headers.append(("Connection", connection))
+    headers.sort(key=_by_name)
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    return f"HTTP/{version} {_status_line(reply.status)}\r\n{lines}\r\n".encode("latin-1")
+
+
+@lru_cache
+def _capitalized(name: str) -> str:
+    return "-".join(part.capitalize() for part in name.split("-"))
+
+
+@lru_cache(1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+@lru_cache
+def _status_line(status: HTTPStatus) -> str:
+    return f"{status.value} {status.phrase}"
 
 
 def with_entity_tag(reply: Reply) -> Reply:

@@ -3,11 +3,11 @@
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
 from orders_http.connections import Channel, Listener
+from orders_http.loop import Loop
 from orders_http.messages import KIB
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ class Server:
         )
         # Head and body leave in one packet. To give it as an argument is deprecated.
         settings.send_bytes = 64 * KIB
-        self._map: dict[int, Any] = {}
+        self._loop = Loop()
         self._stopping = False
         self._answerer = answerer
         self._listeners = [
-            Listener(application, self._map, dispatcher=answerer, adj=settings, sockinfo=address)
+            Listener(application, self._loop, dispatcher=answerer, adj=settings, sockinfo=address)
             for address in settings.listen
         ]
         for listener in self._listeners:
@@ -91,7 +91,7 @@ class Server:
         while self._busy() and time.monotonic() < deadline:
             self._turn()
         self._answerer.shutdown(timeout=1)
-        wasyncore.close_all(self._map)
+        self._loop.close()
 
     def stop(self) -> None:
         """Let `run` come to its end. Callable from other threads and from signal handlers."""
@@ -105,10 +105,13 @@ class Server:
     def _busy(self) -> bool:
         for listener in self._listeners:
             listener.close_idle_channels()
+        self._loop.ask_all()
         return any(listener.active_channels for listener in self._listeners)
 
     def _turn(self, seconds: float = 1.0) -> None:
-        wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
+        for listener in self._listeners:
+            listener.look_after()
+        self._loop.turn(seconds)
 
 
 class ThreadedServer(Server):
@@ -129,3 +132,8 @@ class ThreadedServer(Server):
         dispatcher = ThreadedTaskDispatcher()
         super().__init__(application, host, port, dispatcher)
         dispatcher.set_thread_count(threads)
+
+    def _turn(self, seconds: float = 1.0) -> None:
+        # What its connections wait for changes on other threads.
+        self._loop.ask_all()
+        super()._turn(seconds)
