@@ -1,17 +1,17 @@
 """HTTP messages as the handlers see them: a request read strictly, and a reply."""
 
-import hashlib
 import re
 from collections.abc import Collection, Mapping
 from email.utils import formatdate
 from functools import lru_cache
+from hashlib import blake2b
 from http import HTTPStatus
 from operator import itemgetter
 from time import time
 from typing import Any, BinaryIO, Final
 from urllib.parse import parse_qsl, quote
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from orders_http.problems import CONTENT_TYPE as PROBLEM_TYPE
 from orders_http.problems import Problem, ProblemType
@@ -134,6 +134,8 @@ class Request:
             Problem: 400 when it is not UTF-8, or a parameter is unknown or there twice.
         """
         raw = str(self.environ.get("QUERY_STRING", "")).encode("latin-1")
+        if not raw:
+            return {}
         return read_form(raw, known, ProblemType.INVALID_QUERY)
 
     def answered_conditionally(self, reply: Reply) -> Reply:
@@ -142,7 +144,9 @@ class Request:
         The comparison is RFC 9110's weak one (sections 8.8.3.2 and 13.1.2).
         """
         tagged = with_entity_tag(reply)
-        known = self.header("If-None-Match") or ""
+        known = self.header("If-None-Match")
+        if known is None:
+            return tagged
         tags = {("ETag", tag) for tag in _ENTITY_TAG.findall(known)}
         if known.strip() == "*" or not tags.isdisjoint(tagged.headers):
             return Reply(HTTPStatus.NOT_MODIFIED, headers=tagged.headers)
@@ -183,8 +187,8 @@ def _status_line(status: HTTPStatus) -> str:
 
 def with_entity_tag(reply: Reply) -> Reply:
     """Add a strong entity tag, which is the same for the same body."""
-    tag = f'"{hashlib.sha256(reply.body).hexdigest()[:32]}"'
-    return evolve(reply, headers=(*reply.headers, ("ETag", tag)))
+    tag = f'"{blake2b(reply.body, digest_size=16).hexdigest()}"'
+    return Reply(reply.status, reply.body, reply.content_type, (*reply.headers, ("ETag", tag)))
 
 
 def read_form(
