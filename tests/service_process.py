@@ -57,8 +57,15 @@ class RunningService:
 
     @property
     def pid(self) -> int:
-        """The id of the process that answers."""
+        """The id of the parent of the processes that answer."""
         return self._running().pid
+
+    @property
+    def children(self) -> Mapping[str, int]:
+        """The ids of the processes that answer, by their names: `worker-0`, `operations`."""
+        pids = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        names = (Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids)
+        return dict(zip(names, map(int, pids), strict=True))
 
     def start(self, **ports: int) -> None:
         """Start, and return when it listens.
@@ -84,6 +91,7 @@ class RunningService:
             stderr=self._errors,
             text=True,
             env=environment,
+            start_new_session=True,
         )
         output = self._process.stdout
         assert output is not None
@@ -121,8 +129,12 @@ class RunningService:
         assert "Traceback" not in errors, errors
 
     def kill(self) -> None:
-        """Kill it as a power cut would."""
-        self.send_signal(signal.SIGKILL)
+        """Kill all its processes, as a power cut would."""
+        process = self._running()
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.stdout is not None
+        # It ends when the last of them is gone, and with it their hold of the ports.
+        process.stdout.read()
         self.wait()
 
     def is_running(self) -> bool:

@@ -9,27 +9,25 @@ from orders_service.config import Config
 
 @frozen
 class Service:
-    """The parts of a running service.
+    """The parts of one process of a running service.
 
     Attributes:
         store: Where the orders are kept, measured.
-        probe: The same orders through connections of their own, for readiness.
         metrics: What is measured.
     """
 
     store: OrderStore
-    probe: OrderStore
     metrics: Metrics
+
+    def renew(self) -> None:
+        """Read files anew that may have changed: certificates, passwords."""
 
     def close(self) -> None:
         """Give back every connection and file."""
         self.store.close()
-        self.probe.close()
 
 
 def build_service(config: Config) -> Service:
     """Build the service's parts; nothing is opened or connected yet."""
     metrics = Metrics()
-    store = MeasuredStore(config.database.open(), metrics)
-    probe = MeasuredStore(config.database.open(), metrics)
-    return Service(store, probe, metrics)
+    return Service(MeasuredStore(config.database.open(), metrics), metrics)

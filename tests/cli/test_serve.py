@@ -1,11 +1,12 @@
 """`orders serve`: starts, says where it is, and ends as it is told."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def serving(orders: Orders, *arguments: str, **environ: str) -> Iterator[Serving
             ]
             yield Serving(process, first + second, *ports)
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_it_says_where_it_is_and_where_the_orders_are(orders: Orders) -> None:

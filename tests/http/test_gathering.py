@@ -13,6 +13,7 @@ from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_http.app import HttpSettings, create_app
 from orders_http.gathering import WORKERS, GatheringServer
 from orders_http.hosts import HostRule
+from orders_http.listening import listen
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import get, post
 from tests.http.response import Response
@@ -88,7 +89,7 @@ class Gathering:
 @contextmanager
 def running(store: MemoryStore) -> Iterator[int]:
     application = create_app(store, HttpSettings("USD", HostRule()))
-    with served(GatheringServer(application, store, "127.0.0.1", 0)) as port:
+    with served(GatheringServer(application, store, listen("127.0.0.1", 0))) as port:
         yield port
 
 
@@ -256,7 +257,7 @@ def test_a_defect_at_the_beginning_of_a_request_is_answered_too(
     store = MemoryStore()
     application = create_app(store, HttpSettings("USD", DefectiveHosts()))
     with (
-        served(GatheringServer(application, store, "127.0.0.1", 0)) as port,
+        served(GatheringServer(application, store, listen("127.0.0.1", 0))) as port,
         connected_to("127.0.0.1", port) as wire,
     ):
         wire.send(get("/health"))
