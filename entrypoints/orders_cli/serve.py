@@ -84,14 +84,14 @@ def serve(config: Config) -> int:
         # Nobody shall connect to a socket on which no process answers any more.
         shared.close()
 
-    Supervisor(
+    gently = Supervisor(
         [_worker_roles(shared), [_operations_role(shared)]],
         drain_seconds=DRAIN_SECONDS + 2 * IDLE_SECONDS,
         notifier=Notifier.from_environment(os.environ, os.getpid()),
         ready=tell_where,
         stopping=stop,
     ).run()
-    return Exit.DONE
+    return Exit.DONE if gently else Exit.INTERRUPTED
 
 
 def _check_schema(config: Config) -> None:

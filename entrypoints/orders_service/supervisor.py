@@ -105,6 +105,7 @@ class Supervisor:
         ready: Called once, when every process works.
         stopping: Called once when the service begins to stop, before any process is told.
         replaced: Called with the name of a role whose process has ended by itself.
+        silent_seconds: After how long a process whose loop does not turn is replaced.
     """
 
     groups: Sequence[Sequence[Role]]
@@ -113,6 +114,7 @@ class Supervisor:
     ready: Callable[[], None]
     stopping: Callable[[], None]
     replaced: Callable[[str], None] = lambda _name: None
+    silent_seconds: float = SILENT_SECONDS
     _groups: list[list[_Process]] = field(init=False)
     _is_ready: bool = field(init=False, default=False)
 
@@ -120,12 +122,16 @@ class Supervisor:
         """Prepare the processes; none is started yet."""
         self._groups = [[_Process(role) for role in roles] for roles in self.groups]
 
-    def run(self) -> None:
-        """Run until a signal ends it and every process has stopped."""
+    def run(self) -> bool:
+        """Run until a signal ends it and every process has stopped.
+
+        Returns:
+            Whether the processes had their time: no second signal cut them short.
+        """
         with _received_signals() as received:
             while not self._is_over(received):
                 pass
-            self._stop(received)
+            return self._stop(received)
 
     @property
     def _processes(self) -> list[_Process]:
@@ -182,7 +188,7 @@ class Supervisor:
             _LOG.error(
                 "a process ended and is replaced",
                 extra={
-                    "process": process.role.name,
+                    "role": process.role.name,
                     "status": status,
                     "after_seconds": process.delay,
                 },
@@ -194,11 +200,11 @@ class Supervisor:
         now = time.monotonic()
         for process in self._processes:
             last = max(process.started, process.role.turned())
-            if process.pid and now - last > SILENT_SECONDS:
-                _LOG.error("a process does not turn", extra={"process": process.role.name})
+            if process.pid and now - last > self.silent_seconds:
+                _LOG.error("a process does not turn", extra={"role": process.role.name})
                 _send([process], signal.SIGKILL)
 
-    def _stop(self, received: Callable[[float], set[int]]) -> None:
+    def _stop(self, received: Callable[[float], set[int]]) -> bool:
         """Ask every process to stop, and wait; kill those that take too long."""
         self.stopping()
         self.notifier.tell("STOPPING=1")
@@ -213,8 +219,7 @@ class Supervisor:
                 for process in group:
                     _end(process)
                 self.notifier.tell_watchdog()
-        if insisted:
-            _end_by(min(insisted))
+        return not insisted
 
 
 @contextmanager
@@ -258,12 +263,9 @@ def _forked(role: Role) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     parent = os.getpid()
     try:
-        pid = os.fork()
-        if pid == 0:
-            _play(role, parent)
+        return os.fork() or _play(role, parent)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    return pid
 
 
 def _play(role: Role, parent: int) -> NoReturn:
@@ -278,7 +280,7 @@ def _play(role: Role, parent: int) -> NoReturn:
         role.run(partial(_attend, parent))
         status = 0
     except BaseException:  # noqa: BLE001 - logged, and told by the status
-        _LOG.exception("a process failed", extra={"process": role.name})
+        _LOG.exception("a process failed", extra={"role": role.name})
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -313,12 +315,6 @@ def _end(process: _Process) -> int | None:
         return None
     process.pid = 0
     return os.waitstatus_to_exitcode(status)
-
-
-def _end_by(number: int) -> None:
-    """End this process by a signal, as if nobody had waited for it."""
-    signal.signal(number, signal.SIG_DFL)
-    signal.raise_signal(number)
 
 
 def _send(processes: Sequence[_Process], number: signal.Signals) -> None:

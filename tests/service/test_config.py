@@ -351,7 +351,7 @@ def test_workers_in_toml_are_a_number_or_a_string(
     assert load({}, {}, file_of(tmp_path, f"workers = {value}\n")).workers == workers
 
 
-@pytest.mark.parametrize("value", ["0", "257", "-1", "two", "1.5", "1000", "١"])
+@pytest.mark.parametrize("value", ["0", "257", "-1", "two", "1.5", "1000", "\u0661"])
 def test_workers_are_auto_or_from_1_to_256(value: str) -> None:
     (problem,) = problems({"workers": value})
     assert (
