@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,7 @@ class RunningService:
     Attributes:
         database_url: Where it keeps its orders.
         settings: Further environment variables of the service.
+        listener: A socket that the service inherits, as from systemd, instead of opening one.
         host: Where the orders and the page are.
         port: Its port.
         operations_port: The port of the probes and the metrics, at the same host.
@@ -44,6 +46,7 @@ class RunningService:
 
     database_url: str
     settings: Mapping[str, str] = field(factory=dict)
+    listener: socket.socket | None = None
     host: str = field(init=False, default="")
     port: int = field(init=False, default=0)
     operations_port: int = field(init=False, default=0)
@@ -80,8 +83,16 @@ class RunningService:
             "DATABASE_URL": self.database_url,
             "PYTHONPATH": roots,
         }
+        inheriting: tuple[str, ...] = ()
+        inherited: tuple[int, ...] = ()
+        if self.listener is not None:
+            inherited = (self.listener.fileno(),)
+            # The variable must hold the id of the process that reads it; exec keeps the id.
+            program = f'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<&{inherited[0]}'
+            inheriting = ("bash", "-c", program, "bash")
         self._process = subprocess.Popen(
             [
+                *inheriting,
                 *_COMMAND,
                 *("--listen", f"127.0.0.1:{ports.get('port', 0)}"),
                 *("--ops-listen", f"127.0.0.1:{ports.get('operations_port', 0)}"),
@@ -91,6 +102,7 @@ class RunningService:
             stderr=self._errors,
             text=True,
             env=environment,
+            pass_fds=inherited,
             start_new_session=True,
         )
         output = self._process.stdout
@@ -162,14 +174,16 @@ class RunningService:
 def running_service(
     database_url: str,
     settings: Mapping[str, str] | None = None,
+    listener: socket.socket | None = None,
 ) -> Iterator[RunningService]:
     """Run a service, and stop it in the end.
 
     Args:
         database_url: Where it keeps its orders, such as `sqlite:///FILE`.
         settings: Further environment variables of the service.
+        listener: A socket that it inherits instead of opening one.
     """
-    service = RunningService(database_url, settings or {})
+    service = RunningService(database_url, settings or {}, listener)
     try:
         service.start()
         yield service
