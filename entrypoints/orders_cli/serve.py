@@ -17,7 +17,7 @@ from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.operations import create_operations_app
 from orders_http.server import Server, ThreadedServer
-from orders_service.composition import build_service
+from orders_service.composition import SharedMetrics, build_service
 from orders_service.config import Address, Config
 from orders_service.logs import configure_logs
 
@@ -36,7 +36,8 @@ def serve(config: Config) -> int:
         OSError: An address cannot be listened on.
     """
     configure_logs()
-    service = build_service(config)
+    metrics = SharedMetrics(1)
+    service = build_service(config, metrics.of(0))
     try:
         service.probe.check()
     except StoreUnavailable as error:
@@ -46,12 +47,12 @@ def serve(config: Config) -> int:
             "store unavailable at start", extra={"reason": error.reason.value}, exc_info=error
         )
     settings = HttpSettings(config.currency, HostRule(config.allowed_hosts))
-    app = create_app(service.store, settings, service.metrics.observe_request)
+    app = create_app(service.store, settings, service.metrics)
     server = _listening(partial(GatheringServer, app, service.store), config.listen, "--listen")
     operations_app = create_operations_app(
         service.probe,
         lambda: server.stopping,
-        service.metrics.exposition,
+        metrics.exposition,
     )
     operations = _listening(
         partial(ThreadedServer, operations_app, threads=_OPERATIONS_THREADS),

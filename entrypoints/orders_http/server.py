@@ -79,6 +79,11 @@ class Server:
         """Whether `stop` was called."""
         return self._stopping
 
+    @property
+    def connections(self) -> int:
+        """How many connections clients have."""
+        return sum(len(listener.active_channels) for listener in self._listeners)
+
     def run(self) -> None:
         """Answer requests until `stop`, then finish those that were accepted."""
         while not self._stopping:
