@@ -4,6 +4,7 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -164,12 +165,13 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
     """One listening socket."""
 
     draining = False
+    may_accept: Callable[[], bool]
     _accepts = False
 
     def look_after(self) -> None:
         """Do what is due, and decide whether to accept; called on every turn of the loop."""
         # Waitress looks after its connections when it is asked this.
-        self._accepts = bool(super().readable())
+        self._accepts = bool(super().readable()) and self.may_accept()
         if self.accepting:
             self._map.ask(self._fileno)
 
@@ -186,6 +188,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
             self.handle_accept()
         wasyncore.dispatcher.close(self)
 
+    def getsockname(self) -> Any:  # noqa: ANN401 - Waitress has no types
+        """Give the address as it is; Waitress would ask the resolver for its name."""
+        return self.socket.getsockname()[:2]
+
     def maintenance(self, now: float) -> None:
         """Look after the connections; called about every second."""
         super().maintenance(now)
@@ -199,3 +205,4 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
             busy = channel.requests or channel.request is not None or channel.total_outbufs_len
             if not busy:
                 channel.will_close = True
+        self._map.ask_all()

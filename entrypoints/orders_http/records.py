@@ -22,9 +22,14 @@ MAX_LINE_BYTES: Final = 8 * 1024
 """No order needs a longer line: 128 characters of JSON escapes take 1,536 bytes."""
 
 # As nearly all are written: nothing escaped, and the amount a plain number.
+_SPACE: Final = rb"[ \t\r\n]*"
 _PLAIN: Final = re.compile(
-    rb"""[ \t\r\n]*\{[ \t\r\n]*"id"[ \t\r\n]*:[ \t\r\n]*"([^"\\\x00-\x1f]*)"[ \t\r\n]*,"""
-    rb"""[ \t\r\n]*"amount"[ \t\r\n]*:[ \t\r\n]*(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)[ \t\r\n]*\}[ \t\r\n]*"""
+    _SPACE.join(
+        (
+            *(b"", rb"\{", b'"id"', b":", rb'"([^"\\\x00-\x1f]*)"'),
+            *(b",", b'"amount"', b":", rb"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)", rb"\}", b""),
+        ),
+    ),
 )
 _MEMBERS: Final = ("id", "amount")
 _UNKNOWN: Final = "is unknown: an order has id and amount"
