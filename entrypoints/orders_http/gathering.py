@@ -11,15 +11,26 @@ import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from operator import attrgetter
 from time import monotonic, time
 from typing import Any, Final, Literal
 
-from attrs import define
+from attrs import define, field, frozen
 
-from orders_core import OrderStore, Reason, StoreUnavailable
+from orders_core import (
+    Order,
+    OrderId,
+    OrderStore,
+    Pending,
+    PromptStore,
+    Reason,
+    StoreUnavailable,
+)
 from orders_http.app import Application
 from orders_http.connections import Channel
-from orders_http.exchange import Add, Exchange, Get, Step, Work, taken
+from orders_http.exchange import Add, Exchange, Step, Work, taken
+from orders_http.loop import Loop
 from orders_http.messages import Reply, head_of
 from orders_http.problems import Problem, ProblemType
 from orders_http.roster import Place
@@ -59,16 +70,63 @@ class _Waiting:
     refused: bool = False
 
 
+@define(eq=False)
+class _Lane:
+    """The steps of one kind: what is gathered of them, and whether a batch is under way.
+
+    Attributes:
+        operation: What metrics call it.
+        asked: Gives what a step asks of the store.
+        begin: Begins a batch, when the store can do so without waiting.
+        take: Takes a batch, and waits.
+        gathered: What the next batch is made of.
+        busy: Whether a batch is under way.
+    """
+
+    operation: Literal["add", "get"]
+    asked: Callable[[Any], object]
+    begin: Callable[[Sequence[Any]], Pending[object] | None]
+    take: Callable[[Sequence[Any]], Sequence[object]]
+    gathered: list[_Waiting] = field(factory=list)
+    busy: bool = False
+
+
+@frozen(eq=False)
+class _Awaited:
+    """A batch that the store has begun, as the loop knows its sockets."""
+
+    pending: Pending[object]
+    ended: Callable[["_Awaited"], None]
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read_event(self) -> None:
+        if self.pending.proceed():
+            self.ended(self)
+
+    def handle_close(self) -> None:
+        """Leave it to reading, which tells how the connection ended."""
+
+    def close(self) -> None:
+        """Leave it to the store."""
+
+
 class Gatherer:
     """Answers requests for a server; Waitress calls such a thing its task dispatcher.
 
-    Steps are taken on threads of its own. Everything else happens in the server's loop.
+    What the store can begin without waiting, and what takes none of it, happens in the server's
+    loop. Other steps are taken on threads.
     """
 
     def __init__(
         self,
         application: Application,
         store: OrderStore,
+        loop: Loop,
         wake: Callable[[], None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
@@ -77,18 +135,23 @@ class Gatherer:
         Args:
             application: Begins the requests.
             store: Takes their steps.
+            loop: The server's loop.
             wake: Lets the server's loop turn once. It is called from other threads.
             clock: Gives the time in seconds, from any beginning.
         """
         self._application = application
         self._store = store
+        self._loop = loop
         self._wake = wake
         self._clock = clock
         self._complete: deque[Any] = deque()
-        self._gathered: list[_Waiting] = []
+        prompt = store if isinstance(store, PromptStore) else _NeverPrompt()
+        self._adds = _Lane("add", attrgetter("order"), prompt.begin_add, store.add)
+        self._gets = _Lane("get", attrgetter("id"), prompt.begin_get, store.get)
+        self._awaited: set[_Awaited] = set()
         self._under_way: set[_Waiting] = set()
-        self._batch_under_way = False
-        # What other threads hand back to the loop.
+        self._looked = clock()
+        # What is to be done at the next turn; other threads hand it over.
         self._taken: deque[Callable[[], None]] = deque()
         self._batches = ThreadPoolExecutor(1, "batch")
         self._workers = ThreadPoolExecutor(WORKERS, "work")
@@ -108,12 +171,16 @@ class Gatherer:
             self._taken.popleft()()
         while self._complete:
             self._begin(self._complete.popleft())
-        if self._gathered and not self._batch_under_way:
-            batch, self._gathered = self._gathered, []
-            self._batch_under_way = True
-            self._batches.submit(self._take_batch, batch)
-        if self._under_way:
-            self._refuse_late()
+        for lane in (self._adds, self._gets):
+            if lane.gathered and not lane.busy:
+                self._begin_batch(lane)
+        now = self._clock()
+        if self._under_way and now - self._looked >= _TICK_SECONDS:
+            self._looked = now
+            self._refuse_late(now)
+            for awaited in tuple(self._awaited):
+                # Nothing may have come for too long.
+                awaited.handle_read_event()
 
     def shutdown(self, timeout: float) -> None:  # noqa: ARG002 - what Waitress would pass
         """End the threads when they have done what they do; what waits for them is dropped."""
@@ -139,10 +206,13 @@ class Gatherer:
             return
         waiting = _Waiting(channel, exchange, exchange.awaits, begun)
         self._under_way.add(waiting)
-        if isinstance(waiting.step, Work):
-            self._workers.submit(self._take_work, waiting)
+        step = waiting.step
+        if isinstance(step, Work):
+            threads = self._batches if step.brief else self._workers
+            threads.submit(self._take_work, waiting)
         else:
-            self._gathered.append(waiting)
+            lane = self._adds if isinstance(step, Add) else self._gets
+            lane.gathered.append(waiting)
 
     def _give(self, waiting: _Waiting, result: object) -> None:
         """Give a request what came of its step: a result, or the error in its place."""
@@ -160,12 +230,13 @@ class Gatherer:
         else:
             self._go_on(waiting.channel, exchange, waiting.begun)
 
-    def _refuse_late(self) -> None:
+    def _refuse_late(self, now: float) -> None:
         """Refuse what has waited for the store, or been under way, for too long."""
-        now = self._clock()
         observer = self._application.observer
-        shed = {each for each in self._gathered if now - each.begun > SHED_SECONDS}
-        self._gathered = [each for each in self._gathered if each not in shed]
+        shed = set()
+        for lane in (self._adds, self._gets):
+            shed |= {each for each in lane.gathered if now - each.begun > SHED_SECONDS}
+            lane.gathered = [each for each in lane.gathered if each not in shed]
         late = {each for each in self._under_way if now - each.begun > DEADLINE_SECONDS}
         for waiting in shed | late:
             observer.request_shed("busy" if waiting in shed else "deadline")
@@ -187,46 +258,71 @@ class Gatherer:
             result = error
         self._hand_back(lambda: self._give(waiting, result))
 
-    def _take_batch(self, batch: Sequence[_Waiting]) -> None:
-        """Take the steps of many requests at once, on the batches' thread."""
-        adds = [(each, each.step.order) for each in batch if isinstance(each.step, Add)]
-        gets = [(each, each.step.id) for each in batch if isinstance(each.step, Get)]
-        self._observe_batch("add", adds)
-        self._observe_batch("get", gets)
-        outcomes = _together(self._store.add, [order for _, order in adds])
-        orders = _together(self._store.get, [order_id for _, order_id in gets])
-        taken_together = [each for each, _ in adds] + [each for each, _ in gets]
-
-        def give() -> None:
-            self._batch_under_way = False
-            for waiting, result in zip(taken_together, [*outcomes, *orders], strict=True):
-                self._give(waiting, result)
-
-        self._hand_back(give)
-
-    def _observe_batch(
-        self, operation: Literal["add", "get"], batch: Sequence[tuple[_Waiting, object]]
-    ) -> None:
+    def _begin_batch(self, lane: _Lane) -> None:
+        """Let the store begin a batch of all that is gathered, or a thread take it."""
+        batch, lane.gathered = lane.gathered, []
+        lane.busy = True
         now = self._clock()
-        if batch:
-            waits = [now - waiting.begun for waiting, _ in batch]
-            self._application.observer.batch_begun(operation, waits)
+        waits = [now - waiting.begun for waiting in batch]
+        self._application.observer.batch_begun(lane.operation, waits)
+        asked = [lane.asked(waiting.step) for waiting in batch]
+        pending = lane.begin(asked)
+        if pending is None:
+            self._batches.submit(self._take_batch, lane, batch, partial(lane.take, asked))
+            return
+
+        def ended(awaited: _Awaited) -> None:
+            del self._loop[pending.fileno()]
+            self._awaited.discard(awaited)
+            if pending.must_wait:
+                self._batches.submit(self._take_batch, lane, batch, pending.outcome)
+            else:
+                self._taken.append(partial(self._end_batch, lane, batch, pending.outcome))
+
+        awaited = _Awaited(pending, ended)
+        self._awaited.add(awaited)
+        self._loop[pending.fileno()] = awaited
+
+    def _take_batch(
+        self, lane: _Lane, batch: Sequence[_Waiting], take: Callable[[], Sequence[object]]
+    ) -> None:
+        """Take a batch on the batches' thread."""
+        results = _results(take, len(batch))
+        self._hand_back(partial(self._give_batch, lane, batch, results))
+
+    def _end_batch(
+        self, lane: _Lane, batch: Sequence[_Waiting], take: Callable[[], Sequence[object]]
+    ) -> None:
+        self._give_batch(lane, batch, _results(take, len(batch)))
+
+    def _give_batch(
+        self, lane: _Lane, batch: Sequence[_Waiting], results: Sequence[object]
+    ) -> None:
+        lane.busy = False
+        for waiting, result in zip(batch, results, strict=True):
+            self._give(waiting, result)
 
     def _hand_back(self, give: Callable[[], None]) -> None:
         self._taken.append(give)
         self._wake()
 
 
-def _together(
-    take: Callable[[Sequence[Any]], Sequence[object]], asked: Sequence[Any]
-) -> list[object]:
-    """Ask the store once for many; when it fails, each gets the error."""
-    if not asked:
-        return []
+def _results(take: Callable[[], Sequence[object]], count: int) -> Sequence[object]:
+    """Take a batch; when that fails, each gets the error."""
     try:
-        return list(take(asked))
+        return take()
     except Exception as error:  # noqa: BLE001 - the loop answers for it
-        return [error] * len(asked)
+        return [error] * count
+
+
+class _NeverPrompt:
+    """Stands in for a store that can only wait."""
+
+    def begin_add(self, _orders: Sequence[Order]) -> None:
+        """Begin nothing."""
+
+    def begin_get(self, _ids: Sequence[OrderId]) -> None:
+        """Begin nothing."""
 
 
 def _too_busy() -> StoreUnavailable:
@@ -344,8 +440,9 @@ class GatheringServer(Server):
                 it is alone.
         """
         self._observer = application.observer
-        self._gatherer = Gatherer(application, store, self.wake)
-        super().__init__(application, sockets, self._gatherer, place)
+        loop = Loop()
+        self._gatherer = Gatherer(application, store, loop, self.wake)
+        super().__init__(application, sockets, self._gatherer, place, loop)
 
     def _turn(self, seconds: float = 1.0) -> None:
         super()._turn(min(seconds, _TICK_SECONDS) if self._gatherer.waits else seconds)

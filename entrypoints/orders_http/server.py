@@ -45,6 +45,7 @@ class Server:
         sockets: Sequence[socket.socket],
         answerer: Any,  # noqa: ANN401 - Waitress has no types
         place: Place | None,
+        loop: Loop,
     ) -> None:
         """Take the sockets; requests wait until `run`.
 
@@ -54,6 +55,7 @@ class Server:
             answerer: What Waitress calls a task dispatcher.
             place: The server's place among those that accept from the same sockets; None when
                 it is alone.
+            loop: Waits for the sockets.
         """
         settings = Adjustments(
             ident=None,
@@ -65,7 +67,7 @@ class Server:
         )
         # Head and body leave in one packet. To give it as an argument is deprecated.
         settings.send_bytes = 64 * KIB
-        self._loop = Loop()
+        self._loop = loop
         self._stopping = False
         self._answerer = answerer
         self._place = place or Roster(1).place(0)
@@ -154,7 +156,7 @@ class ThreadedServer(Server):
                 it is alone.
         """
         dispatcher = ThreadedTaskDispatcher()
-        super().__init__(application, sockets, dispatcher, place)
+        super().__init__(application, sockets, dispatcher, place, Loop())
         dispatcher.set_thread_count(threads)
 
     def _turn(self, seconds: float = 1.0) -> None:
