@@ -266,7 +266,11 @@ class Gatherer:
         waits = [now - waiting.begun for waiting in batch]
         self._application.observer.batch_begun(lane.operation, waits)
         asked = [lane.asked(waiting.step) for waiting in batch]
-        pending = lane.begin(asked)
+        try:
+            pending = lane.begin(asked)
+        except Exception as error:  # noqa: BLE001 - answered for each
+            self._give_batch(lane, batch, [error] * len(batch))
+            return
         if pending is None:
             self._batches.submit(self._take_batch, lane, batch, partial(lane.take, asked))
             return
