@@ -1,7 +1,6 @@
 """`orders serve`: the service in one process, until it is told to stop."""
 
 import errno
-import logging
 import os
 import signal
 from collections.abc import Callable
@@ -21,8 +20,6 @@ from orders_service.composition import SharedMetrics, build_service
 from orders_service.config import Address, Config
 from orders_service.logs import configure_logs
 
-_LOG: Final = logging.getLogger(__name__)
-
 _OPERATIONS_THREADS: Final = 2
 _Server = TypeVar("_Server", bound=Server)
 
@@ -41,12 +38,12 @@ def serve(config: Config) -> int:
     try:
         service.probe.check()
     except StoreUnavailable as error:
+        # Of another reason the log has told.
         if error.reason is Reason.SCHEMA:
             raise
-        _LOG.warning(
-            "store unavailable at start", extra={"reason": error.reason.value}, exc_info=error
-        )
-    settings = HttpSettings(config.currency, HostRule(config.allowed_hosts))
+    settings = HttpSettings(
+        config.currency, HostRule(config.allowed_hosts), log_requests=config.log_requests
+    )
     app = create_app(service.store, settings, service.metrics)
     server = _listening(partial(GatheringServer, app, service.store), config.listen, "--listen")
     operations_app = create_operations_app(

@@ -7,8 +7,10 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
+from orders_http.app import Application
 from orders_http.connections import Channel, Listener
-from orders_http.messages import KIB
+from orders_http.messages import KIB, Reply
+from orders_http.problems import Problem
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -66,6 +68,9 @@ class Server:
         ]
         for listener in self._listeners:
             listener.channel_class = self.channel_class
+            listener.refuse = (
+                application.refuse if isinstance(application, Application) else _refuse
+            )
 
     @property
     def address(self) -> str:
@@ -114,6 +119,10 @@ class Server:
 
     def _turn(self, seconds: float = 1.0) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
+
+
+def _refuse(_environ: dict[str, Any], problem: Problem) -> Reply:
+    return Reply.of_problem(problem)
 
 
 class ThreadedServer(Server):

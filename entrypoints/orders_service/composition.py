@@ -5,6 +5,7 @@ from attrs import frozen
 from orders_core import OrderStore
 from orders_prometheus import MeasuredStore, Metrics, SharedMetrics
 from orders_service.config import Config
+from orders_service.outages import OutageLog
 
 __all__ = ["Service", "SharedMetrics", "build_service"]
 
@@ -36,6 +37,7 @@ def build_service(config: Config, metrics: Metrics) -> Service:
         config: The checked configuration.
         metrics: What the process writes, from `SharedMetrics.of`.
     """
-    store = MeasuredStore(config.database.open(), metrics)
-    probe = MeasuredStore(config.database.open(), metrics)
+    outages = OutageLog()
+    store = MeasuredStore(config.database.open(), metrics, outages)
+    probe = MeasuredStore(config.database.open(), metrics, outages)
     return Service(store, probe, metrics)

@@ -69,9 +69,21 @@ SETTINGS: Final = (
         "",
         "host names to answer for, by commas, besides localhost and addresses; * is every name",
     ),
+    Setting(
+        "log_requests",
+        "ORDERS_LOG_REQUESTS",
+        "20",
+        "requests to log in a second and process, and as many failed ones; 0 is none",
+    ),
 )
 
 _LISTS: Final = {"allowed_hosts"}
+_NUMBERS: Final = {"log_requests"}
+_KINDS: Final = {
+    **dict.fromkeys(_LISTS, "a string or a list of strings"),
+    **dict.fromkeys(_NUMBERS, "a number"),
+}
+_NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 # ISO 4217's codes whose minor unit is not a hundredth.
 _OTHER_MINOR_UNITS: Final = frozenset(
@@ -131,6 +143,7 @@ class Config:
         ops_listen: Where probes and metrics are served.
         currency: The ISO 4217 code of the amounts.
         allowed_hosts: The host names to answer for, in small letters; `*` is every name.
+        log_requests: Requests to log in a second and process, and as many failed ones.
         sources: For each setting's name, where its value came from.
     """
 
@@ -139,6 +152,7 @@ class Config:
     ops_listen: Address
     currency: str
     allowed_hosts: frozenset[str]
+    log_requests: int
     sources: Mapping[str, str] = field(repr=False)
 
     def described(self) -> Iterable[tuple[Setting, str, str]]:
@@ -149,6 +163,7 @@ class Config:
             "ops_listen": str(self.ops_listen),
             "currency": self.currency,
             "allowed_hosts": ",".join(sorted(self.allowed_hosts)),
+            "log_requests": str(self.log_requests),
         }
         for setting in SETTINGS:
             source = self.sources[setting.name]
@@ -200,6 +215,7 @@ def load(
         ops_listen=_checked(given, "ops_listen", _address, problems),
         currency=_checked(given, "currency", _currency, problems),
         allowed_hosts=_checked(given, "allowed_hosts", _host_names, problems),
+        log_requests=_checked(given, "log_requests", _number, problems),
         sources={name: each.source for name, each in given.items()},
     )
     if config.listen == config.ops_listen and config.listen.port != 0:
@@ -259,8 +275,10 @@ def _settings_of(
             problems.append(f"{file}: {plain} and {name} are both set; one must go")
         elif name in _LISTS and isinstance(value, list) and all(map(_is_text, value)):
             given[name] = _Given(f"{file}", ",".join(value))
+        elif name in _NUMBERS and type(value) is int:
+            given[name] = _Given(f"{file}", str(value))
         elif not _is_text(value):
-            kind = "a string or a list of strings" if name in _LISTS else "a string"
+            kind = _KINDS.get(name, "a string")
             problems.append(f"{file}: {name} must be {kind}")
         elif from_file:
             given[plain] = _Given(f"{file} ({name})", path=Path(value))
@@ -304,6 +322,13 @@ def _currency(text: str) -> str:
         message = f"{text} is not divided into hundredths; amounts have two decimals"
         raise ValueError(message)
     return text
+
+
+def _number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        message = f"{text!r} is no whole number from 0 to 999999"
+        raise ValueError(message)
+    return int(text)
 
 
 def _host_names(text: str) -> frozenset[str]:

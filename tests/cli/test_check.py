@@ -18,6 +18,7 @@ listen = "127.0.0.1:8000"  # default
 ops_listen = "127.0.0.1:9000"  # default
 currency = "USD"  # default
 allowed_hosts = ""  # default
+log_requests = "20"  # default
 # sqlite:///orders.db does not exist yet; the first start makes it
 """
 
@@ -28,6 +29,7 @@ listen = "[::1]:80"  # flag --listen
 ops_listen = "localhost:0"  # orders.toml
 currency = "EUR"  # environment ORDERS_CURRENCY
 allowed_hosts = "a.example,b.example"  # orders.toml
+log_requests = "20"  # default
 # the database answers and has the schema that this release needs
 """
 

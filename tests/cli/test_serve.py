@@ -142,8 +142,8 @@ def test_a_database_that_is_away_is_logged_and_answered_with_503(orders: Orders)
         out, err = service.process.communicate()
         assert (service.process.returncode, out) == (Exit.DONE, b"")
     logged = [json.loads(line) for line in err.decode("ascii").splitlines()]
-    assert logged[0]["message"] == "store unavailable at start"
-    assert logged[0]["reason"] == "unreachable"
+    assert logged[0]["message"] == "store unavailable"
+    assert (logged[0]["operation"], logged[0]["reason"]) == ("check", "unreachable")
     assert "canary" not in service.said + err.decode()
 
 

@@ -36,6 +36,7 @@ _shtab_orders_check_options=(
   "--ops-listen[HOST\:PORT of \/livez, \/readyz and \/metrics (ORDERS_OPS_LISTEN, default 127.0.0.1\:9000)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -57,6 +58,7 @@ _shtab_orders_export_options=(
   "--ops-listen[HOST\:PORT of \/livez, \/readyz and \/metrics (ORDERS_OPS_LISTEN, default 127.0.0.1\:9000)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "--output[written whole or not at all\; default\: - for standard output]:FILE:_files"
   "--format[default\: csv when FILE ends in .csv, else ndjson]:format:(csv ndjson)"
 )
@@ -72,6 +74,7 @@ _shtab_orders_import_options=(
   "--ops-listen[HOST\:PORT of \/livez, \/readyz and \/metrics (ORDERS_OPS_LISTEN, default 127.0.0.1\:9000)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "--format[default\: seen from the content]:format:(csv ndjson)"
   ":CSV with the header id,amount, or NDJSON\; - is standard input:_files"
 )
@@ -87,6 +90,7 @@ _shtab_orders_migrate_options=(
   "--ops-listen[HOST\:PORT of \/livez, \/readyz and \/metrics (ORDERS_OPS_LISTEN, default 127.0.0.1\:9000)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "--grant-to[give this role what the service needs\: SELECT and INSERT, nothing else]:ROLE:"
 )
 
@@ -101,6 +105,7 @@ _shtab_orders_serve_options=(
   "--ops-listen[HOST\:PORT of \/livez, \/readyz and \/metrics (ORDERS_OPS_LISTEN, default 127.0.0.1\:9000)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
 )
 
 # guard to ensure default positional specs are added only once per session
