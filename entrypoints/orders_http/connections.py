@@ -175,10 +175,12 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
     Attributes:
         draining: Whether no more connections are taken.
         refuse: Answers what Waitress refuses by itself.
+        may_accept: Tells whether it is this process's turn to take a connection.
     """
 
     draining = False
     refuse: Callable[[dict[str, Any], Problem], Reply]
+    may_accept: Callable[[], bool]
 
     def stop_accepting(self) -> None:
         """Take what the kernel has already accepted, then close the socket."""
@@ -188,6 +190,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         while waiting.poll(0):
             self.handle_accept()
         wasyncore.dispatcher.close(self)
+
+    def getsockname(self) -> Any:  # noqa: ANN401 - Waitress has no types
+        """Give the address as it is; Waitress would ask the resolver for its name."""
+        return self.socket.getsockname()[:2]
+
+    def readable(self) -> bool:
+        """Tell whether to wait for connections to accept."""
+        return bool(super().readable()) and self.may_accept()
 
     def maintenance(self, now: float) -> None:
         """Look after the connections; called about every second."""

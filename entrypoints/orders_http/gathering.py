@@ -7,6 +7,7 @@ request. Work that cannot be gathered, such as lists, bulk and pages, goes to a 
 """
 
 import logging
+import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from orders_http.connections import Channel, Task
 from orders_http.exchange import Add, Exchange, Get, Step, Work, taken
 from orders_http.messages import Reply
 from orders_http.problems import Problem
+from orders_http.roster import Place
 from orders_http.server import Server
 
 _LOG: Final = logging.getLogger(__name__)
@@ -276,21 +278,25 @@ class GatheringServer(Server):
 
     channel_class = _GatheredChannel
 
-    def __init__(self, application: Application, store: OrderStore, host: str, port: int) -> None:
-        """Listen; requests wait until `run`.
+    def __init__(
+        self,
+        application: Application,
+        store: OrderStore,
+        sockets: Sequence[socket.socket],
+        place: Place | None = None,
+    ) -> None:
+        """Take the sockets; requests wait until `run`.
 
         Args:
             application: What answers.
             store: The store under it.
-            host: The name or address to listen on; every address that a name has.
-            port: The port; 0 lets the system choose one.
-
-        Raises:
-            OSError: The address cannot be listened on.
+            sockets: What is listened on; they are the server's to close.
+            place: The server's place among those that accept from the same sockets; None when
+                it is alone.
         """
         self._observer = application.observer
         self._gatherer = Gatherer(application, store, self.wake)
-        super().__init__(application, host, port, self._gatherer)
+        super().__init__(application, sockets, self._gatherer, place)
 
     def _turn(self, seconds: float = 1.0) -> None:
         super()._turn(min(seconds, _TICK_SECONDS) if self._gatherer.waits else seconds)

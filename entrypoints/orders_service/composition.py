@@ -12,22 +12,22 @@ __all__ = ["Service", "SharedMetrics", "build_service"]
 
 @frozen
 class Service:
-    """The parts of a running service.
+    """The parts of one process of a running service.
 
     Attributes:
         store: Where the orders are kept, measured.
-        probe: The same orders through connections of their own, for readiness.
         metrics: What this process measures.
     """
 
     store: OrderStore
-    probe: OrderStore
     metrics: Metrics
+
+    def renew(self) -> None:
+        """Read files anew that may have changed: certificates, passwords."""
 
     def close(self) -> None:
         """Give back every connection and file."""
         self.store.close()
-        self.probe.close()
 
 
 def build_service(config: Config, metrics: Metrics) -> Service:
@@ -37,7 +37,4 @@ def build_service(config: Config, metrics: Metrics) -> Service:
         config: The checked configuration.
         metrics: What the process writes, from `SharedMetrics.of`.
     """
-    outages = OutageLog()
-    store = MeasuredStore(config.database.open(), metrics, outages)
-    probe = MeasuredStore(config.database.open(), metrics, outages)
-    return Service(store, probe, metrics)
+    return Service(MeasuredStore(config.database.open(), metrics, OutageLog()), metrics)

@@ -14,6 +14,7 @@ from orders_http.app import HttpSettings, create_app
 from orders_http.exchange import Unobserved
 from orders_http.gathering import WORKERS, GatheringServer
 from orders_http.hosts import HostRule
+from orders_http.listening import listen
 from orders_memory import MemoryStore
 from orders_prometheus import Metrics, SharedMetrics
 from tests.http.hostile_requests import get, post
@@ -93,7 +94,7 @@ class Gathering:
 @contextmanager
 def running(store: MemoryStore, metrics: Metrics | None = None) -> Iterator[int]:
     application = create_app(store, HttpSettings("USD", HostRule()), metrics)
-    with served(GatheringServer(application, store, "127.0.0.1", 0)) as port:
+    with served(GatheringServer(application, store, listen("127.0.0.1", 0))) as port:
         yield port
 
 
@@ -286,7 +287,7 @@ def test_a_defect_outside_of_the_handlers_does_not_end_the_service_either(
     store = MemoryStore()
     application = create_app(store, HttpSettings("USD", HostRule()), DefectiveObserver())
     with (
-        served(GatheringServer(application, store, "127.0.0.1", 0)) as port,
+        served(GatheringServer(application, store, listen("127.0.0.1", 0))) as port,
         connected_to("127.0.0.1", port) as wire,
     ):
         for _ in range(2):

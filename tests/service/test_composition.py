@@ -22,12 +22,3 @@ def test_the_store_of_a_service_is_measured(tmp_path: Path) -> None:
     with closing(service):
         assert place(service.store, Order("A-1", "12.30")) is Outcome.CREATED
     assert b'orders_store_orders_total{outcome="created"} 1.0' in metrics.exposition()
-
-
-def test_readiness_asks_the_same_orders_through_a_store_of_its_own(tmp_path: Path) -> None:
-    config = load({"database_url": f"sqlite:///{tmp_path}/orders.db"}, {}, None)
-    service = build_service(config, SharedMetrics(1).of(0))
-    with closing(service):
-        service.store.add([Order("A-1", "12.30")])
-        assert service.probe is not service.store
-        assert service.probe.totals().count == 1
