@@ -25,7 +25,7 @@ from orders_core.errors import (
 )
 from orders_core.order import MAX_ID_LENGTH, Order, OrderId
 from orders_core.outcome import Outcome, judge
-from orders_core.ports import OrderStore, Totals
+from orders_core.ports import OrderStore, Pending, PromptStore, Totals
 from orders_core.use_cases import (
     MAX_PAGE,
     Page,
@@ -54,6 +54,8 @@ __all__ = [
     "OrdersError",
     "Outcome",
     "Page",
+    "Pending",
+    "PromptStore",
     "Reason",
     "StoreUnavailable",
     "Totals",

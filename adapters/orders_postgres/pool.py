@@ -22,7 +22,7 @@ _AGE_JITTER: Final = 0.2
 
 
 @frozen
-class _Lent:
+class Lent:
     """A connection and the moment, by the monotonic clock, from which it is too old."""
 
     connection: Connection
@@ -61,7 +61,7 @@ class Pool:
         self._breaker = Breaker()
         self._permits = BoundedSemaphore(size)
         self._lock = Lock()
-        self._idle: list[_Lent] = []
+        self._idle: list[Lent] = []
         self._closed = False
 
     @contextmanager
@@ -84,13 +84,36 @@ class Pool:
         finally:
             self._permits.release()
 
+    def take_open(self) -> Lent | None:
+        """Lend a connection that is open and idle, without waiting; None when there is none.
+
+        Raises:
+            StoreUnavailable: The pool is closed.
+        """
+        if not self._permits.acquire(blocking=False):
+            return None
+        lent = None
+        try:
+            lent = self._take()
+        finally:
+            if lent is None:
+                self._permits.release()
+        return lent
+
+    def take_back(self, lent: Lent) -> None:
+        """Take back what `take_open` lent, and keep it only in a state that is known to be good."""
+        try:
+            self._give_back(lent)
+        finally:
+            self._permits.release()
+
     def close(self) -> None:
         """Close every connection: an idle one now, a lent one when it comes back."""
         with self._lock:
             self._closed = True
         self._close_idle()
 
-    def _take(self) -> _Lent | None:
+    def _take(self) -> Lent | None:
         while True:
             with self._lock:
                 if self._closed:
@@ -103,13 +126,13 @@ class Pool:
                 return lent
             lent.connection.close()
 
-    def _open(self) -> _Lent:
+    def _open(self) -> Lent:
         age = self._max_age_seconds * (1 - _AGE_JITTER * self._random.random())
         with self._breaker.attempt():
             connection = self._connect()
-        return _Lent(connection, monotonic() + age)
+        return Lent(connection, monotonic() + age)
 
-    def _give_back(self, lent: _Lent) -> None:
+    def _give_back(self, lent: Lent) -> None:
         if not lent.connection.reusable:
             lent.connection.close()
             # What broke one, such as a failover, has likely broken all.
