@@ -6,6 +6,7 @@ from benchmarks.answers import WrongAnswer, check_answers
 from orders_core import Order
 from orders_http.app import HttpSettings, create_app
 from orders_http.hosts import HostRule
+from orders_http.listening import listen
 from orders_http.server import ThreadedServer
 from orders_memory import MemoryStore
 from tests.service_process import served
@@ -17,7 +18,7 @@ SETTINGS = HttpSettings("USD", HostRule(frozenset()))
 def check(page_path: str) -> None:
     store = MemoryStore()
     store.add([Order(each, 1) for each in IDS])
-    server = ThreadedServer(create_app(store, SETTINGS), "127.0.0.1", 0, threads=1)
+    server = ThreadedServer(create_app(store, SETTINGS), listen("127.0.0.1", 0), 1)
     with served(server) as port:
         check_answers("the service", port, page_path, IDS)
 
