@@ -57,7 +57,7 @@ def main() -> int:
         insert(report(results, plot.name), arguments.page)
     _say(f"The report is {arguments.output / 'report.md'}")
     if results.errors:
-        _say(f"{results.errors} requests failed: these figures mean nothing")
+        _say(f"{results.errors} requests failed: a server that fails fast is not fast")
     return 1 if results.errors else 0
 
 
