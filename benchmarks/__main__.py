@@ -1,6 +1,7 @@
 """`python -m benchmarks`: measure, or compare two runs. `make bench` calls it."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -40,6 +41,8 @@ _WARM_CONNECTIONS: Final = 32
 
 def main() -> int:
     """Do what the command line says; give the exit status."""
+    # So that servers and folders are cleared away then as well.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(f"stopped by signal {number}"))
     arguments = _parser().parse_args()
     if arguments.command == "compare":
         sys.stdout.write(compared(Results.read(arguments.before), Results.read(arguments.after)))
