@@ -49,7 +49,7 @@ def main() -> int:
         return 0
     settings = _settings(arguments)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    results = measure(settings, arguments.servers, arguments.environments)
+    results = measure(settings, arguments.servers, arguments.environments.resolve())
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     results.write(arguments.output / f"{stamp}-{results.origin.commit}.json")
     draw(results, arguments.output / "plot.svg")

@@ -1,6 +1,5 @@
 """How much is measured, and for how long."""
 
-import os
 from pathlib import Path
 
 from attrs import frozen
@@ -30,7 +29,7 @@ class Settings:
     seconds: int = 3
     warm_up_seconds: int = 4
     connections: tuple[int, ...] = (1, 32, 256)
-    workers: int = len(os.sched_getaffinity(0))
+    workers: int = 2
     stored: int = 100_000
     growth: tuple[int, ...] = (10_000, 1_000_000, 10_000_000)
     growth_requests: int = 500
