@@ -21,7 +21,7 @@ from orders_http.app import Application
 from orders_http.connections import Channel, Task
 from orders_http.exchange import Add, Exchange, Get, Step, Work, taken
 from orders_http.messages import Reply
-from orders_http.problems import Problem, ProblemType
+from orders_http.problems import Problem
 from orders_http.roster import Place
 from orders_http.server import Server
 
@@ -235,8 +235,7 @@ def _too_busy() -> StoreUnavailable:
 def _defect() -> Reply:
     """Answer for a defect of ours, and log it."""
     _LOG.exception("a request failed")
-    problem = Problem(ProblemType.INTERNAL_ERROR, ProblemType.INTERNAL_ERROR.title)
-    return Reply.of_problem(problem)
+    return Reply.of_problem(Problem.defect())
 
 
 class _ReplyTask(Task):

@@ -9,9 +9,11 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
+from orders_http.app import Application
 from orders_http.connections import Channel, Listener
 from orders_http.listening import address_of
-from orders_http.messages import KIB
+from orders_http.messages import KIB, Reply
+from orders_http.problems import Problem
 from orders_http.roster import Place, Roster
 
 if TYPE_CHECKING:
@@ -83,6 +85,9 @@ class Server:
         ]
         for listener in self._listeners:
             listener.channel_class = self.channel_class
+            listener.refuse = (
+                application.refuse if isinstance(application, Application) else _refuse
+            )
             listener.may_accept = self._may_accept
 
     @property
@@ -130,6 +135,10 @@ class Server:
     def _turn(self, seconds: float = 1.0) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
         self._place.turned(self.connections)
+
+
+def _refuse(_environ: dict[str, Any], problem: Problem) -> Reply:
+    return Reply.of_problem(problem)
 
 
 class ThreadedServer(Server):
