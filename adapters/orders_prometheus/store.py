@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Generic, ParamSpec, TypeVar
+from typing import Generic, ParamSpec, Protocol, TypeVar
 
 from attrs import field, frozen
 
@@ -23,6 +23,16 @@ _Result = TypeVar("_Result")
 _Item = TypeVar("_Item")
 
 
+class OutageObserver(Protocol):
+    """Hears whether the store answers. Several threads may tell it something."""
+
+    def failed(self, operation: str, error: StoreUnavailable) -> None:
+        """Take note of an operation of the store that failed just now."""
+
+    def succeeded(self, seconds: float) -> None:
+        """Take note of an operation that succeeded just now, and took so many seconds."""
+
+
 @frozen
 class MeasuredStore:
     """An `OrderStore` that measures another one.
@@ -30,10 +40,12 @@ class MeasuredStore:
     Attributes:
         store: The store that does the work. When it has a breaker, `breaker_open` tells its state.
         metrics: Where the figures go.
+        outages: Hears of every operation too.
     """
 
     store: OrderStore
     metrics: Metrics
+    outages: OutageObserver | None = None
     _prompt: PromptStore | None = field(init=False)
 
     @_prompt.default
@@ -103,10 +115,16 @@ class MeasuredStore:
     ) -> _Result:
         """Run the end of an operation that began at some time."""
         try:
-            return run()
+            result = run()
         except StoreUnavailable as error:
             self.metrics.store_unavailable(error.reason)
+            if self.outages is not None:
+                self.outages.failed(operation, error)
             raise
+        else:
+            if self.outages is not None:
+                self.outages.succeeded(perf_counter() - started)
+            return result
         finally:
             self.metrics.store_operation(operation, perf_counter() - started)
             self.metrics.breaker(is_open=getattr(self.store, "breaker_open", False))

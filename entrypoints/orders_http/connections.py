@@ -51,7 +51,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # Waitress has no types
         error = self.request.error
         problem_type = _PROBLEMS.get(error.code, ProblemType.MALFORMED_REQUEST)
         detail = _DETAILS.get(problem_type, str(error.body))
-        reply = Reply.of_problem(Problem(problem_type, detail))
+        reply = self.channel.server.refuse(self._environ(), Problem(problem_type, detail))
         self.status = f"{reply.status.value} {reply.status.phrase}"
         self.response_headers.extend(reply.header_list())
         self.set_close_on_finish()
@@ -60,6 +60,14 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # Waitress has no types
         # A head that could not be read has no command.
         head = getattr(self.request, "command", "") == "HEAD"
         self.write(b"" if head else reply.body)
+
+    def _environ(self) -> dict[str, str]:
+        """Give what is known of the request, as WSGI names it."""
+        return {
+            "REQUEST_METHOD": getattr(self.request, "command", ""),
+            "REMOTE_ADDR": self.channel.addr[0],
+            **{f"HTTP_{name}": value for name, value in self.request.headers.items()},
+        }
 
 
 class Task(WSGITask):  # type: ignore[misc]  # Waitress has no types
@@ -162,9 +170,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
-    """One listening socket."""
+    """One listening socket.
+
+    Attributes:
+        draining: Whether no more connections are taken.
+        refuse: Answers what Waitress refuses by itself.
+        may_accept: Tells whether it is this process's turn to take a connection.
+    """
 
     draining = False
+    refuse: Callable[[dict[str, Any], Problem], Reply]
     may_accept: Callable[[], bool]
     _accepts = False
 

@@ -32,7 +32,7 @@ from orders_http.connections import Channel
 from orders_http.exchange import Add, Exchange, Step, Work, taken
 from orders_http.loop import Loop
 from orders_http.messages import Reply, head_of
-from orders_http.problems import Problem, ProblemType
+from orders_http.problems import Problem
 from orders_http.roster import Place
 from orders_http.server import Server
 
@@ -336,8 +336,7 @@ def _too_busy() -> StoreUnavailable:
 def _defect() -> Reply:
     """Answer for a defect of ours, and log it."""
     _LOG.exception("a request failed")
-    problem = Problem(ProblemType.INTERNAL_ERROR, ProblemType.INTERNAL_ERROR.title)
-    return Reply.of_problem(problem)
+    return Reply.of_problem(Problem.defect())
 
 
 class _GatheredChannel(Channel):

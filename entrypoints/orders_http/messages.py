@@ -46,6 +46,11 @@ class Reply:
         """Answer with problem details."""
         return cls(problem.type.status, problem.body(), PROBLEM_TYPE, problem.headers)
 
+    def with_header(self, name: str, value: str) -> "Reply":
+        """Add a header."""
+        headers = (*self.headers, (name, value))
+        return Reply(self.status, self.body, self.content_type, headers)
+
     def header_list(self) -> list[tuple[str, str]]:
         """Give all headers, with the body's type and length."""
         if self.content_type is None:

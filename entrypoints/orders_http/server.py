@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
+from orders_http.app import Application
 from orders_http.connections import Channel, Listener
 from orders_http.listening import address_of
 from orders_http.loop import Loop
-from orders_http.messages import KIB
+from orders_http.messages import KIB, Reply
+from orders_http.problems import Problem
 from orders_http.roster import Place, Roster
 
 if TYPE_CHECKING:
@@ -85,6 +87,9 @@ class Server:
         ]
         for listener in self._listeners:
             listener.channel_class = self.channel_class
+            listener.refuse = (
+                application.refuse if isinstance(application, Application) else _refuse
+            )
             listener.may_accept = self._may_accept
 
     @property
@@ -134,6 +139,10 @@ class Server:
             listener.look_after()
         self._loop.turn(seconds)
         self._place.turned(self.connections)
+
+
+def _refuse(_environ: dict[str, Any], problem: Problem) -> Reply:
+    return Reply.of_problem(problem)
 
 
 class ThreadedServer(Server):
