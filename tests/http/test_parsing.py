@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from hypothesis import given
 from hypothesis import strategies as st
-from waitress.adjustments import Adjustments  # type: ignore[import-untyped]  # it ships no types
+from waitress.adjustments import Adjustments
 
 from orders_http.parsing import Parser
 from tests.http.hostile_requests import all_requests

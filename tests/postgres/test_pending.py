@@ -1,4 +1,4 @@
-"""Work that is begun and waited for on a socket: the same outcomes, and nobody waits in the store."""
+"""Work that is begun and waited for on a socket: the same outcomes, and no waiting in the store."""
 
 import select
 from collections.abc import Iterator, Sequence
