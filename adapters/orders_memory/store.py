@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from threading import Lock
 
-from orders_core import Amount, Order, OrderId, Outcome, Totals, decimal_of_cents, judge
+from orders_core import Amount, Order, OrderId, Outcome, Totals, decimal_of_cents, json_lines, judge
 
 
 class MemoryStore:
@@ -54,6 +54,11 @@ class MemoryStore:
                 start = 0 if after is None else bisect_right(self._ids, after)
                 ids = self._ids[start : start + limit]
             return [Order(order_id, self._amounts[order_id]) for order_id in ids]
+
+    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
+        """Read the orders behind an id as JSON; see `OrderStore.page_json`."""
+        orders = self.page(limit, after=after)
+        return json_lines((order.id.value, str(order.amount)) for order in orders)
 
     def totals(self) -> Totals:
         """Count and sum; see `OrderStore.totals`."""

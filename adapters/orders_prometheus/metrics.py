@@ -120,6 +120,11 @@ class MeasuredStore:
         with self._measured("page"):
             return self.store.page(limit, after=after, before=before)
 
+    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
+        """Read a page as JSON through the store."""
+        with self._measured("page"):
+            return self.store.page_json(limit, after=after)
+
     def totals(self) -> Totals:
         """Count and sum through the store."""
         with self._measured("totals"):

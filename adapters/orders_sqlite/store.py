@@ -23,6 +23,7 @@ from orders_core import (
     StoreUnavailable,
     Totals,
     decimal_of_cents,
+    json_lines,
     judge,
 )
 
@@ -175,11 +176,15 @@ class SqliteStore:
             if before is not None:
                 rows = connection.execute(_PAGE_BEFORE, (before.value, limit)).fetchall()
                 rows.reverse()
-            elif after is not None:
-                rows = connection.execute(_PAGE_AFTER, (after.value, limit)).fetchall()
             else:
-                rows = connection.execute(_PAGE, (limit,)).fetchall()
+                rows = _page(connection, limit, after)
         return [Order(order_id, Amount.from_cents(cents)) for order_id, cents in rows]
+
+    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
+        """Read the orders behind an id as JSON; see `OrderStore.page_json`."""
+        with self._connection(self._reader) as connection:
+            rows = _page(connection, limit, after)
+        return json_lines((order_id, str(decimal_of_cents(cents))) for order_id, cents in rows)
 
     def totals(self) -> Totals:
         """Count and sum; see `OrderStore.totals`."""
@@ -340,6 +345,16 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 def _amounts(connection: sqlite3.Connection, ids: Sequence[OrderId]) -> dict[OrderId, Amount]:
     rows = connection.execute(_GET, (json.dumps([order_id.value for order_id in ids]),))
     return {OrderId(order_id): Amount.from_cents(cents) for order_id, cents in rows}
+
+
+def _page(
+    connection: sqlite3.Connection,
+    limit: int,
+    after: OrderId | None,
+) -> list[tuple[str, int]]:
+    if after is None:
+        return connection.execute(_PAGE, (limit,)).fetchall()
+    return connection.execute(_PAGE_AFTER, (after.value, limit)).fetchall()
 
 
 def _state(connection: sqlite3.Connection) -> _State:

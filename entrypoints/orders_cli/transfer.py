@@ -17,8 +17,8 @@ from orders_cli.exits import Exit
 from orders_cli.progress import Progress
 from orders_cli.standard_error import tell
 from orders_cli.whole_file import replacing
-from orders_core import OrderStore, Outcome, Reason, StoreUnavailable, place_each, scan
-from orders_http.records import CSV_HEADER, Line, MediaType, read_lines, write_orders
+from orders_core import OrderStore, Outcome, Reason, StoreUnavailable, place_each, scan, scan_json
+from orders_http.records import CSV_HEADER, Line, MediaType, read_lines, write_csv
 from orders_service.config import Config
 
 if TYPE_CHECKING:
@@ -212,14 +212,15 @@ def export_orders(config: Config, output: str | None, format_name: str | None) -
 
 
 def _write(store: OrderStore, media_type: MediaType, file: IO[bytes], progress: Progress) -> None:
-    batches = scan(store)
+    is_csv = media_type is MediaType.CSV
+    batches = map(write_csv, scan(store)) if is_csv else scan_json(store)
     # Read before anything is written: a database that is away leaves no beginning behind.
-    first = next(batches, ())
-    if media_type is MediaType.CSV:
+    first = next(batches, b"")
+    if is_csv:
         file.write(f"{CSV_HEADER}\r\n".encode())
     count = 0
-    for orders in chain([first], batches):
-        file.write(write_orders(orders, media_type))
-        count += len(orders)
+    for lines in chain([first], batches):
+        file.write(lines)
+        count += lines.count(b"\n")
         progress.show(count)
     file.flush()

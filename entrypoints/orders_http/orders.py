@@ -22,7 +22,9 @@ from orders_core import (
     OrderNotFound,
     OrderStore,
     Outcome,
+    order_to_json,
     page,
+    page_json,
     place_all,
 )
 from orders_http.exchange import Add, Get, Steps, Work
@@ -35,14 +37,15 @@ from orders_http.records import (
     MalformedRecord,
     MediaType,
     order_from_json,
-    order_to_json,
     read_lines,
-    write_orders,
+    write_csv,
 )
 
 MAX_JSON_BYTES: Final = 64 * KIB
 MAX_BULK_BYTES: Final = 1024 * KIB
 MAX_BULK_ROWS: Final = 1_000
+BRIEF_LIST: Final = 500
+"""Orders that a list may have and still be read while batches wait."""
 
 _LIMIT: Final = re.compile(r"[0-9]{1,5}")
 _REVALIDATE: Final = ("Cache-Control", "no-cache")
@@ -149,7 +152,11 @@ class OrdersResource:
         after: OrderId | None,
         media_type: MediaType,
     ) -> Steps:
-        reply: Reply = yield Work(lambda: self._listed(request.root, limit, after, media_type))
+        brief = limit <= BRIEF_LIST and media_type is not MediaType.CSV
+        reply: Reply = yield Work(
+            lambda: self._listed(request.root, limit, after, media_type),
+            brief=brief,
+        )
         return request.answered_conditionally(reply)
 
     def _listed(
@@ -159,17 +166,20 @@ class OrdersResource:
         after: OrderId | None,
         media_type: MediaType,
     ) -> Reply:
-        found = page(self.store, limit, after=after)
-        body = write_orders(found.orders, media_type)
-        if media_type is MediaType.CSV:
-            body = f"{CSV_HEADER}\r\n".encode() + body
-        headers = [_REVALIDATE, ("Vary", "Accept")]
-        if found.has_next:
-            following = {"after": cursor_of_id(found.orders[-1].id), "limit": limit}
-            headers.append(("Link", f'<{root}/orders?{urlencode(following)}>; rel="next"'))
         content_type = media_type.value
         if media_type is MediaType.CSV:
+            found = page(self.store, limit, after=after)
+            last = found.orders[-1].id if found.has_next else None
+            body = f"{CSV_HEADER}\r\n".encode() + write_csv(found.orders)
             content_type += "; charset=utf-8; header=present"
+        else:
+            written = page_json(self.store, limit, after=after)
+            last = written.last if written.has_next else None
+            body = written.array if media_type is MediaType.JSON else written.lines
+        headers = [_REVALIDATE, ("Vary", "Accept")]
+        if last is not None:
+            following = {"after": cursor_of_id(last), "limit": limit}
+            headers.append(("Link", f'<{root}/orders?{urlencode(following)}>; rel="next"'))
         return Reply(HTTPStatus.OK, body, content_type, tuple(headers))
 
     def _found(self, request: Request, text: str) -> Steps:

@@ -127,12 +127,6 @@ def _kind(value: JsonValue) -> str:
     return "an array" if isinstance(value, list) else "an object"
 
 
-def order_to_json(order: Order) -> bytes:
-    """Write an order as a JSON object whose amount is a number with two decimals."""
-    name = json.dumps(order.id.value, ensure_ascii=False)
-    return f'{{"id":{name},"amount":{order.amount}}}'.encode()
-
-
 def read_lines(content: BinaryIO, media_type: MediaType) -> Iterator[Line]:
     """Read orders from NDJSON or CSV, line by line and in constant memory.
 
@@ -190,19 +184,12 @@ def _order_of_csv(line: bytes) -> Order:
     return Order.parse(order_id, amount)
 
 
-def write_orders(orders: Iterable[Order], media_type: MediaType) -> bytes:
-    """Write orders: a JSON array, NDJSON, or the rows of CSV.
+def write_csv(orders: Iterable[Order]) -> bytes:
+    """Write orders as rows of CSV, with CRLF line ends (RFC 4180).
 
-    CSV has CRLF line ends (RFC 4180) and no header here: `CSV_HEADER` goes in front of the
-    first rows. Cells that begin with `=`, `+`, `-` or `@` are written as they are; a
-    spreadsheet may take them for formulas.
+    There is no header here: `CSV_HEADER` goes in front of the first rows. Cells that begin with
+    `=`, `+`, `-` or `@` are written as they are; a spreadsheet may take them for formulas.
     """
-    if media_type is MediaType.CSV:
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerows((order.id.value, str(order.amount)) for order in orders)
-        return text.getvalue().encode()
-    objects = map(order_to_json, orders)
-    if media_type is MediaType.NDJSON:
-        return b"".join(each + b"\n" for each in objects)
-    return b"[" + b",".join(objects) + b"]"
+    text = io.StringIO()
+    csv.writer(text).writerows((order.id.value, str(order.amount)) for order in orders)
+    return text.getvalue().encode()

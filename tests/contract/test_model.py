@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from orders_core import Amount, Order, OrderId, Outcome, scan
+from orders_core import Amount, Order, OrderId, Outcome, order_to_json, scan
 from tests.contract.data import Data
 from tests.strategies import amounts, order_ids
 
@@ -81,6 +81,12 @@ class OrdersModel(RuleBasedStateMachine):
     def page_after(self, limit: int, after: OrderId) -> None:
         greater = [order for order in self._sorted() if order.id.value > after.value]
         assert list(self._store.page(limit, after=after)) == greater[:limit]
+
+    @rule(limit=st.integers(1, 30), after=st.none() | IDS)
+    def page_json(self, limit: int, after: OrderId | None) -> None:
+        orders = self._store.page(limit, after=after)
+        expected = b"".join(order_to_json(order) + b"\n" for order in orders)
+        assert self._store.page_json(limit, after=after) == expected
 
     @rule(limit=st.integers(1, 30), before=IDS)
     def page_before(self, limit: int, before: OrderId) -> None:

@@ -68,6 +68,7 @@ def test_it_answers_as_the_store_does(placed: list[Order], atomic: bool) -> None
     assert store.get(ids) == plain.get(ids)
     assert store.page(2) == plain.page(2)
     assert store.page(2, after=ids[0]) == plain.page(2, after=ids[0])
+    assert store.page_json(2, after=ids[0]) == plain.page_json(2, after=ids[0])
     assert store.page(2, before=ids[2]) == plain.page(2, before=ids[2])
     assert store.totals() == plain.totals()
 
@@ -110,14 +111,15 @@ def test_a_store_that_is_away_is_counted_by_its_reason(reason: Reason) -> None:
         lambda: store.add([Order("A", 1)]),
         lambda: store.get([OrderId("A")]),
         lambda: store.page(1),
+        lambda: store.page_json(1),
         store.totals,
         store.check,
     )
     for call in calls:
         with pytest.raises(StoreUnavailable):
             call()
-    assert counted(store, "orders_store_unavailable_total") == {reason.value: 5}
-    assert operations(store) == {"add": 1, "get": 1, "page": 1, "totals": 1, "check": 1}
+    assert counted(store, "orders_store_unavailable_total") == {reason.value: 6}
+    assert operations(store) == {"add": 1, "get": 1, "page": 2, "totals": 1, "check": 1}
     assert outcomes(store) == {}
 
 
