@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from itertools import islice
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from attrs import frozen
 
@@ -178,8 +178,8 @@ class OrdersResource:
             body = written.array if media_type is MediaType.JSON else written.lines
         headers = [_REVALIDATE, ("Vary", "Accept")]
         if last is not None:
-            following = {"after": cursor_of_id(last), "limit": limit}
-            headers.append(("Link", f'<{root}/orders?{urlencode(following)}>; rel="next"'))
+            following = f"{root}/orders?after={cursor_of_id(last)}&limit={limit}"
+            headers.append(("Link", f'<{following}>; rel="next"'))
         return Reply(HTTPStatus.OK, body, content_type, tuple(headers))
 
     def _found(self, request: Request, text: str) -> Steps:
