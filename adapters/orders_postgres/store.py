@@ -42,7 +42,8 @@ SELECT string_agg(concat('{"id":', to_json(id), ',"amount":', amount, E'}\\n'), 
 _PAGE_JSON: Final = f"{_LINES} FROM ({_PAGE}) AS page"
 _PAGE_JSON_AFTER: Final = f"{_LINES} FROM ({_PAGE_AFTER}) AS page"
 _PAGE_BEFORE: Final = "SELECT id, amount FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2"
-_TOTALS: Final = "SELECT count(*), coalesce(sum(amount), 0.00) FROM orders"
+# Kept by triggers; see migrations/0002_totals.sql.
+_TOTALS: Final = "SELECT sum(count)::bigint, sum(amount) FROM orders_totals"
 _FLUSHES: Final = "SELECT current_setting('synchronous_commit') <> 'off'"
 # Every statement is one that goes by the index, so that a plan is right for any values and for a
 # table of any size. PostgreSQL would plan a page anew each time, or may keep to a plan that it
