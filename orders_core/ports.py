@@ -49,6 +49,23 @@ class OrderStore(Protocol):
             StoreUnavailable: It is unknown which orders are stored; adding them again is safe.
         """
 
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+        """Store orders that are all new, as fast as the store can, or store nothing.
+
+        For many orders that were checked already: the store does not do it once more.
+
+        Args:
+            rows: The id and the amount of each order, as `Order` accepts them; the amount in
+                plain digits with at most two decimals, like `12.3`.
+
+        Returns:
+            Whether they are stored now, with one commit. If not, an id among them is stored
+            already or there twice, and nothing was changed: `add` tells of each what it is.
+
+        Raises:
+            StoreUnavailable: It is unknown whether they are stored; adding them is safe.
+        """
+
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
         """Look up orders.
 

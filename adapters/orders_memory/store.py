@@ -27,10 +27,19 @@ class MemoryStore:
             if not (atomic and Outcome.CONFLICT in outcomes):
                 for order, outcome in zip(orders, outcomes, strict=True):
                     if outcome is Outcome.CREATED:
-                        self._amounts[order.id] = order.amount
-                        self._cents += order.amount.cents
-                        insort(self._ids, order.id)
+                        self._keep(order)
             return outcomes
+
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+        """Store orders that are all new; see `OrderStore.load`."""
+        orders = {order_id: Order(order_id, amount) for order_id, amount in rows}
+        with self._lock:
+            known = any(order.id in self._amounts for order in orders.values())
+            if known or len(orders) < len(rows):
+                return False
+            for order in orders.values():
+                self._keep(order)
+            return True
 
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
         """Look up orders; see `OrderStore.get`."""
@@ -64,6 +73,11 @@ class MemoryStore:
         """Count and sum; see `OrderStore.totals`."""
         with self._lock:
             return Totals(len(self._ids), decimal_of_cents(self._cents))
+
+    def _keep(self, order: Order) -> None:
+        self._amounts[order.id] = order.amount
+        self._cents += order.amount.cents
+        insort(self._ids, order.id)
 
     def check(self) -> None:
         """Do nothing: memory is always there."""

@@ -104,6 +104,14 @@ class MeasuredStore:
             self.metrics.outcomes.labels(outcome.value).inc(outcomes.count(outcome))
         return outcomes
 
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+        """Load through the store, and count what was created."""
+        with self._measured("load"):
+            loaded = self.store.load(rows)
+        if loaded:
+            self.metrics.outcomes.labels(Outcome.CREATED.value).inc(len(rows))
+        return loaded
+
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
         """Look up through the store."""
         with self._measured("get"):

@@ -156,6 +156,24 @@ class SqliteStore:
             self._require_same_file()
             return outcomes
 
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+        """Store orders that are all new; see `OrderStore.load`."""
+        if not rows:
+            return True
+        in_cents = json.dumps([(order_id, _cents(amount)) for order_id, amount in rows])
+        with self._connection(self._writer) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.execute(_INSERT, (in_cents,))
+            except sqlite3.IntegrityError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+                    raise
+                connection.execute("ROLLBACK")
+                return False
+            connection.execute("COMMIT")
+            self._require_same_file()
+            return True
+
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
         """Look up orders; see `OrderStore.get`."""
         with self._connection(self._reader) as connection:
@@ -345,6 +363,12 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 def _amounts(connection: sqlite3.Connection, ids: Sequence[OrderId]) -> dict[OrderId, Amount]:
     rows = connection.execute(_GET, (json.dumps([order_id.value for order_id in ids]),))
     return {OrderId(order_id): Amount.from_cents(cents) for order_id, cents in rows}
+
+
+def _cents(amount: str) -> int:
+    """Read an amount of plain digits and at most two decimals in hundredths."""
+    whole, _, fraction = amount.partition(".")
+    return int(whole + fraction.ljust(2, "0"))
 
 
 def _page(

@@ -23,7 +23,6 @@ from orders_core import (
     OrderStore,
     Outcome,
     order_to_json,
-    page,
     page_json,
     place_all,
 )
@@ -36,9 +35,9 @@ from orders_http.records import (
     Line,
     MalformedRecord,
     MediaType,
+    csv_of_json_lines,
     order_from_json,
     read_lines,
-    write_csv,
 )
 
 MAX_JSON_BYTES: Final = 64 * KIB
@@ -152,10 +151,9 @@ class OrdersResource:
         after: OrderId | None,
         media_type: MediaType,
     ) -> Steps:
-        brief = limit <= BRIEF_LIST and media_type is not MediaType.CSV
         reply: Reply = yield Work(
             lambda: self._listed(request.root, limit, after, media_type),
-            brief=brief,
+            brief=limit <= BRIEF_LIST,
         )
         return request.answered_conditionally(reply)
 
@@ -166,19 +164,18 @@ class OrdersResource:
         after: OrderId | None,
         media_type: MediaType,
     ) -> Reply:
+        found = page_json(self.store, limit, after=after)
         content_type = media_type.value
-        if media_type is MediaType.CSV:
-            found = page(self.store, limit, after=after)
-            last = found.orders[-1].id if found.has_next else None
-            body = f"{CSV_HEADER}\r\n".encode() + write_csv(found.orders)
-            content_type += "; charset=utf-8; header=present"
+        if media_type is MediaType.JSON:
+            body = found.array
+        elif media_type is MediaType.NDJSON:
+            body = found.lines
         else:
-            written = page_json(self.store, limit, after=after)
-            last = written.last if written.has_next else None
-            body = written.array if media_type is MediaType.JSON else written.lines
+            body = f"{CSV_HEADER}\r\n".encode() + csv_of_json_lines(found.lines)
+            content_type += "; charset=utf-8; header=present"
         headers = [_REVALIDATE, ("Vary", "Accept")]
-        if last is not None:
-            following = f"{root}/orders?after={cursor_of_id(last)}&limit={limit}"
+        if found.has_next:
+            following = f"{root}/orders?after={cursor_of_id(found.last)}&limit={limit}"
             headers.append(("Link", f'<{following}>; rel="next"'))
         return Reply(HTTPStatus.OK, body, content_type, tuple(headers))
 

@@ -62,6 +62,15 @@ class OrdersModel(RuleBasedStateMachine):
         if not (atomic and Outcome.CONFLICT in expected):
             self._cents = after
 
+    @rule(orders=st.lists(ORDERS, max_size=10))
+    def load(self, orders: list[Order]) -> None:
+        new = {order.id.value: order.amount.cents for order in orders}
+        all_new = len(new) == len(orders) and new.keys().isdisjoint(self._cents)
+        rows = [(order.id.value, str(order.amount)) for order in orders]
+        assert self._store.load(rows) == all_new
+        if all_new:
+            self._cents |= new
+
     @precondition(lambda self: self._cents)
     @rule(data=st.data(), atomic=st.booleans())
     def add_again(self, data: st.DataObject, *, atomic: bool) -> None:

@@ -93,6 +93,14 @@ def test_an_atomic_batch_without_a_conflict_is_counted_whole() -> None:
     assert outcomes(store) == {"created": 2, "replayed": 1}
 
 
+def test_loaded_orders_are_created_unless_they_were_refused() -> None:
+    store = measured()
+    assert store.load([("A", "1"), ("B", "1")])
+    assert not store.load([("C", "1"), ("B", "1")])
+    assert outcomes(store) == {"created": 2}
+    assert operations(store) == {"load": 2}
+
+
 def test_it_counts_each_operation() -> None:
     store = measured()
     store.add([Order("A", 1)])
