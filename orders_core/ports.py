@@ -113,5 +113,11 @@ class OrderStore(Protocol):
             StoreUnavailable: With the reason.
         """
 
+    def renew(self) -> None:
+        """Take passwords, certificates and the like anew, as soon as the work in hand is done.
+
+        It waits for nothing and fails never; calls that are under way end as they would.
+        """
+
     def close(self) -> None:
         """Give back every connection and file. A closed store is not used again."""

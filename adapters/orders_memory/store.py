@@ -82,5 +82,8 @@ class MemoryStore:
     def check(self) -> None:
         """Do nothing: memory is always there."""
 
+    def renew(self) -> None:
+        """Do nothing: nothing is kept that could be old."""
+
     def close(self) -> None:
         """Do nothing: there is nothing to give back."""

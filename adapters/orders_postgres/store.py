@@ -151,6 +151,15 @@ class PostgresStore:
         """Read from the database and prove its schema new enough; see `OrderStore.check`."""
         self._run(lambda connection: require_schema(connection, self._url.place))
 
+    def renew(self) -> None:
+        """Connect anew from now on, and read the files that this takes; see `OrderStore.renew`."""
+        self._pool.renew()
+
+    @property
+    def breaker_open(self) -> bool:
+        """Whether no connection is tried now, since the last ones failed; see `Breaker`."""
+        return self._pool.breaker_open
+
     def close(self) -> None:
         """Close every connection; see `OrderStore.close`."""
         self._pool.close()

@@ -216,6 +216,9 @@ class SqliteStore:
             self._require_schema(_state(connection))
             connection.execute(_PAGE, (1,)).fetchall()
 
+    def renew(self) -> None:
+        """Do nothing: a file has no password and no certificate."""
+
     def close(self) -> None:
         """Close the file; see `OrderStore.close`."""
         for lane in (self._counter, self._reader, self._writer):
