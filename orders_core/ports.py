@@ -92,6 +92,23 @@ class OrderStore(Protocol):
             StoreUnavailable: It is unknown which orders are stored; adding them again is safe.
         """
 
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+        """Store orders that are all new, as fast as the store can, or store nothing.
+
+        For many orders that were checked already: the store does not do it once more.
+
+        Args:
+            rows: The id and the amount of each order, as `Order` accepts them; the amount in
+                plain digits with at most two decimals, like `12.3`.
+
+        Returns:
+            Whether they are stored now, with one commit. If not, an id among them is stored
+            already or there twice, and nothing was changed: `add` tells of each what it is.
+
+        Raises:
+            StoreUnavailable: It is unknown whether they are stored; adding them is safe.
+        """
+
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
         """Look up orders.
 
@@ -118,6 +135,17 @@ class OrderStore(Protocol):
                 them in ascending order all the same. Not together with `after`.
         """
 
+    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
+        """Read what `page` reads upwards, written as JSON: see `orders_core.json_lines`.
+
+        A store that can write JSON by itself spares the making of an object for each order. It
+        writes the very bytes that `json_lines` writes.
+
+        Args:
+            limit: As for `page`.
+            after: As for `page`.
+        """
+
     def totals(self) -> Totals:
         """Count the orders and sum their amounts, exactly and at one moment."""
 
@@ -126,6 +154,12 @@ class OrderStore(Protocol):
 
         Raises:
             StoreUnavailable: With the reason.
+        """
+
+    def renew(self) -> None:
+        """Take passwords, certificates and the like anew, as soon as the work in hand is done.
+
+        It waits for nothing and fails never; calls that are under way end as they would.
         """
 
     def close(self) -> None:

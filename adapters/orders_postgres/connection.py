@@ -51,9 +51,10 @@ _REASONS_BY_CLASS: Final = {
 }
 # serialization_failure and deadlock_detected: the same work may succeed at once.
 _TRANSIENT: Final = {"40001", "40P01"}
+_UNIQUE_VIOLATION: Final = "23505"
 # After these the session is as it was before the statement. After any other the prepared
 # statements may be stale, or the server the wrong one, as after a failover.
-_HARMLESS: Final = {"55P03", "57014"} | _TRANSIENT
+_HARMLESS: Final = {"55P03", "57014", _UNIQUE_VIOLATION} | _TRANSIENT
 
 
 # Of several hosts that cannot be had, one that gave an answer tells more.
@@ -62,6 +63,10 @@ _NO_ANSWER: Final = {Reason.UNREACHABLE, Reason.TIMEOUT}
 
 class Interrupted(StoreUnavailable):
     """Work was cut short, and the same work on another connection may well succeed at once."""
+
+
+class Duplicate(StoreUnavailable):
+    """A row with the same key is there already; the statement changed nothing."""
 
 
 class _NotWritable(Exception):
@@ -259,6 +264,16 @@ class Connection:
             self._message = end
         return False
 
+    def copy(self, statement: str, content: bytes) -> None:
+        """Run `COPY ... FROM STDIN` with its whole content.
+
+        Raises:
+            Duplicate: A row is there already, or twice in the content.
+            StoreUnavailable: As `run` does.
+        """
+        with self._exchange():
+            self._session.run(statement, stream=(content,))
+
     def script(self, sql: str) -> None:
         """Run statements that take no values and give no rows, separated by `;`.
 
@@ -321,6 +336,8 @@ class Connection:
             self._in_step = in_step and code in _HARMLESS
             interrupted = reason is Reason.UNREACHABLE or code in _TRANSIENT
             kind = Interrupted if interrupted else StoreUnavailable
+            if code == _UNIQUE_VIOLATION:
+                kind = Duplicate
             raise kind(reason, f"{self._place}: {message}") from error
         self._in_step = in_step
 

@@ -23,10 +23,17 @@ _AGE_JITTER: Final = 0.2
 
 @frozen
 class Lent:
-    """A connection and the moment, by the monotonic clock, from which it is too old."""
+    """A connection that is or was lent.
+
+    Attributes:
+        connection: The connection.
+        expires: The moment, by the monotonic clock, from which it is too old.
+        renewals: How often the pool had been renewed when the connection was begun.
+    """
 
     connection: Connection
     expires: float
+    renewals: int
 
 
 class Pool:
@@ -63,6 +70,12 @@ class Pool:
         self._lock = Lock()
         self._idle: list[Lent] = []
         self._closed = False
+        self._renewals = 0
+
+    @property
+    def breaker_open(self) -> bool:
+        """Whether no connection is opened now, since the last ones failed."""
+        return self._breaker.is_open
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -107,6 +120,15 @@ class Pool:
         finally:
             self._permits.release()
 
+    def renew(self) -> None:
+        """Use no connection again that was begun before: close an idle one now, a lent one later.
+
+        Passwords and certificates are read when a connection is begun.
+        """
+        with self._lock:
+            self._renewals += 1
+        self._close_idle()
+
     def close(self) -> None:
         """Close every connection: an idle one now, a lent one when it comes back."""
         with self._lock:
@@ -128,9 +150,11 @@ class Pool:
 
     def _open(self) -> Lent:
         age = self._max_age_seconds * (1 - _AGE_JITTER * self._random.random())
+        # Noted first: what is renewed while it is opened may have read the old files.
+        renewals = self._renewals
         with self._breaker.attempt():
             connection = self._connect()
-        return Lent(connection, monotonic() + age)
+        return Lent(connection, monotonic() + age, renewals)
 
     def _give_back(self, lent: Lent) -> None:
         if not lent.connection.reusable:
@@ -139,7 +163,7 @@ class Pool:
             self._close_idle()
             return
         with self._lock:
-            keep = not self._closed
+            keep = not self._closed and lent.renewals == self._renewals
             if keep:
                 self._idle.append(lent)
         if not keep:

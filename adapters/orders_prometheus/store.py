@@ -72,6 +72,13 @@ class MeasuredStore:
         )
         return outcomes
 
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+        """Load through the store, and count what was created."""
+        loaded = self._measured("add", self.store.load, rows)
+        if loaded:
+            self.metrics.orders_added([Outcome.CREATED] * len(rows))
+        return loaded
+
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
         """Look up through the store."""
         return self._measured("get", self.store.get, ids)
@@ -86,6 +93,10 @@ class MeasuredStore:
         """Read a page through the store."""
         return self._measured("page", self.store.page, limit, after=after, before=before)
 
+    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
+        """Read a page as JSON through the store."""
+        return self._measured("page", self.store.page_json, limit, after=after)
+
     def totals(self) -> Totals:
         """Count and sum through the store."""
         return self._measured("totals", self.store.totals)
@@ -93,6 +104,10 @@ class MeasuredStore:
     def check(self) -> None:
         """Check the store."""
         self._measured("check", self.store.check)
+
+    def renew(self) -> None:
+        """Renew the store."""
+        self.store.renew()
 
     def close(self) -> None:
         """Close the store."""
