@@ -20,6 +20,7 @@ from orders_http.server import Server, ThreadedServer
 from orders_service.composition import build_service
 from orders_service.config import Address, Config
 from orders_service.logs import configure_logs
+from orders_service.tokens import TokenFile
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -34,8 +35,10 @@ def serve(config: Config) -> int:
         StoreUnavailable: The database has not the schema that this release needs. One that
             cannot be reached is no reason to stop: the service answers 503 until it can.
         OSError: An address cannot be listened on.
+        InvalidTokens: The token file cannot be used.
     """
     configure_logs()
+    tokens = None if config.tokens_file is None else TokenFile(config.tokens_file)
     service = build_service(config)
     try:
         service.probe.check()
@@ -45,7 +48,7 @@ def serve(config: Config) -> int:
         _LOG.warning(
             "store unavailable at start", extra={"reason": error.reason.value}, exc_info=error
         )
-    settings = HttpSettings(config.currency, HostRule(config.allowed_hosts))
+    settings = HttpSettings(config.currency, HostRule(config.allowed_hosts), tokens)
     app = create_app(service.store, settings, service.metrics.observe_request)
     server = _listening(partial(GatheringServer, app, service.store), config.listen, "--listen")
     operations_app = create_operations_app(

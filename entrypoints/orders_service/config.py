@@ -8,6 +8,8 @@ environment, `name_file` in TOML.
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -69,6 +71,18 @@ SETTINGS: Final = (
         "",
         "host names to answer for, by commas, besides localhost and addresses; * is every name",
     ),
+    Setting(
+        "tokens_file",
+        "ORDERS_TOKENS_FILE",
+        "",
+        "the file of the tokens that clients must have; orders token makes them",
+    ),
+    Setting(
+        "auth",
+        "ORDERS_AUTH",
+        "",
+        "tokens, or trusted-network: whoever reaches the service may use it",
+    ),
 )
 
 _LISTS: Final = {"allowed_hosts"}
@@ -115,10 +129,32 @@ class Address:
     host: str
     port: int
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it, by its own words: names are not looked up."""
+        try:
+            address = ip_address(self.host)
+        except ValueError:
+            return self.host.lower() == "localhost"
+        return address == IPv6Address(1) or (
+            isinstance(address, IPv4Address) and address.is_loopback
+        )
+
     def __str__(self) -> str:
         """Write as in a URL: `127.0.0.1:8000`, `[::1]:8000`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+class Auth(Enum):
+    """What lets a client in."""
+
+    TOKENS = "tokens"
+    """A token."""
+    TRUSTED_NETWORK = "trusted-network"
+    """That the network lets it through; someone has said that this suffices."""
+    LOOPBACK = ""
+    """That it is on this machine, which alone reaches the service."""
 
 
 @frozen
@@ -131,6 +167,8 @@ class Config:
         ops_listen: Where probes and metrics are served.
         currency: The ISO 4217 code of the amounts.
         allowed_hosts: The host names to answer for, in small letters; `*` is every name.
+        tokens_file: The file of the tokens; there is one exactly when `auth` is tokens.
+        auth: What lets a client in.
         sources: For each setting's name, where its value came from.
     """
 
@@ -139,6 +177,8 @@ class Config:
     ops_listen: Address
     currency: str
     allowed_hosts: frozenset[str]
+    tokens_file: Path | None
+    auth: Auth
     sources: Mapping[str, str] = field(repr=False)
 
     def described(self) -> Iterable[tuple[Setting, str, str]]:
@@ -149,6 +189,8 @@ class Config:
             "ops_listen": str(self.ops_listen),
             "currency": self.currency,
             "allowed_hosts": ",".join(sorted(self.allowed_hosts)),
+            "tokens_file": str(self.tokens_file or ""),
+            "auth": self.auth.value,
         }
         for setting in SETTINGS:
             source = self.sources[setting.name]
@@ -194,12 +236,22 @@ def load(
         )
         for setting in SETTINGS
     }
+    listen = _checked(given, "listen", _address, problems)
+    tokens_file = _checked(given, "tokens_file", _path, problems)
     config = Config(
         database=_database(given["database_url"], given["database_password"], problems),
-        listen=_checked(given, "listen", _address, problems),
+        listen=listen,
         ops_listen=_checked(given, "ops_listen", _address, problems),
         currency=_checked(given, "currency", _currency, problems),
         allowed_hosts=_checked(given, "allowed_hosts", _host_names, problems),
+        tokens_file=tokens_file,
+        auth=_auth(
+            _checked(given, "auth", _auth_named, problems),
+            given["auth"],
+            listen,
+            tokens_file,
+            problems,
+        ),
         sources={name: each.source for name, each in given.items()},
     )
     if config.listen == config.ops_listen and config.listen.port != 0:
@@ -313,6 +365,50 @@ def _host_names(text: str) -> frozenset[str]:
             message = f"{name!r} is no host name such as orders.example.org (without a port)"
             raise ValueError(message)
     return frozenset(names)
+
+
+def _path(text: str) -> Path | None:
+    if "\0" in text:
+        raise ValueError("the path holds a NUL character; no path can")
+    return Path(text) if text else None
+
+
+def _auth_named(text: str) -> Auth:
+    try:
+        return Auth(text)
+    except ValueError:
+        message = f"{text!r} is neither tokens nor trusted-network"
+        raise ValueError(message) from None
+
+
+def _auth(
+    auth: Auth,
+    given: _Given,
+    listen: Address,
+    tokens_file: Path | None,
+    problems: list[str],
+) -> Auth:
+    """Decide what lets a client in, and note it when nothing would keep anybody out."""
+    if auth is Auth.TRUSTED_NETWORK and tokens_file is not None:
+        problems.append(
+            f"auth ({given.source}) is trusted-network, which asks for no token, and there is a "
+            "tokens_file; one must go",
+        )
+    elif auth is Auth.TOKENS and tokens_file is None:
+        problems.append(
+            f"auth ({given.source}) is tokens, and there is no tokens_file; name it with "
+            "ORDERS_TOKENS_FILE; orders token makes tokens",
+        )
+    elif tokens_file is not None:
+        return Auth.TOKENS
+    elif auth is Auth.LOOPBACK and not listen.is_loopback:
+        problems.append(
+            f"listen is {listen}, which other machines can reach, and clients need no token; name "
+            "a file of tokens with ORDERS_TOKENS_FILE (orders token makes them), or say "
+            "ORDERS_AUTH=trusted-network when everyone who can reach it may use it, or listen to "
+            "127.0.0.1",
+        )
+    return auth
 
 
 def _database(url: _Given, password: _Given, problems: list[str]) -> Database:

@@ -18,6 +18,9 @@ listen = "127.0.0.1:8000"  # default
 ops_listen = "127.0.0.1:9000"  # default
 currency = "USD"  # default
 allowed_hosts = ""  # default
+tokens_file = ""  # default
+auth = ""  # default
+# clients need no token: only this machine reaches 127.0.0.1:8000
 # sqlite:///orders.db does not exist yet; the first start makes it
 """
 
@@ -28,6 +31,9 @@ listen = "[::1]:80"  # flag --listen
 ops_listen = "localhost:0"  # orders.toml
 currency = "EUR"  # environment ORDERS_CURRENCY
 allowed_hosts = "a.example,b.example"  # orders.toml
+tokens_file = ""  # default
+auth = ""  # default
+# clients need no token: only this machine reaches [::1]:80
 # the database answers and has the schema that this release needs
 """
 
@@ -89,7 +95,7 @@ def test_it_tells_all_problems_at_once_and_exits_with_78(orders: Orders) -> None
 def test_a_database_that_does_not_answer_is_told_behind_the_configuration(orders: Orders) -> None:
     ended = orders("check", "--database-url", "sqlite:///missing/orders.db")
     assert ended.status == Exit.UNAVAILABLE
-    assert ended.out.count("\n") == 6
+    assert ended.out.count("\n") == 9
     assert ended.err.startswith("orders: missing/orders.db: ")
     assert ended.err.count("\n") == 1
 
