@@ -3,33 +3,43 @@
 from attrs import frozen
 
 from orders_core import OrderStore
-from orders_prometheus import MeasuredStore, Metrics
+from orders_prometheus import MeasuredStore, Metrics, SharedMetrics
 from orders_service.config import Config
+from orders_service.tokens import TokenFile
+
+__all__ = ["Service", "SharedMetrics", "build_service"]
 
 
 @frozen
 class Service:
-    """The parts of a running service.
+    """The parts of one process of a running service.
 
     Attributes:
         store: Where the orders are kept, measured.
-        probe: The same orders through connections of their own, for readiness.
-        metrics: What is measured.
+        metrics: What this process measures.
+        tokens: The tokens that clients must have; None when they need none.
     """
 
     store: OrderStore
-    probe: OrderStore
     metrics: Metrics
+    tokens: TokenFile | None = None
+
+    def renew(self) -> None:
+        """Read files anew that may have changed: certificates, passwords, tokens."""
+        if self.tokens is not None:
+            self.tokens.reload()
 
     def close(self) -> None:
         """Give back every connection and file."""
         self.store.close()
-        self.probe.close()
 
 
-def build_service(config: Config) -> Service:
-    """Build the service's parts; nothing is opened or connected yet."""
-    metrics = Metrics()
-    store = MeasuredStore(config.database.open(), metrics)
-    probe = MeasuredStore(config.database.open(), metrics)
-    return Service(store, probe, metrics)
+def build_service(config: Config, metrics: Metrics, tokens: TokenFile | None = None) -> Service:
+    """Build the service's parts for one process; nothing is opened or connected yet.
+
+    Args:
+        config: The checked configuration.
+        metrics: What the process writes, from `SharedMetrics.of`.
+        tokens: The tokens that clients must have, when they need any.
+    """
+    return Service(MeasuredStore(config.database.open(), metrics), metrics, tokens)

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from attrs import field, frozen
 
+from orders_service.cores import usable_cores
 from orders_service.databases import Database, InvalidDatabase, SqliteFile, parse_database
 
 
@@ -64,6 +65,12 @@ SETTINGS: Final = (
         "127.0.0.1:9000",
         "HOST:PORT of /livez, /readyz and /metrics",
     ),
+    Setting(
+        "workers",
+        "ORDERS_WORKERS",
+        "auto",
+        "processes that answer; auto is one for each core it may use, and one in all on SQLite",
+    ),
     Setting("currency", "ORDERS_CURRENCY", "USD", "the ISO 4217 code of the amounts"),
     Setting(
         "allowed_hosts",
@@ -86,6 +93,7 @@ SETTINGS: Final = (
 )
 
 _LISTS: Final = {"allowed_hosts"}
+_NUMBERS: Final = {"workers"}
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 # ISO 4217's codes whose minor unit is not a hundredth.
 _OTHER_MINOR_UNITS: Final = frozenset(
@@ -101,6 +109,8 @@ _ADDRESS: Final = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]+)):(?P<port>[0-9]{1,5})"
 )
 _MAX_PORT: Final = 65_535
+_WORKERS: Final = re.compile(r"[0-9]{1,3}")
+_MAX_WORKERS: Final = 256
 _T = TypeVar("_T")
 
 
@@ -165,6 +175,7 @@ class Config:
         database: Where the orders are.
         listen: Where the orders and the page are served.
         ops_listen: Where probes and metrics are served.
+        workers: How many processes answer; None is as many as are of use.
         currency: The ISO 4217 code of the amounts.
         allowed_hosts: The host names to answer for, in small letters; `*` is every name.
         tokens_file: The file of the tokens; there is one exactly when `auth` is tokens.
@@ -175,11 +186,17 @@ class Config:
     database: Database
     listen: Address
     ops_listen: Address
+    workers: int | None
     currency: str
     allowed_hosts: frozenset[str]
     tokens_file: Path | None
     auth: Auth
     sources: Mapping[str, str] = field(repr=False)
+
+    @property
+    def worker_count(self) -> int:
+        """How many processes answer for the orders and the page."""
+        return self.workers or self.database.useful_workers(usable_cores())
 
     def described(self) -> Iterable[tuple[Setting, str, str]]:
         """Give each setting, its value without secrets, and where it came from."""
@@ -187,6 +204,7 @@ class Config:
             "database_url": str(self.database),
             "listen": str(self.listen),
             "ops_listen": str(self.ops_listen),
+            "workers": "auto" if self.workers is None else str(self.workers),
             "currency": self.currency,
             "allowed_hosts": ",".join(sorted(self.allowed_hosts)),
             "tokens_file": str(self.tokens_file or ""),
@@ -196,6 +214,16 @@ class Config:
             source = self.sources[setting.name]
             hidden = "" if source == "default" else "***"
             yield setting, values.get(setting.name, hidden), source
+
+
+def unprotected(listen: Address) -> str:
+    """Say what is wrong with a listener that others reach while nothing keeps them out."""
+    return (
+        f"listen is {listen}, which other machines can reach, and clients need no token; name a "
+        "file of tokens with ORDERS_TOKENS_FILE (orders token makes them), or say "
+        "ORDERS_AUTH=trusted-network when everyone who can reach it may use it, or listen to "
+        "127.0.0.1"
+    )
 
 
 @frozen
@@ -242,6 +270,7 @@ def load(
         database=_database(given["database_url"], given["database_password"], problems),
         listen=listen,
         ops_listen=_checked(given, "ops_listen", _address, problems),
+        workers=_checked(given, "workers", _workers, problems),
         currency=_checked(given, "currency", _currency, problems),
         allowed_hosts=_checked(given, "allowed_hosts", _host_names, problems),
         tokens_file=tokens_file,
@@ -311,9 +340,12 @@ def _settings_of(
             problems.append(f"{file}: {plain} and {name} are both set; one must go")
         elif name in _LISTS and isinstance(value, list) and all(map(_is_text, value)):
             given[name] = _Given(f"{file}", ",".join(value))
+        elif name in _NUMBERS and type(value) is int:
+            given[name] = _Given(f"{file}", str(value))
         elif not _is_text(value):
-            kind = "a string or a list of strings" if name in _LISTS else "a string"
-            problems.append(f"{file}: {name} must be {kind}")
+            other = " or a list of strings" if name in _LISTS else ""
+            other = " or a whole number" if name in _NUMBERS else other
+            problems.append(f"{file}: {name} must be a string{other}")
         elif from_file:
             given[plain] = _Given(f"{file} ({name})", path=Path(value))
         else:
@@ -346,6 +378,16 @@ def _address(text: str) -> Address:
         message = f"{text!r} is not HOST:PORT such as 127.0.0.1:8000 or [::1]:8000"
         raise ValueError(message)
     return Address(parsed["v6"] or parsed["host"], int(parsed["port"]))
+
+
+def _workers(text: str) -> int | None:
+    """Read how many workers there shall be; None for as many as are of use."""
+    if text == "auto":
+        return None
+    if not _WORKERS.fullmatch(text) or not 1 <= int(text) <= _MAX_WORKERS:
+        message = f"{text!r} is neither auto nor a number from 1 to {_MAX_WORKERS}"
+        raise ValueError(message)
+    return int(text)
 
 
 def _currency(text: str) -> str:
@@ -402,12 +444,7 @@ def _auth(
     elif tokens_file is not None:
         return Auth.TOKENS
     elif auth is Auth.LOOPBACK and not listen.is_loopback:
-        problems.append(
-            f"listen is {listen}, which other machines can reach, and clients need no token; name "
-            "a file of tokens with ORDERS_TOKENS_FILE (orders token makes them), or say "
-            "ORDERS_AUTH=trusted-network when everyone who can reach it may use it, or listen to "
-            "127.0.0.1",
-        )
+        problems.append(unprotected(listen))
     return auth
 
 

@@ -192,6 +192,10 @@ class TokenFile:
         """Give the token with this name; None when there is none."""
         return next((token for token in self._current() if token.name == name), None)
 
+    def refresh(self) -> None:
+        """Look at the file, as a use would."""
+        self._current()
+
     def reload(self) -> None:
         """Let the next use read the file, changed or not. Callable from signal handlers."""
         self._version = _UNSEEN

@@ -2,8 +2,11 @@
 
 import json
 import logging
+import os
+import signal
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -12,19 +15,22 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orders_cli.exits import Exit
 from orders_http.app import HttpSettings, create_app
 from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
+from orders_http.listening import listen
 from orders_http.sessions import COOKIE
 from orders_memory import MemoryStore
-from orders_service.tokens import TokenFile, new_secret
+from orders_service.tokens import Scope, Token, TokenFile, new_secret
 from tests.http.response import Response
 from tests.http.wire import connected, connected_to
 from tests.http.wsgi_client import WsgiClient
 from tests.postgres_server import wait_until
 from tests.service_process import RunningService, running_service, served
-from tests.token_files import put, watched, write_tokens
+from tests.token_files import overwrite_unseen, put, watched, write_tokens
 
+SECRET = f"orders_{'5eed' * 16}"
 ORDER = b'{"id":"A-1","amount":1}'
 JSON = {"Content-Type": "application/json"}
 
@@ -306,13 +312,55 @@ def test_a_token_is_never_told_wherever_it_was_sent(guarded: Guarded) -> None:
         operations.request("GET", path)
         told.append(operations.getresponse().read())
     operations.close()
-    process = Path("/proc") / str(guarded.service.pid)
-    told.extend((process / name).read_bytes() for name in ("cmdline", "environ"))
+    for pid in (guarded.service.pid, *guarded.service.children.values()):
+        process = Path("/proc") / str(pid)
+        told.extend((process / name).read_bytes() for name in ("cmdline", "environ"))
     told.append(guarded.service.errors().encode())
     assert all(len(each) > 0 for each in told)
     everything = b"\n".join(told).decode()
     for secret in (guarded.shop, wrong):
         assert secret.removeprefix("orders_")[:16] not in everything
+
+
+def test_sighup_reads_a_file_whose_change_cannot_be_seen(guarded: Guarded) -> None:
+    changed = Token.of_secret("shop", Scope, SECRET)
+    overwrite_unseen(guarded.file, f"{changed.line()}\n".encode())
+    with closing(guarded.service.connect()) as connection:
+        assert guarded.status(SECRET, connection) == 401
+        guarded.service.send_signal(signal.SIGHUP)
+        wait_until(lambda: guarded.status(SECRET, connection) == 200)
+
+
+def test_a_worker_that_is_replaced_does_not_let_a_revoked_token_in_again(guarded: Guarded) -> None:
+    old = guarded.file.read_text()
+    kept = write_tokens(guarded.file, kept="read")["kept"]
+    with closing(guarded.service.connect()) as connection:
+        wait_until(lambda: guarded.status(kept, connection) == 200)
+        assert guarded.status(guarded.shop, connection) == 401
+    # The parent has seen the change by now, too.
+    wait_until(lambda: guarded.service.errors().count('"tokens read"') == 2)
+    put(guarded.file, f"{old}broken\n")
+    wait_until(lambda: "cannot be used" in guarded.service.errors())
+    before = guarded.service.children["worker-0"]
+    os.kill(before, signal.SIGKILL)
+
+    def is_replaced() -> bool:
+        return guarded.service.children.get("worker-0", before) != before
+
+    wait_until(is_replaced)
+    with closing(guarded.service.connect()) as connection:
+        assert guarded.status(kept, connection) == 200
+        assert guarded.status(guarded.shop, connection) == 401
+
+
+def test_a_socket_that_others_reach_is_refused_whoever_opened_it(tmp_path: Path) -> None:
+    (listener,) = listen("0.0.0.0", 0)  # noqa: S104 - what must not be served
+    with listener:
+        service = RunningService(f"sqlite:///{tmp_path}/orders.db", listener=listener)
+        with pytest.raises(AssertionError, match=r"listen is 0\.0\.0\.0:[0-9]+, which other"):
+            service.start()
+        assert service.wait() == Exit.CONFIGURATION
+        service.close()
 
 
 def test_a_defect_is_logged_without_the_token(
@@ -331,7 +379,7 @@ def test_a_defect_is_logged_without_the_token(
     application = create_app(store, HttpSettings("USD", HostRule(), TokenFile(file)))
     with (
         caplog.at_level(logging.DEBUG),
-        served(GatheringServer(application, store, "127.0.0.1", 0)) as port,
+        served(GatheringServer(application, store, listen("127.0.0.1", 0))) as port,
         connected_to("127.0.0.1", port) as wire,
     ):
         wire.send(raw("GET", "/orders/A-1", f"Authorization: Bearer {secret}"))
