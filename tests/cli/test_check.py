@@ -16,6 +16,7 @@ DEFAULTS = """\
 # database_password = ""  # default
 listen = "127.0.0.1:8000"  # default
 ops_listen = "127.0.0.1:9000"  # default
+workers = "auto"  # default
 currency = "USD"  # default
 allowed_hosts = ""  # default
 tokens_file = ""  # default
@@ -29,6 +30,7 @@ GIVEN = """\
 # database_password = ""  # default
 listen = "[::1]:80"  # flag --listen
 ops_listen = "localhost:0"  # orders.toml
+workers = "auto"  # default
 currency = "EUR"  # environment ORDERS_CURRENCY
 allowed_hosts = "a.example,b.example"  # orders.toml
 tokens_file = ""  # default
@@ -95,7 +97,7 @@ def test_it_tells_all_problems_at_once_and_exits_with_78(orders: Orders) -> None
 def test_a_database_that_does_not_answer_is_told_behind_the_configuration(orders: Orders) -> None:
     ended = orders("check", "--database-url", "sqlite:///missing/orders.db")
     assert ended.status == Exit.UNAVAILABLE
-    assert ended.out.count("\n") == 9
+    assert ended.out.count("\n") == 10
     assert ended.err.startswith("orders: missing/orders.db: ")
     assert ended.err.count("\n") == 1
 

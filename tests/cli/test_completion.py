@@ -13,7 +13,7 @@ from tests.cli.command import Orders
 SHELLS = ("bash", "zsh")
 FLAGS = {
     *("--config", "--database-url", "--listen", "--ops-listen", "--currency", "--allowed-hosts"),
-    *("--tokens-file", "--auth"),
+    *("--tokens-file", "--auth", "--workers"),
 }
 
 # What bash does when Tab is pressed behind the last word.
