@@ -7,7 +7,6 @@ Content-Security-Policy allows.
 
 import base64
 import hashlib
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -36,11 +35,9 @@ from orders_core import (
 from orders_http.authentication import CHALLENGE, insufficient
 from orders_http.messages import KIB, Reply, Request, read_form
 from orders_http.orders import cursor_of_id, id_of_cursor
-from orders_http.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
+from orders_http.problems import Problem, ProblemType
 from orders_http.sessions import Sessions
 from orders_service.tokens import Scope, Token, TokenFile
-
-_LOG: Final = logging.getLogger(__name__)
 
 PAGE_SIZE: Final = 50
 """Orders that one page shows."""
@@ -188,8 +185,7 @@ class OrdersPage:
                 view = evolve(view, stored=view.orders[0], sought=None)
             if view.sought is None:
                 view = self._listed(view, after, before)
-        except StoreUnavailable as error:
-            _log(error)
+        except StoreUnavailable:
             return self._away(evolve(begun, away=True))
         missing = view.sought is not None and not view.orders
         return self._reply(HTTPStatus.NOT_FOUND if missing else HTTPStatus.OK, view)
@@ -217,8 +213,7 @@ class OrdersPage:
             errors = {"id": "is taken by an order with another amount; choose another id"}
             conflict = evolve(view, errors=errors, sought=order.id.value)
             return self._not_stored(HTTPStatus.CONFLICT, conflict)
-        except StoreUnavailable as error:
-            _log(error)
+        except StoreUnavailable:
             return self._away(evolve(view, away=True, unsure=True))
         return self._redirected(f"{request.root}/?stored={quote(order.id.value, safe='')}")
 
@@ -302,8 +297,7 @@ class OrdersPage:
         """Count and sum, unless that takes too long: then the list stands without it."""
         try:
             return totals(self.store)
-        except StoreUnavailable as error:
-            _log(error)
+        except StoreUnavailable:
             return None
 
     def _not_stored(self, status: HTTPStatus, view: _View) -> Reply:
@@ -316,14 +310,13 @@ class OrdersPage:
                 view = self._listed(view, None, None)
             else:
                 view = self._looked_up(view, view.sought)
-        except StoreUnavailable as error:
-            _log(error)
+        except StoreUnavailable:
             view = evolve(view, away=True)
         return self._reply(status, view)
 
     def _away(self, view: _View) -> Reply:
-        retry = ("Retry-After", str(RETRY_AFTER_SECONDS))
-        return self._reply(HTTPStatus.SERVICE_UNAVAILABLE, view, retry)
+        problem = Problem.unavailable()
+        return self._reply(problem.type.status, view, *problem.headers)
 
     def _redirected(self, location: str, *headers: tuple[str, str]) -> Reply:
         all_headers = (("Location", location), *headers, *self._design.headers)
@@ -450,7 +443,3 @@ def _refuse_foreign_form(request: Request) -> None:
             f"the form came from {origin}, and this is {host}; a proxy between them must "
             "pass the Host header on",
         )
-
-
-def _log(error: StoreUnavailable) -> None:
-    _LOG.warning("store unavailable", extra={"reason": error.reason.value}, exc_info=error)

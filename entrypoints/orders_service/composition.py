@@ -5,6 +5,7 @@ from attrs import frozen
 from orders_core import OrderStore
 from orders_prometheus import MeasuredStore, Metrics, SharedMetrics
 from orders_service.config import Config
+from orders_service.outages import OutageLog
 from orders_service.tokens import TokenFile
 
 __all__ = ["Service", "SharedMetrics", "build_service"]
@@ -26,6 +27,7 @@ class Service:
 
     def renew(self) -> None:
         """Read files anew that may have changed: certificates, passwords, tokens."""
+        self.store.renew()
         if self.tokens is not None:
             self.tokens.reload()
 
@@ -42,4 +44,4 @@ def build_service(config: Config, metrics: Metrics, tokens: TokenFile | None = N
         metrics: What the process writes, from `SharedMetrics.of`.
         tokens: The tokens that clients must have, when they need any.
     """
-    return Service(MeasuredStore(config.database.open(), metrics), metrics, tokens)
+    return Service(MeasuredStore(config.database.open(), metrics, OutageLog()), metrics, tokens)

@@ -90,10 +90,17 @@ SETTINGS: Final = (
         "",
         "tokens, or trusted-network: whoever reaches the service may use it",
     ),
+    Setting(
+        "log_requests",
+        "ORDERS_LOG_REQUESTS",
+        "20",
+        "requests to log in a second and process, and as many failed ones; 0 is none",
+    ),
 )
 
 _LISTS: Final = {"allowed_hosts"}
-_NUMBERS: Final = {"workers"}
+_NUMBERS: Final = {"workers", "log_requests"}
+_NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 # ISO 4217's codes whose minor unit is not a hundredth.
 _OTHER_MINOR_UNITS: Final = frozenset(
@@ -180,6 +187,7 @@ class Config:
         allowed_hosts: The host names to answer for, in small letters; `*` is every name.
         tokens_file: The file of the tokens; there is one exactly when `auth` is tokens.
         auth: What lets a client in.
+        log_requests: Requests to log in a second and process, and as many failed ones.
         sources: For each setting's name, where its value came from.
     """
 
@@ -191,6 +199,7 @@ class Config:
     allowed_hosts: frozenset[str]
     tokens_file: Path | None
     auth: Auth
+    log_requests: int
     sources: Mapping[str, str] = field(repr=False)
 
     @property
@@ -209,6 +218,7 @@ class Config:
             "allowed_hosts": ",".join(sorted(self.allowed_hosts)),
             "tokens_file": str(self.tokens_file or ""),
             "auth": self.auth.value,
+            "log_requests": str(self.log_requests),
         }
         for setting in SETTINGS:
             source = self.sources[setting.name]
@@ -281,6 +291,7 @@ def load(
             tokens_file,
             problems,
         ),
+        log_requests=_checked(given, "log_requests", _number, problems),
         sources={name: each.source for name, each in given.items()},
     )
     if config.listen == config.ops_listen and config.listen.port != 0:
@@ -398,6 +409,13 @@ def _currency(text: str) -> str:
         message = f"{text} is not divided into hundredths; amounts have two decimals"
         raise ValueError(message)
     return text
+
+
+def _number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        message = f"{text!r} is no whole number from 0 to 999999"
+        raise ValueError(message)
+    return int(text)
 
 
 def _host_names(text: str) -> frozenset[str]:

@@ -40,6 +40,7 @@ _shtab_orders_check_options=(
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
   "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
   "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -64,6 +65,7 @@ _shtab_orders_export_options=(
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
   "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
   "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "--output[written whole or not at all\; default\: - for standard output]:FILE:_files"
   "--format[default\: csv when FILE ends in .csv, else ndjson]:format:(csv ndjson)"
 )
@@ -82,6 +84,7 @@ _shtab_orders_import_options=(
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
   "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
   "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "--format[default\: seen from the content]:format:(csv ndjson)"
   ":CSV with the header id,amount, or NDJSON\; - is standard input:_files"
 )
@@ -100,6 +103,7 @@ _shtab_orders_migrate_options=(
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
   "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
   "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "--grant-to[give this role what the service needs\: SELECT and INSERT, nothing else]:ROLE:"
 )
 
@@ -117,6 +121,7 @@ _shtab_orders_serve_options=(
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
   "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
   "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -133,6 +138,7 @@ _shtab_orders_token_options=(
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
   "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
   "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "*--scope[what it allows, once for each\; default\: read. Neither includes the other]:scope:(read write)"
   "--add[add its line to the token file]"
   "--revoke[take NAME out of the token file]"
