@@ -181,6 +181,18 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
     draining = False
     refuse: Callable[[dict[str, Any], Problem], Reply]
     may_accept: Callable[[], bool]
+    _accepts = False
+
+    def look_after(self) -> None:
+        """Do what is due, and decide whether to accept; called on every turn of the loop."""
+        # Waitress looks after its connections when it is asked this.
+        self._accepts = bool(super().readable()) and self.may_accept()
+        if self.accepting:
+            self._map.ask(self._fileno)
+
+    def readable(self) -> bool:
+        """Tell whether to accept a connection."""
+        return self._accepts
 
     def stop_accepting(self) -> None:
         """Take what the kernel has already accepted, then close the socket."""
@@ -195,15 +207,12 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         """Give the address as it is; Waitress would ask the resolver for its name."""
         return self.socket.getsockname()[:2]
 
-    def readable(self) -> bool:
-        """Tell whether to wait for connections to accept."""
-        return bool(super().readable()) and self.may_accept()
-
     def maintenance(self, now: float) -> None:
         """Look after the connections; called about every second."""
         super().maintenance(now)
         for channel in list(self.active_channels.values()):
             channel.refuse_slow_client()
+        self._map.ask_all()
 
     def close_idle_channels(self) -> None:
         """Close each connection on which no request is under way."""
@@ -211,3 +220,4 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
             busy = channel.requests or channel.request is not None or channel.total_outbufs_len
             if not busy:
                 channel.will_close = True
+        self._map.ask_all()

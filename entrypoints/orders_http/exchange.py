@@ -30,9 +30,16 @@ class Get:
 
 @frozen
 class Work:
-    """Do something that may take its time, and cannot be gathered; a `Reply` is the result."""
+    """Do something that cannot be gathered; a `Reply` is the result.
+
+    Attributes:
+        run: Does it.
+        brief: Whether it takes about as long as a batch, so that batches may wait for it. What may
+            take longer has threads of its own.
+    """
 
     run: Callable[[], Reply]
+    brief: bool = False
 
 
 Step = Add | Get | Work

@@ -24,6 +24,7 @@ class Service:
 
     def renew(self) -> None:
         """Read files anew that may have changed: certificates, passwords."""
+        self.store.renew()
 
     def close(self) -> None:
         """Give back every connection and file."""

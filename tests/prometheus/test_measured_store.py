@@ -68,6 +68,7 @@ def test_it_answers_as_the_store_does(placed: list[Order], atomic: bool) -> None
     assert store.get(ids) == plain.get(ids)
     assert store.page(2) == plain.page(2)
     assert store.page(2, after=ids[0]) == plain.page(2, after=ids[0])
+    assert store.page_json(2, after=ids[0]) == plain.page_json(2, after=ids[0])
     assert store.page(2, before=ids[2]) == plain.page(2, before=ids[2])
     assert store.totals() == plain.totals()
 
@@ -92,6 +93,14 @@ def test_an_atomic_batch_without_a_conflict_is_counted_whole() -> None:
     assert outcomes(shared) == {"created": 2, "replayed": 1}
 
 
+def test_loaded_orders_are_created_unless_they_were_refused() -> None:
+    store, shared = measured()
+    assert store.load([("A", "1"), ("B", "1")])
+    assert not store.load([("C", "1"), ("B", "1")])
+    assert outcomes(shared) == {"created": 2}
+    assert operations(shared) == {"add": 2}
+
+
 def test_it_counts_each_operation() -> None:
     store, shared = measured()
     store.add([Order("A", 1)])
@@ -110,14 +119,16 @@ def test_a_store_that_is_away_is_counted_by_its_reason(reason: Reason) -> None:
         lambda: store.add([Order("A", 1)]),
         lambda: store.get([OrderId("A")]),
         lambda: store.page(1),
+        lambda: store.page_json(1),
+        lambda: store.load([("A", "1")]),
         store.totals,
         store.check,
     )
     for call in calls:
         with pytest.raises(StoreUnavailable):
             call()
-    assert counted(shared, "orders_store_unavailable_total") == {reason.value: 5}
-    assert operations(shared) == {"add": 1, "get": 1, "page": 1, "totals": 1, "check": 1}
+    assert counted(shared, "orders_store_unavailable_total") == {reason.value: 7}
+    assert operations(shared) == {"add": 2, "get": 1, "page": 2, "totals": 1, "check": 1}
     assert outcomes(shared) == {}
 
 
@@ -125,6 +136,12 @@ def test_closing_closes_the_store() -> None:
     away = Away(Reason.FAILED)
     measured(away)[0].close()  # type: ignore[arg-type]  # it answers every method
     assert away.closed
+
+
+def test_renewing_renews_the_store() -> None:
+    away = Away(Reason.FAILED)
+    with pytest.raises(StoreUnavailable, match="renew failed"):
+        measured(away)[0].renew()  # type: ignore[arg-type]  # it answers every method
 
 
 def test_the_counted_outcomes_are_all_that_there_are() -> None:
