@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar, runtime_checkable
 
 from attrs import frozen
 
@@ -21,6 +21,49 @@ class Totals:
 
     count: int
     amount: Decimal
+
+
+_Result_co = TypeVar("_Result_co", covariant=True)
+
+
+class Pending(Protocol[_Result_co]):
+    """Work that a store has begun, and whose result comes on a socket.
+
+    Who waits for many sockets can wait for this one too, and no thread need wait in the store. It
+    belongs to one thread at a time.
+    """
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether `outcome` will wait, because the work was cut short and is done once more."""
+
+    def fileno(self) -> int:
+        """Give the number of the socket to wait for, until it has something to read."""
+
+    def proceed(self) -> bool:
+        """Go on with what has come, without waiting; tell whether the work has ended.
+
+        It is also called now and then when nothing has come: work ends when nothing comes for
+        too long.
+        """
+
+    def outcome(self) -> Sequence[_Result_co]:
+        """Give what came of the work; called once, when it has ended.
+
+        Raises:
+            StoreUnavailable: As the call that waits would have.
+        """
+
+
+@runtime_checkable
+class PromptStore(Protocol):
+    """What a store has besides, when it can begin work and let others wait for its end."""
+
+    def begin_add(self, orders: Sequence[Order]) -> Pending[Outcome] | None:
+        """Begin `OrderStore.add`; None when that cannot be done without waiting."""
+
+    def begin_get(self, ids: Sequence[OrderId]) -> Pending[Order | None] | None:
+        """Begin `OrderStore.get`; None when that cannot be done without waiting."""
 
 
 class OrderStore(Protocol):

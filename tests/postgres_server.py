@@ -312,7 +312,7 @@ def _is_running(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Choose a port that stays free while the server is stopped.
 
     Not one of those that the system gives to clients: a client that connects to a port where
@@ -332,7 +332,7 @@ def open_server(tls: ServerTls | None = None) -> Iterator[PostgresServer]:
     programs, user = postgres_programs(), _unprivileged_user()
     # Not pytest's own folder, which no other user may enter.
     with tempfile.TemporaryDirectory(prefix="orders-postgres-") as name:
-        server = PostgresServer(Path(name), _free_port(), programs, user)
+        server = PostgresServer(Path(name), free_port(), programs, user)
         server.initialise(tls)
         server.start()
         try:

@@ -1,6 +1,6 @@
 """Orders in PostgreSQL."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Final, TypeVar
@@ -16,6 +16,7 @@ from orders_core import (
     judge,
 )
 from orders_postgres.connection import Connection, Duplicate, Interrupted, Row, connect
+from orders_postgres.pending import PendingStatements, Statements, begin_statements, run
 from orders_postgres.pool import (
     DEFAULT_ACQUIRE_SECONDS,
     DEFAULT_MAX_AGE_SECONDS,
@@ -46,6 +47,8 @@ _PAGE_BEFORE: Final = "SELECT id, amount FROM orders WHERE id < $1 ORDER BY id D
 # Kept by triggers; see migrations/0002_totals.sql.
 _TOTALS: Final = "SELECT sum(count)::bigint, sum(amount) FROM orders_totals"
 _FLUSHES: Final = "SELECT current_setting('synchronous_commit') <> 'off'"
+# Of more, sending them alone might have to wait.
+_PROMPTLY: Final = 256
 # Every statement is one that goes by the index, so that a plan is right for any values and for a
 # table of any size. PostgreSQL would plan a page anew each time, or may keep to a plan that it
 # made when the table was empty.
@@ -94,7 +97,7 @@ class PostgresStore:
             return ()
         if atomic and len(orders) > 1:
             return self._run(lambda connection: self._add_all_or_none(connection, orders))
-        return self._run(lambda connection: self._add(connection, orders))
+        return self._run(lambda connection: run(self._adding(orders), connection))
 
     def load(self, rows: Sequence[tuple[str, str]]) -> bool:
         """Store orders that are all new; see `OrderStore.load`."""
@@ -113,10 +116,19 @@ class PostgresStore:
         """Look up orders; see `OrderStore.get`."""
         if not ids:
             return ()
-        amounts = self._run(lambda connection: _amounts(connection, ids))
-        return [
-            Order(order_id, amounts[order_id]) if order_id in amounts else None for order_id in ids
-        ]
+        return self._run(lambda connection: run(_getting(ids), connection))
+
+    def begin_add(self, orders: Sequence[Order]) -> PendingStatements[Outcome] | None:
+        """Begin to add; see `PromptStore.begin_add`."""
+        if len(orders) > _PROMPTLY:
+            return None
+        return begin_statements(self._pool, lambda: self._adding(orders))
+
+    def begin_get(self, ids: Sequence[OrderId]) -> PendingStatements[Order | None] | None:
+        """Begin to look up; see `PromptStore.begin_get`."""
+        if len(ids) > _PROMPTLY:
+            return None
+        return begin_statements(self._pool, lambda: _getting(ids))
 
     def page(
         self,
@@ -173,6 +185,8 @@ class PostgresStore:
             ((flushes,),) = connection.run(_FLUSHES)
             if not flushes:
                 connection.script(_FLUSH)
+            for statement in (_INSERT, _GET):
+                connection.prepare(statement)
         except BaseException:
             connection.close()
             raise
@@ -188,7 +202,7 @@ class PostgresStore:
     def _rows(self, statement: str, *values: str | int) -> Sequence[Row]:
         return self._run(lambda connection: connection.run(statement, *values))
 
-    def _add(self, connection: Connection, orders: Sequence[Order]) -> Sequence[Outcome]:
+    def _adding(self, orders: Sequence[Order]) -> Statements[Outcome]:
         """Insert what is not there, then compare what was.
 
         A statement of its own compares: it sees what others committed while the first one
@@ -199,14 +213,16 @@ class PostgresStore:
             firsts.setdefault(order.id.value, order)
         # In one order for all writers, so that none waits for another in a circle.
         ids = sorted(firsts)
-        rows = connection.run(
-            _INSERT,
-            _array(ids),
-            _array(str(firsts[each].amount) for each in ids),
-        )
+        amounts = [str(firsts[each].amount) for each in ids]
+        rows = yield _INSERT, (_array(ids), _array(amounts))
+        if len(rows) == len(orders):
+            return [Outcome.CREATED] * len(orders)
         created = {order_id for (order_id,) in rows}
         known = [firsts[each].id for each in ids if each not in created]
-        stored = _amounts(connection, known) if known else {}
+        stored = {}
+        if known:
+            found = yield from _getting(known)
+            stored = {order.id: order.amount for order in found if order is not None}
         if len(stored) < len(known):
             message = f"{self._url.place}: orders were neither stored nor found"
             raise StoreUnavailable(Reason.FAILED, message)
@@ -218,15 +234,19 @@ class PostgresStore:
         orders: Sequence[Order],
     ) -> Sequence[Outcome]:
         with connection.transaction():
-            outcomes = self._add(connection, orders)
+            outcomes = run(self._adding(orders), connection)
             if Outcome.CONFLICT in outcomes:
                 connection.undo()
         return outcomes
 
 
-def _amounts(connection: Connection, ids: Iterable[OrderId]) -> Mapping[OrderId, Amount]:
-    rows = connection.run(_GET, _array({order_id.value for order_id in ids}))
-    return {OrderId(order_id): Amount(amount) for order_id, amount in rows}
+def _getting(ids: Sequence[OrderId]) -> Statements[Order | None]:
+    rows = yield _GET, (_array({order_id.value for order_id in ids}),)
+    amounts = {text: Amount(amount) for text, amount in rows}
+    return [
+        Order(order_id, amounts[order_id.value]) if order_id.value in amounts else None
+        for order_id in ids
+    ]
 
 
 def _array(texts: Iterable[str]) -> str:

@@ -182,7 +182,9 @@ def _work(shared: _Shared, number: int, attend: Attend) -> None:
     _close(shared.operations_sockets)
     config = shared.config
     with closing(build_service(config, shared.metrics.of(number))) as service:
-        settings = HttpSettings(config.currency, HostRule(config.allowed_hosts))
+        settings = HttpSettings(
+            config.currency, HostRule(config.allowed_hosts), log_requests=config.log_requests
+        )
         app = create_app(service.store, settings, service.metrics)
         place = shared.workers.place(number)
         server = GatheringServer(app, service.store, shared.orders_sockets, place)

@@ -17,6 +17,7 @@ from orders_http.orders import MAX_BULK_BYTES, MAX_BULK_ROWS, MAX_JSON_BYTES, cu
 from orders_http.problems import CONTENT_TYPE as PROBLEM_TYPE
 from orders_http.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
 from orders_http.records import CSV_HEADER, MediaType
+from orders_http.request_ids import REQUEST_ID
 
 Object = dict[str, Any]
 
@@ -48,6 +49,8 @@ are never rounded.
 
 Of NDJSON (a JSON object in each line) and of CSV (RFC 4180, the first line is `{CSV_HEADER}`) the
 schemas and examples show the lines as the items of an array.
+
+Every answer has an `X-Request-Id`, which the service's log has too. A request may bring its own.
 
 Every error is a problem (RFC 9457) whose `type` is stable. A method that a path has not is
 answered with 405 and `Allow` (`#/components/responses/MethodNotAllowed`), a path that there is not
@@ -682,6 +685,12 @@ def _headers() -> Object:
             str(RETRY_AFTER_SECONDS),
             pattern="^[0-9]+$",
         ),
+        REQUEST_ID: header(
+            "What the request is called in the service's log: the request's own `X-Request-Id` "
+            "when that is 1 to 64 letters, digits and hyphens, else a new one.",
+            "4bf92f3577b3-1",
+            pattern="^[A-Za-z0-9-]{1,64}$",
+        ),
         "Vary": header("The answer depends on this request header.", "Accept"),
     }
 
@@ -730,7 +739,7 @@ def _response(
 ) -> Object:
     # A header that is always there is `required`; a reference cannot say so, a copy can.
     described = {
-        **{name: {**_headers()[name], "required": True} for name in headers},
+        **{name: {**_headers()[name], "required": True} for name in (*headers, REQUEST_ID)},
         **{name: _reference("headers", name) for name in optional_headers},
     }
     parts = {"content": content, "headers": described, "links": links}

@@ -7,7 +7,6 @@ Content-Security-Policy allows.
 
 import base64
 import hashlib
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -35,9 +34,7 @@ from orders_core import (
 )
 from orders_http.messages import KIB, Reply, Request, read_form
 from orders_http.orders import cursor_of_id, id_of_cursor
-from orders_http.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
-
-_LOG: Final = logging.getLogger(__name__)
+from orders_http.problems import Problem, ProblemType
 
 PAGE_SIZE: Final = 50
 """Orders that one page shows."""
@@ -161,8 +158,7 @@ class OrdersPage:
                 view = evolve(view, stored=view.orders[0], sought=None)
             if view.sought is None:
                 view = self._listed(view, after, before)
-        except StoreUnavailable as error:
-            _log(error)
+        except StoreUnavailable:
             return self._away(_View(root=request.root, away=True))
         missing = view.sought is not None and not view.orders
         return self._reply(HTTPStatus.NOT_FOUND if missing else HTTPStatus.OK, view)
@@ -185,8 +181,7 @@ class OrdersPage:
             errors = {"id": "is taken by an order with another amount; choose another id"}
             conflict = evolve(view, errors=errors, sought=order.id.value)
             return self._not_stored(HTTPStatus.CONFLICT, conflict)
-        except StoreUnavailable as error:
-            _log(error)
+        except StoreUnavailable:
             return self._away(evolve(view, away=True, unsure=True))
         location = f"{request.root}/?stored={quote(order.id.value, safe='')}"
         headers = (("Location", location), *self._design.headers)
@@ -227,8 +222,7 @@ class OrdersPage:
         """Count and sum, unless that takes too long: then the list stands without it."""
         try:
             return totals(self.store)
-        except StoreUnavailable as error:
-            _log(error)
+        except StoreUnavailable:
             return None
 
     def _not_stored(self, status: HTTPStatus, view: _View) -> Reply:
@@ -241,14 +235,13 @@ class OrdersPage:
                 view = self._listed(view, None, None)
             else:
                 view = self._looked_up(view, view.sought)
-        except StoreUnavailable as error:
-            _log(error)
+        except StoreUnavailable:
             view = evolve(view, away=True)
         return self._reply(status, view)
 
     def _away(self, view: _View) -> Reply:
-        retry = ("Retry-After", str(RETRY_AFTER_SECONDS))
-        return self._reply(HTTPStatus.SERVICE_UNAVAILABLE, view, retry)
+        problem = Problem.unavailable()
+        return self._reply(problem.type.status, view, *problem.headers)
 
     def _refused(self, view: _View, problem: Problem) -> Reply:
         return self._reply(problem.type.status, evolve(view, problem=problem), *problem.headers)
@@ -343,7 +336,3 @@ def _refuse_foreign_form(request: Request) -> None:
             f"the form came from {origin}, and this is {host}; a proxy between them must "
             "pass the Host header on",
         )
-
-
-def _log(error: StoreUnavailable) -> None:
-    _LOG.warning("store unavailable", extra={"reason": error.reason.value}, exc_info=error)

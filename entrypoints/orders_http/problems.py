@@ -87,6 +87,20 @@ class Problem(Exception):
     errors: tuple[dict[str, Any], ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=())
 
+    @classmethod
+    def unavailable(cls) -> "Problem":
+        """Say that the store is away, and nothing of why: that is for the service's own log."""
+        return cls(
+            ProblemType.STORE_UNAVAILABLE,
+            "the orders cannot be reached now; send the same request again",
+            headers=(("Retry-After", str(RETRY_AFTER_SECONDS)),),
+        )
+
+    @classmethod
+    def defect(cls) -> "Problem":
+        """Say that we did something wrong, and nothing of what."""
+        return cls(ProblemType.INTERNAL_ERROR, ProblemType.INTERNAL_ERROR.title)
+
     def body(self) -> bytes:
         """Write the problem as JSON, with the detail also as the member `error`."""
         members: dict[str, Any] = {

@@ -5,6 +5,7 @@ from attrs import frozen
 from orders_core import OrderStore
 from orders_prometheus import MeasuredStore, Metrics, SharedMetrics
 from orders_service.config import Config
+from orders_service.outages import OutageLog
 
 __all__ = ["Service", "SharedMetrics", "build_service"]
 
@@ -37,4 +38,4 @@ def build_service(config: Config, metrics: Metrics) -> Service:
         config: The checked configuration.
         metrics: What the process writes, from `SharedMetrics.of`.
     """
-    return Service(MeasuredStore(config.database.open(), metrics), metrics)
+    return Service(MeasuredStore(config.database.open(), metrics, OutageLog()), metrics)

@@ -76,10 +76,17 @@ SETTINGS: Final = (
         "",
         "host names to answer for, by commas, besides localhost and addresses; * is every name",
     ),
+    Setting(
+        "log_requests",
+        "ORDERS_LOG_REQUESTS",
+        "20",
+        "requests to log in a second and process, and as many failed ones; 0 is none",
+    ),
 )
 
 _LISTS: Final = {"allowed_hosts"}
-_NUMBERS: Final = {"workers"}
+_NUMBERS: Final = {"workers", "log_requests"}
+_NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 # ISO 4217's codes whose minor unit is not a hundredth.
 _OTHER_MINOR_UNITS: Final = frozenset(
@@ -142,6 +149,7 @@ class Config:
         workers: How many processes answer; None is as many as are of use.
         currency: The ISO 4217 code of the amounts.
         allowed_hosts: The host names to answer for, in small letters; `*` is every name.
+        log_requests: Requests to log in a second and process, and as many failed ones.
         sources: For each setting's name, where its value came from.
     """
 
@@ -151,6 +159,7 @@ class Config:
     workers: int | None
     currency: str
     allowed_hosts: frozenset[str]
+    log_requests: int
     sources: Mapping[str, str] = field(repr=False)
 
     @property
@@ -167,6 +176,7 @@ class Config:
             "workers": "auto" if self.workers is None else str(self.workers),
             "currency": self.currency,
             "allowed_hosts": ",".join(sorted(self.allowed_hosts)),
+            "log_requests": str(self.log_requests),
         }
         for setting in SETTINGS:
             source = self.sources[setting.name]
@@ -219,6 +229,7 @@ def load(
         workers=_checked(given, "workers", _workers, problems),
         currency=_checked(given, "currency", _currency, problems),
         allowed_hosts=_checked(given, "allowed_hosts", _host_names, problems),
+        log_requests=_checked(given, "log_requests", _number, problems),
         sources={name: each.source for name, each in given.items()},
     )
     if config.listen == config.ops_listen and config.listen.port != 0:
@@ -336,6 +347,13 @@ def _currency(text: str) -> str:
         message = f"{text} is not divided into hundredths; amounts have two decimals"
         raise ValueError(message)
     return text
+
+
+def _number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        message = f"{text!r} is no whole number from 0 to 999999"
+        raise ValueError(message)
+    return int(text)
 
 
 def _host_names(text: str) -> frozenset[str]:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from orders_cli.exits import Exit
+from orders_service.config import SETTINGS
 from tests.cli.command import Orders
 
 SHELLS = ("bash", "zsh")
-FLAGS = {"--config", "--database-url", "--listen", "--ops-listen", "--currency", "--allowed-hosts"}
+FLAGS = {"--config", *(setting.flag for setting in SETTINGS if setting.flag)}
 
 # What bash does when Tab is pressed behind the last word.
 PRESS_TAB = """

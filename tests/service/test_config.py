@@ -22,6 +22,7 @@ VALUES = {
     "ops_listen": ("[::1]:2", "[::2]:2", "[::3]:2"),
     "currency": ("EUR", "CHF", "GBP"),
     "allowed_hosts": ("flag.example", "environment.example", "*"),
+    "log_requests": ("0", "5", "999999"),
 }
 SHOWN = {setting.name: setting for setting in SETTINGS if setting.name in VALUES}
 
@@ -151,6 +152,25 @@ def test_a_setting_in_toml_is_a_string(tmp_path: Path, name: str, value: str) ->
 def test_hosts_in_toml_are_a_string_or_a_list(tmp_path: Path, value: str) -> None:
     config = load({}, {}, file_of(tmp_path, f"allowed_hosts = {value}\n"))
     assert config.allowed_hosts == {"a.example", "b.example"}
+
+
+@pytest.mark.parametrize("value", ["7", '"7"'])
+def test_a_number_in_toml_is_a_number_or_a_string(tmp_path: Path, value: str) -> None:
+    config = load({}, {}, file_of(tmp_path, f"log_requests = {value}\n"))
+    assert config.log_requests == 7
+
+
+@pytest.mark.parametrize("value", ["true", "1.0", "[1]"])
+def test_a_number_in_toml_is_not_anything_else(tmp_path: Path, value: str) -> None:
+    toml = file_of(tmp_path, f"log_requests = {value}\n")
+    assert problems(toml=toml) == (f"{toml}: log_requests must be a string or a whole number",)
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "1000000", "many", "٣"])
+def test_how_many_requests_are_logged_is_a_whole_number(value: str) -> None:
+    (problem,) = problems(environ={"ORDERS_LOG_REQUESTS": value})
+    assert problem.startswith("log_requests (environment ORDERS_LOG_REQUESTS): ")
+    assert problem.endswith(f"{value!r} is no whole number from 0 to 999999")
 
 
 def test_hosts_in_toml_are_not_anything_else(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ _shtab_orders_check_options=(
   "--workers[processes that answer\; auto is one for each core it may use, and one in all on SQLite (ORDERS_WORKERS, default auto)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -59,6 +60,7 @@ _shtab_orders_export_options=(
   "--workers[processes that answer\; auto is one for each core it may use, and one in all on SQLite (ORDERS_WORKERS, default auto)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "--output[written whole or not at all\; default\: - for standard output]:FILE:_files"
   "--format[default\: csv when FILE ends in .csv, else ndjson]:format:(csv ndjson)"
 )
@@ -75,6 +77,7 @@ _shtab_orders_import_options=(
   "--workers[processes that answer\; auto is one for each core it may use, and one in all on SQLite (ORDERS_WORKERS, default auto)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "--format[default\: seen from the content]:format:(csv ndjson)"
   ":CSV with the header id,amount, or NDJSON\; - is standard input:_files"
 )
@@ -91,6 +94,7 @@ _shtab_orders_migrate_options=(
   "--workers[processes that answer\; auto is one for each core it may use, and one in all on SQLite (ORDERS_WORKERS, default auto)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "--grant-to[give this role what the service needs\: SELECT and INSERT, nothing else]:ROLE:"
 )
 
@@ -106,6 +110,7 @@ _shtab_orders_serve_options=(
   "--workers[processes that answer\; auto is one for each core it may use, and one in all on SQLite (ORDERS_WORKERS, default auto)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
 )
 
 # guard to ensure default positional specs are added only once per session
