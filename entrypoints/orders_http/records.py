@@ -21,7 +21,7 @@ CSV_HEADER: Final = "id,amount"
 MAX_LINE_BYTES: Final = 8 * 1024
 """No order needs a longer line: 128 characters of JSON escapes take 1,536 bytes."""
 
-BATCH_BYTES: Final = 1024 * 1024
+BATCH_BYTES: Final = 512 * 1024
 """Bytes that `read_batches` reads at a time, and the rest of a line."""
 
 _MEMBERS: Final = ("id", "amount")
