@@ -98,11 +98,12 @@ def _unprivileged_user() -> str | None:
 
 @frozen
 class ServerTls:
-    """What a server shows and trusts, in PEM; such a server accepts nothing but TLS."""
+    """What a server shows, trusts and refuses, in PEM; it accepts nothing but TLS."""
 
     certificate: bytes
     key: bytes
     authority: bytes
+    revoked: bytes = b""
 
 
 @define
@@ -232,12 +233,19 @@ class PostgresServer:
 
     def secure(self, tls: ServerTls) -> None:
         """Write the files that TLS needs; they hold from the next start or `reload`."""
-        files = {"server.crt": tls.certificate, "server.key": tls.key, "ca.crt": tls.authority}
+        files = {
+            "server.crt": tls.certificate,
+            "server.key": tls.key,
+            "ca.crt": tls.authority,
+            "ca.crl": tls.revoked,
+        }
         for name, content in files.items():
             path = self.folder / name
             path.write_bytes(content)
             path.chmod(0o600)
             self.give(path)
+        # A list without a name of anyone is no list to OpenSSL.
+        self.configure(ssl_crl_file=f"{self.folder}/ca.crl" if tls.revoked else "")
 
     def is_running(self) -> bool:
         """Tell whether the server was started and not ended."""

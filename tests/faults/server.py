@@ -8,7 +8,7 @@ from typing import Final
 import pg8000.native  # type: ignore[import-untyped]  # pg8000 ships no types
 
 from tests.faults.network import refused
-from tests.faults.stage import Fault, Stage
+from tests.faults.stage import Fault, Stage, wait_until_not_ready
 from tests.postgres_server import PostgresServer, wait_until
 
 LOCK_SECONDS: Final = 1.5
@@ -87,7 +87,7 @@ def no_connection_left(stage: Stage) -> Iterator[None]:
             wait_until(lambda: not stage.database.sessions())
             while _take(server, taken):
                 pass
-        stage.wait_until_not_ready("SQLSTATE 53300")
+        wait_until_not_ready(stage.service, "SQLSTATE 53300")
         stage.traffic.wait_for_refusals()
     yield
 

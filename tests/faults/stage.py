@@ -7,6 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
+from tests.faults.footprint import Footprint
 from tests.faults.traffic import ORDERS, Traffic, traffic
 from tests.postgres.proxy import Proxy, open_proxy
 from tests.postgres_server import OrdersDatabase, PostgresServer, free_port, wait_until
@@ -23,20 +24,6 @@ class Stage:
     proxy: Proxy
     service: RunningService
     traffic: Traffic
-
-    def wait_until_not_ready(self, reason: str) -> None:
-        """Wait until the service says that it is not ready, and why, but alive."""
-        wait_until(lambda: reason in self._probed("/readyz", 503))
-        self._probed("/livez", 200)
-
-    def _probed(self, path: str, status: int) -> str:
-        """Give what a probe answers when it has this status."""
-        with closing(self.service.connect_operations()) as probe:
-            probe.request("GET", path)
-            response = probe.getresponse()
-            content = response.read().decode()
-            assert path == "/readyz" or response.status == status
-            return content if response.status == status else ""
 
 
 Fault = Callable[[Stage], AbstractContextManager[None]]
@@ -82,11 +69,29 @@ def open_stage(server: PostgresServer) -> Iterator[Stage]:
             yield Stage(database, proxy, clients.service, clients)
 
 
+def wait_until_not_ready(service: RunningService, reason: str) -> None:
+    """Wait until a service says that it is not ready, and why; it is alive all the same."""
+    wait_until(lambda: reason in _probed(service, "/readyz", 503))
+    assert _probed(service, "/livez", 200)
+
+
+def _probed(service: RunningService, path: str, status: int) -> str:
+    """Give what a probe answers when it has this status, else nothing."""
+    with closing(service.connect_operations()) as probe:
+        probe.request("GET", path)
+        response = probe.getresponse()
+        content = response.read().decode()
+    return content if response.status == status else ""
+
+
 def endure(stage: Stage, fault: Fault) -> None:
     """Make a fault and mend it, again and again, until enough orders were acknowledged."""
+    stage.traffic.wait_for_orders()
+    before = Footprint.of(stage.service)
     while len(stage.traffic.acknowledged) < ORDERS:
-        stage.traffic.wait_for_orders()
         strike(stage, fault)
+        stage.traffic.wait_for_orders()
+    Footprint.of(stage.service).assert_no_more_than(before)
 
 
 def strike(stage: Stage, fault: Fault) -> None:

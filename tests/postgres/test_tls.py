@@ -11,98 +11,41 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from attrs import define, evolve
+from attrs import evolve
 
 from orders_core import Order, Outcome, Reason, StoreUnavailable
 from orders_postgres import DatabaseUrl, PostgresStore
 from orders_postgres.connection import connect
 from orders_postgres.tls import client_context
-from tests.certificates import Authority, Issued
+from tests.certificates import Authority
+from tests.postgres.secure_server import Client, SecureServer, open_secure_server
 from tests.postgres_server import (
     OWNER,
     PASSWORD,
     SERVICE,
-    OrdersDatabase,
     PostgresServer,
-    ServerTls,
-    open_server,
 )
 
 EXPIRED: Final = timedelta(minutes=-5)
 
 
-@define
-class SecureServer:
-    """A server that takes TLS with a client certificate alone, and who signs for both sides."""
-
-    server: PostgresServer
-    authority: Authority
-    database: OrdersDatabase
-
-    def show(self, issued: Issued) -> None:
-        """Start again with another certificate of the server."""
-        pem = self.authority.certificate_pem
-        self.server.secure(ServerTls(issued.certificate_pem, issued.key_pem, pem))
-        self.server.restart()
-
-
-@define
-class Client:
-    """The files of a client, and the URL that names them."""
-
-    server: SecureServer
-    folder: Path
-
-    def write(self, name: str, content: bytes, mode: int = 0o600) -> Path:
-        """Write one file."""
-        path = self.folder / name
-        path.write_bytes(content)
-        path.chmod(mode)
-        return path
-
-    def identify(self, issued: Issued, mode: int = 0o600) -> None:
-        """Use this certificate from now on."""
-        self.write("client.crt", issued.certificate_pem)
-        self.write("client.key", issued.key_pem, mode)
-
-    def url(self, **changes: str | None) -> DatabaseUrl:
-        """Give a URL that works, with changes; None leaves a parameter out."""
-        parameters = {
-            "user": SERVICE,
-            "host": "localhost",
-            "connect_timeout": "30",
-            "sslmode": "verify-full",
-            "sslrootcert": str(self.folder / "ca.crt"),
-            "sslcert": str(self.folder / "client.crt"),
-            "sslkey": str(self.folder / "client.key"),
-            **changes,
-        }
-        given = "&".join(f"{name}={value}" for name, value in parameters.items() if value)
-        place = f"/{self.server.database.name}?port={self.server.server.port}"
-        return DatabaseUrl.parse(f"postgresql://{place}&{given}")
-
-
 @pytest.fixture(scope="module")
 def secure_server() -> Iterator[SecureServer]:
-    authority = Authority("Orders test authority")
-    issued = authority.issue("localhost", "localhost", "127.0.0.1")
-    tls = ServerTls(issued.certificate_pem, issued.key_pem, authority.certificate_pem)
-    with open_server(tls) as server:
-        yield SecureServer(server, authority, server.new_database())
+    with open_secure_server() as server:
+        yield server
 
 
 @pytest.fixture
-def other_certificate(secure_server: SecureServer) -> Iterator[Callable[[Issued], None]]:
+def other_certificate(secure_server: SecureServer) -> Iterator[Callable[..., None]]:
     """Let the server show another certificate until the test ends."""
     yield secure_server.show
-    secure_server.show(secure_server.authority.issue("localhost", "localhost", "127.0.0.1"))
+    secure_server.show_usual()
 
 
 @pytest.fixture
 def client(secure_server: SecureServer, tmp_path: Path) -> Client:
     client = Client(secure_server, tmp_path)
-    client.write("ca.crt", secure_server.authority.certificate_pem)
-    client.identify(secure_server.authority.issue(SERVICE))
+    client.prepare()
     return client
 
 
@@ -147,7 +90,7 @@ def test_an_address_is_verified_like_a_name(client: Client) -> None:
 
 def test_a_certificate_for_another_host_is_refused(
     client: Client,
-    other_certificate: Callable[[Issued], None],
+    other_certificate: Callable[..., None],
 ) -> None:
     other_certificate(client.server.authority.issue("db.example", "db.example"))
     error = refusal(client.url())
@@ -157,7 +100,7 @@ def test_a_certificate_for_another_host_is_refused(
 
 def test_of_several_hosts_each_must_be_the_one_that_its_certificate_names(
     client: Client,
-    other_certificate: Callable[[Issued], None],
+    other_certificate: Callable[..., None],
 ) -> None:
     other_certificate(client.server.authority.issue("localhost", "localhost"))
     assert_works(client.url(host="127.0.0.1,localhost"))
@@ -169,7 +112,7 @@ def test_of_several_hosts_each_must_be_the_one_that_its_certificate_names(
 @pytest.mark.parametrize("mode", ["verify-ca", "require"])
 def test_without_verify_full_the_authority_is_enough(
     client: Client,
-    other_certificate: Callable[[Issued], None],
+    other_certificate: Callable[..., None],
     mode: str,
 ) -> None:
     other_certificate(client.server.authority.issue("db.example", "db.example"))
@@ -192,7 +135,7 @@ def test_require_without_an_authority_encrypts_and_verifies_nothing(client: Clie
 
 def test_an_expired_server_certificate_is_refused(
     client: Client,
-    other_certificate: Callable[[Issued], None],
+    other_certificate: Callable[..., None],
 ) -> None:
     other_certificate(client.server.authority.issue("localhost", "localhost", valid_for=EXPIRED))
     error = refusal(client.url())
@@ -202,7 +145,7 @@ def test_an_expired_server_certificate_is_refused(
 
 def test_a_revoked_server_certificate_is_refused(
     client: Client,
-    other_certificate: Callable[[Issued], None],
+    other_certificate: Callable[..., None],
 ) -> None:
     authority = client.server.authority
     issued = authority.issue("localhost", "localhost")
