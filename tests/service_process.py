@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,7 @@ class RunningService:
     Attributes:
         database_url: Where it keeps its orders.
         settings: Further environment variables of the service.
+        listener: A socket that the service inherits, as from systemd, instead of opening one.
         host: Where the orders and the page are.
         port: Its port.
         operations_port: The port of the probes and the metrics, at the same host.
@@ -44,6 +46,7 @@ class RunningService:
 
     database_url: str
     settings: Mapping[str, str] = field(factory=dict)
+    listener: socket.socket | None = None
     host: str = field(init=False, default="")
     port: int = field(init=False, default=0)
     operations_port: int = field(init=False, default=0)
@@ -57,8 +60,15 @@ class RunningService:
 
     @property
     def pid(self) -> int:
-        """The id of the process that answers."""
+        """The id of the parent of the processes that answer."""
         return self._running().pid
+
+    @property
+    def children(self) -> Mapping[str, int]:
+        """The ids of the processes that answer, by their names: `worker-0`, `operations`."""
+        pids = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        names = (Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids)
+        return dict(zip(names, map(int, pids), strict=True))
 
     def start(self, **ports: int) -> None:
         """Start, and return when it listens.
@@ -73,8 +83,16 @@ class RunningService:
             "DATABASE_URL": self.database_url,
             "PYTHONPATH": roots,
         }
+        inheriting: tuple[str, ...] = ()
+        inherited: tuple[int, ...] = ()
+        if self.listener is not None:
+            inherited = (self.listener.fileno(),)
+            # The variable must hold the id of the process that reads it; exec keeps the id.
+            program = f'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<&{inherited[0]}'
+            inheriting = ("bash", "-c", program, "bash")
         self._process = subprocess.Popen(
             [
+                *inheriting,
                 *_COMMAND,
                 *("--listen", f"127.0.0.1:{ports.get('port', 0)}"),
                 *("--ops-listen", f"127.0.0.1:{ports.get('operations_port', 0)}"),
@@ -84,6 +102,8 @@ class RunningService:
             stderr=self._errors,
             text=True,
             env=environment,
+            pass_fds=inherited,
+            start_new_session=True,
         )
         output = self._process.stdout
         assert output is not None
@@ -121,8 +141,12 @@ class RunningService:
         assert "Traceback" not in errors, errors
 
     def kill(self) -> None:
-        """Kill it as a power cut would."""
-        self.send_signal(signal.SIGKILL)
+        """Kill all its processes, as a power cut would."""
+        process = self._running()
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.stdout is not None
+        # It ends when the last of them is gone, and with it their hold of the ports.
+        process.stdout.read()
         self.wait()
 
     def is_running(self) -> bool:
@@ -150,14 +174,16 @@ class RunningService:
 def running_service(
     database_url: str,
     settings: Mapping[str, str] | None = None,
+    listener: socket.socket | None = None,
 ) -> Iterator[RunningService]:
     """Run a service, and stop it in the end.
 
     Args:
         database_url: Where it keeps its orders, such as `sqlite:///FILE`.
         settings: Further environment variables of the service.
+        listener: A socket that it inherits instead of opening one.
     """
-    service = RunningService(database_url, settings or {})
+    service = RunningService(database_url, settings or {}, listener)
     try:
         service.start()
         yield service

@@ -1,30 +1,59 @@
-"""`orders serve`: the service in one process, until it is told to stop."""
+"""`orders serve`: a parent, workers that answer, and a process for probes and metrics."""
 
-import errno
 import logging
 import os
-import signal
-from collections.abc import Callable
-from functools import partial
-from threading import Thread
-from types import FrameType
-from typing import Final, TypeVar
+import resource
+import socket
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import closing
+from typing import Final
+
+from attrs import frozen
 
 from orders_cli.exits import Exit
 from orders_core import Reason, StoreUnavailable
 from orders_http.app import HttpSettings, create_app
 from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
+from orders_http.listening import address_of, listen
 from orders_http.operations import create_operations_app
-from orders_http.server import Server, ThreadedServer
-from orders_service.composition import build_service
+from orders_http.roster import Roster
+from orders_http.server import DRAIN_SECONDS, IDLE_SECONDS, ThreadedServer
+from orders_service.composition import SharedMetrics, build_service
 from orders_service.config import Address, Config
 from orders_service.logs import configure_logs
+from orders_service.supervisor import Attend, Role, Supervisor
+from orders_service.systemd import Notifier, inherited_sockets
 
 _LOG: Final = logging.getLogger(__name__)
 
 _OPERATIONS_THREADS: Final = 2
-_Server = TypeVar("_Server", bound=Server)
+_OPERATIONS: Final = "operations"
+
+
+@frozen
+class _Shared:
+    """What the parent makes and its processes share.
+
+    Attributes:
+        config: The configuration.
+        orders_sockets: Where the orders and the page are listened for.
+        operations_sockets: Where probes and metrics are listened for.
+        workers: What the workers know of each other.
+        operations: The same of the process for probes and metrics, which is alone.
+        metrics: What all of them measure: the workers, the operations, the parent.
+    """
+
+    config: Config
+    orders_sockets: Sequence[socket.socket]
+    operations_sockets: Sequence[socket.socket]
+    workers: Roster
+    operations: Roster
+    metrics: SharedMetrics
+
+    def close(self) -> None:
+        """Close this process's hold of the sockets."""
+        _close([*self.orders_sockets, *self.operations_sockets])
 
 
 def serve(config: Config) -> int:
@@ -36,44 +65,84 @@ def serve(config: Config) -> int:
         OSError: An address cannot be listened on.
     """
     configure_logs()
-    service = build_service(config)
-    try:
-        service.probe.check()
-    except StoreUnavailable as error:
-        if error.reason is Reason.SCHEMA:
-            raise
-        _LOG.warning(
-            "store unavailable at start", extra={"reason": error.reason.value}, exc_info=error
+    _check_schema(config)
+    _raise_descriptor_limit()
+    orders_sockets, operations_sockets = _listening_sockets(config)
+    workers = config.worker_count
+    shared = _Shared(
+        config,
+        orders_sockets,
+        operations_sockets,
+        workers=Roster(workers),
+        operations=Roster(1),
+        metrics=SharedMetrics(workers + 2),
+    )
+    metrics = shared.metrics.of(workers + 1, "parent")
+
+    def tell_where() -> None:
+        print(
+            f"Orders is at http://{address_of(orders_sockets[0])}/ "
+            f"and keeps its orders in {config.database};\n"
+            f"probes and metrics are at http://{address_of(operations_sockets[0])}/. "
+            "Ctrl-C stops it.",
+            flush=True,
         )
-    settings = HttpSettings(config.currency, HostRule(config.allowed_hosts))
-    app = create_app(service.store, settings, service.metrics.observe_request)
-    server = _listening(partial(GatheringServer, app, service.store), config.listen, "--listen")
-    operations_app = create_operations_app(
-        service.probe,
-        lambda: server.stopping,
-        service.metrics.exposition,
-    )
-    operations = _listening(
-        partial(ThreadedServer, operations_app, threads=_OPERATIONS_THREADS),
-        config.ops_listen,
-        "--ops-listen",
-    )
-    _stop_on_signal(server)
-    probes = Thread(target=operations.run, name="operations", daemon=True)
-    probes.start()
-    print(
-        f"Orders is at http://{server.address}/ and keeps its orders in {config.database};\n"
-        f"probes and metrics are at http://{operations.address}/. Ctrl-C stops it.",
-        flush=True,
-    )
-    server.run()
-    operations.stop()
-    probes.join()
-    service.close()
-    return Exit.DONE
+
+    def note_running(names: Collection[str]) -> None:
+        metrics.workers_running(sum(name != _OPERATIONS for name in names))
+
+    def note_restart(name: str) -> None:
+        if name != _OPERATIONS:
+            metrics.worker_restarted()
+
+    def stop() -> None:
+        shared.workers.stop()
+        # Nobody shall connect to a socket on which no process answers any more.
+        shared.close()
+
+    gently = Supervisor(
+        [_worker_roles(shared), [_operations_role(shared)]],
+        drain_seconds=DRAIN_SECONDS + 2 * IDLE_SECONDS,
+        notifier=Notifier.from_environment(os.environ, os.getpid()),
+        ready=tell_where,
+        stopping=stop,
+        running=note_running,
+        replaced=note_restart,
+    ).run()
+    return Exit.DONE if gently else Exit.INTERRUPTED
 
 
-def _listening(listen: Callable[[str, int], _Server], address: Address, flag: str) -> _Server:
+def _check_schema(config: Config) -> None:
+    """Refuse to start on a schema that does not fit; through a store that no process inherits."""
+    with closing(config.database.open()) as store:
+        try:
+            store.check()
+        except StoreUnavailable as error:
+            if error.reason is Reason.SCHEMA:
+                raise
+            _LOG.warning(
+                "store unavailable at start", extra={"reason": error.reason.value}, exc_info=error
+            )
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many open files, hence connections, as the system lets this process have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _listening_sockets(
+    config: Config,
+) -> tuple[Sequence[socket.socket], Sequence[socket.socket]]:
+    """Take the sockets that the service manager opened, and open those that it did not."""
+    inherited = dict(inherited_sockets(os.environ, os.getpid()))
+    operations = inherited.pop(_OPERATIONS, ())
+    orders = [each for sockets in inherited.values() for each in sockets]
+    opened = orders or _listening(config.listen, "--listen")
+    return opened, operations or _listening(config.ops_listen, "--ops-listen")
+
+
+def _listening(address: Address, flag: str) -> Sequence[socket.socket]:
     """Listen, or say which address cannot be had and how to choose another.
 
     Raises:
@@ -81,20 +150,59 @@ def _listening(listen: Callable[[str, int], _Server], address: Address, flag: st
     """
     try:
         return listen(address.host, address.port)
-    except (OSError, ValueError) as error:
-        # Waitress raises ValueError for a name that does not resolve.
-        number = error.errno if isinstance(error, OSError) else errno.EADDRNOTAVAIL
-        reason = os.strerror(number or 0)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no name"
         message = f"cannot be listened on: {reason}; {flag} chooses another address"
-        raise OSError(number, message, str(address)) from error
+        raise OSError(0, message, str(address)) from error
 
 
-def _stop_on_signal(server: Server) -> None:
-    """Let SIGTERM and SIGINT end the service gently; the second one ends it at once."""
+def _worker_roles(shared: _Shared) -> Sequence[Role]:
+    """Make the roles of the processes that answer for the orders and the page."""
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        server.stop()
+    def role(number: int) -> Role:
+        return Role(
+            f"worker-{number}",
+            run=lambda attend: _work(shared, number, attend),
+            turned=lambda: shared.workers.turned(number),
+        )
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    return [role(number) for number in range(shared.workers.places)]
+
+
+def _operations_role(shared: _Shared) -> Role:
+    """Make the role of the process that answers probes and the collector of metrics."""
+    return Role(
+        _OPERATIONS,
+        run=lambda attend: _operate(shared, attend),
+        turned=lambda: shared.operations.turned(0),
+    )
+
+
+def _work(shared: _Shared, number: int, attend: Attend) -> None:
+    _close(shared.operations_sockets)
+    config = shared.config
+    with closing(build_service(config, shared.metrics.of(number))) as service:
+        settings = HttpSettings(config.currency, HostRule(config.allowed_hosts))
+        app = create_app(service.store, settings, service.metrics)
+        place = shared.workers.place(number)
+        server = GatheringServer(app, service.store, shared.orders_sockets, place)
+        attend(server.stop, service.renew)
+        server.run()
+
+
+def _operate(shared: _Shared, attend: Attend) -> None:
+    _close(shared.orders_sockets)
+    metrics = shared.metrics.of(shared.workers.places, "operations")
+    with closing(build_service(shared.config, metrics)) as service:
+        app = create_operations_app(
+            service.store, lambda: shared.workers.stopping, shared.metrics.exposition
+        )
+        place = shared.operations.place(0)
+        server = ThreadedServer(app, shared.operations_sockets, _OPERATIONS_THREADS, place)
+        attend(server.stop, service.renew)
+        server.run()
+
+
+def _close(sockets: Iterable[socket.socket]) -> None:
+    for each in sockets:
+        each.close()

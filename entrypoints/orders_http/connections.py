@@ -4,6 +4,7 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -164,6 +165,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
     """One listening socket."""
 
     draining = False
+    may_accept: Callable[[], bool]
 
     def stop_accepting(self) -> None:
         """Take what the kernel has already accepted, then close the socket."""
@@ -173,6 +175,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         while waiting.poll(0):
             self.handle_accept()
         wasyncore.dispatcher.close(self)
+
+    def getsockname(self) -> Any:  # noqa: ANN401 - Waitress has no types
+        """Give the address as it is; Waitress would ask the resolver for its name."""
+        return self.socket.getsockname()[:2]
+
+    def readable(self) -> bool:
+        """Tell whether to wait for connections to accept."""
+        return bool(super().readable()) and self.may_accept()
 
     def maintenance(self, now: float) -> None:
         """Look after the connections; called about every second."""

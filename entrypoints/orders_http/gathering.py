@@ -7,11 +7,12 @@ request. Work that cannot be gathered, such as lists, bulk and pages, goes to a 
 """
 
 import logging
+import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from attrs import define
 
@@ -21,6 +22,7 @@ from orders_http.connections import Channel, Task
 from orders_http.exchange import Add, Exchange, Get, Step, Work, taken
 from orders_http.messages import Reply
 from orders_http.problems import Problem, ProblemType
+from orders_http.roster import Place
 from orders_http.server import Server
 
 _LOG: Final = logging.getLogger(__name__)
@@ -160,10 +162,12 @@ class Gatherer:
     def _refuse_late(self) -> None:
         """Refuse what has waited for the store, or been under way, for too long."""
         now = self._clock()
+        observer = self._application.observer
         shed = {each for each in self._gathered if now - each.begun > SHED_SECONDS}
         self._gathered = [each for each in self._gathered if each not in shed]
         late = {each for each in self._under_way if now - each.begun > DEADLINE_SECONDS}
         for waiting in shed | late:
+            observer.request_shed("busy" if waiting in shed else "deadline")
             self._give(waiting, _too_busy())
             waiting.refused = True
 
@@ -171,7 +175,10 @@ class Gatherer:
         """Take one step on a thread of the few."""
         result: object
         try:
-            if self._clock() - waiting.begun > SHED_SECONDS:
+            waited = self._clock() - waiting.begun
+            self._application.observer.work_begun(waited)
+            if waited > SHED_SECONDS:
+                self._application.observer.request_shed("busy")
                 result = _too_busy()
             else:
                 result = taken(waiting.step, self._store)
@@ -183,6 +190,8 @@ class Gatherer:
         """Take the steps of many requests at once, on the batches' thread."""
         adds = [(each, each.step.order) for each in batch if isinstance(each.step, Add)]
         gets = [(each, each.step.id) for each in batch if isinstance(each.step, Get)]
+        self._observe_batch("add", adds)
+        self._observe_batch("get", gets)
         outcomes = _together(self._store.add, [order for _, order in adds])
         orders = _together(self._store.get, [order_id for _, order_id in gets])
         taken_together = [each for each, _ in adds] + [each for each, _ in gets]
@@ -193,6 +202,14 @@ class Gatherer:
                 self._give(waiting, result)
 
         self._hand_back(give)
+
+    def _observe_batch(
+        self, operation: Literal["add", "get"], batch: Sequence[tuple[_Waiting, object]]
+    ) -> None:
+        now = self._clock()
+        if batch:
+            waits = [now - waiting.begun for waiting, _ in batch]
+            self._application.observer.batch_begun(operation, waits)
 
     def _hand_back(self, give: Callable[[], None]) -> None:
         self._taken.append(give)
@@ -262,21 +279,27 @@ class GatheringServer(Server):
 
     channel_class = _GatheredChannel
 
-    def __init__(self, application: Application, store: OrderStore, host: str, port: int) -> None:
-        """Listen; requests wait until `run`.
+    def __init__(
+        self,
+        application: Application,
+        store: OrderStore,
+        sockets: Sequence[socket.socket],
+        place: Place | None = None,
+    ) -> None:
+        """Take the sockets; requests wait until `run`.
 
         Args:
             application: What answers.
             store: The store under it.
-            host: The name or address to listen on; every address that a name has.
-            port: The port; 0 lets the system choose one.
-
-        Raises:
-            OSError: The address cannot be listened on.
+            sockets: What is listened on; they are the server's to close.
+            place: The server's place among those that accept from the same sockets; None when
+                it is alone.
         """
+        self._observer = application.observer
         self._gatherer = Gatherer(application, store, self.wake)
-        super().__init__(application, host, port, self._gatherer)
+        super().__init__(application, sockets, self._gatherer, place)
 
     def _turn(self, seconds: float = 1.0) -> None:
         super()._turn(min(seconds, _TICK_SECONDS) if self._gatherer.waits else seconds)
         self._gatherer.turn()
+        self._observer.connections_open(self.connections)

@@ -1,6 +1,8 @@
 """The server: a loop over connections, which ends only when every accepted request is answered."""
 
+import socket
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from waitress import wasyncore
@@ -8,7 +10,9 @@ from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
 from orders_http.connections import Channel, Listener
+from orders_http.listening import address_of
 from orders_http.messages import KIB
+from orders_http.roster import Place, Roster
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -16,7 +20,14 @@ if TYPE_CHECKING:
 DRAIN_SECONDS: Final = 25.0
 """How long a server that stops waits for the requests that it has accepted."""
 
+IDLE_SECONDS: Final = 1.0
+"""How long a server that stops still takes a request on a connection that is idle.
+
+A client that sends one now is answered, and told to connect anew.
+"""
+
 _CONNECTIONS: Final = 1_000
+_DRAINING_TURN_SECONDS: Final = 0.1
 _MAX_HEADER_BYTES: Final = 16 * KIB
 # The application refuses bodies above 1 MiB itself, politely. Waitress refuses from this size
 # on, by closing the connection.
@@ -31,23 +42,20 @@ class Server:
     def __init__(
         self,
         application: "WSGIApplication",
-        host: str,
-        port: int,
+        sockets: Sequence[socket.socket],
         answerer: Any,  # noqa: ANN401 - Waitress has no types
+        place: Place | None,
     ) -> None:
-        """Listen; requests wait until `run`.
+        """Take the sockets; requests wait until `run`.
 
         Args:
             application: What answers.
-            host: The name or address to listen on; every address that a name has.
-            port: The port; 0 lets the system choose one.
+            sockets: What is listened on; they are the server's to close.
             answerer: What Waitress calls a task dispatcher.
-
-        Raises:
-            OSError: The address cannot be listened on.
+            place: The server's place among those that accept from the same sockets; None when
+                it is alone.
         """
         settings = Adjustments(
-            listen=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             ident=None,
             connection_limit=_CONNECTIONS,
             max_request_header_size=_MAX_HEADER_BYTES,
@@ -60,36 +68,50 @@ class Server:
         self._map: dict[int, Any] = {}
         self._stopping = False
         self._answerer = answerer
+        self._place = place or Roster(1).place(0)
         self._listeners = [
-            Listener(application, self._map, dispatcher=answerer, adj=settings, sockinfo=address)
-            for address in settings.listen
+            Listener(
+                application,
+                self._map,
+                _sock=each,
+                dispatcher=answerer,
+                adj=settings,
+                sockinfo=(each.family, each.type, each.proto, each.getsockname()),
+                bind_socket=False,
+            )
+            for each in sockets
         ]
         for listener in self._listeners:
             listener.channel_class = self.channel_class
+            listener.may_accept = self._may_accept
 
     @property
     def address(self) -> str:
         """The first address that is listened on, as in a URL: `127.0.0.1:8000`."""
-        listener = self._listeners[0]
-        host = str(listener.effective_host)
-        return f"{f'[{host}]' if ':' in host else host}:{listener.effective_port}"
+        return address_of(self._listeners[0].socket)
 
     @property
     def stopping(self) -> bool:
         """Whether `stop` was called."""
         return self._stopping
 
+    @property
+    def connections(self) -> int:
+        """How many connections clients have."""
+        return sum(len(listener.active_channels) for listener in self._listeners)
+
     def run(self) -> None:
         """Answer requests until `stop`, then finish those that were accepted."""
         while not self._stopping:
             self._turn()
-        deadline = time.monotonic() + DRAIN_SECONDS
+        began = time.monotonic()
         for listener in self._listeners:
             listener.stop_accepting()
-        # What has come on a connection so far is read before the connection counts as idle.
-        self._turn(0.0)
-        while self._busy() and time.monotonic() < deadline:
-            self._turn()
+        while self.connections and time.monotonic() < began + DRAIN_SECONDS:
+            self._turn(_DRAINING_TURN_SECONDS)
+            if time.monotonic() > began + IDLE_SECONDS:
+                for listener in self._listeners:
+                    listener.close_idle_channels()
         self._answerer.shutdown(timeout=1)
         wasyncore.close_all(self._map)
 
@@ -102,30 +124,33 @@ class Server:
         """Let the loop turn once. Callable from other threads and from signal handlers."""
         self._listeners[0].pull_trigger()
 
-    def _busy(self) -> bool:
-        for listener in self._listeners:
-            listener.close_idle_channels()
-        return any(listener.active_channels for listener in self._listeners)
+    def _may_accept(self) -> bool:
+        return self._place.may_accept(self.connections)
 
     def _turn(self, seconds: float = 1.0) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
+        self._place.turned(self.connections)
 
 
 class ThreadedServer(Server):
     """A server that hands each request to one of a few threads, as plain Waitress does."""
 
-    def __init__(self, application: "WSGIApplication", host: str, port: int, threads: int) -> None:
-        """Listen; requests wait until `run`.
+    def __init__(
+        self,
+        application: "WSGIApplication",
+        sockets: Sequence[socket.socket],
+        threads: int,
+        place: Place | None = None,
+    ) -> None:
+        """Take the sockets; requests wait until `run`.
 
         Args:
             application: What answers.
-            host: The name or address to listen on; every address that a name has.
-            port: The port; 0 lets the system choose one.
+            sockets: What is listened on; they are the server's to close.
             threads: How many requests are answered at once.
-
-        Raises:
-            OSError: The address cannot be listened on.
+            place: The server's place among those that accept from the same sockets; None when
+                it is alone.
         """
         dispatcher = ThreadedTaskDispatcher()
-        super().__init__(application, host, port, dispatcher)
+        super().__init__(application, sockets, dispatcher, place)
         dispatcher.set_thread_count(threads)

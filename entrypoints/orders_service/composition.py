@@ -3,33 +3,37 @@
 from attrs import frozen
 
 from orders_core import OrderStore
-from orders_prometheus import MeasuredStore, Metrics
+from orders_prometheus import MeasuredStore, Metrics, SharedMetrics
 from orders_service.config import Config
+
+__all__ = ["Service", "SharedMetrics", "build_service"]
 
 
 @frozen
 class Service:
-    """The parts of a running service.
+    """The parts of one process of a running service.
 
     Attributes:
         store: Where the orders are kept, measured.
-        probe: The same orders through connections of their own, for readiness.
-        metrics: What is measured.
+        metrics: What this process measures.
     """
 
     store: OrderStore
-    probe: OrderStore
     metrics: Metrics
+
+    def renew(self) -> None:
+        """Read files anew that may have changed: certificates, passwords."""
 
     def close(self) -> None:
         """Give back every connection and file."""
         self.store.close()
-        self.probe.close()
 
 
-def build_service(config: Config) -> Service:
-    """Build the service's parts; nothing is opened or connected yet."""
-    metrics = Metrics()
-    store = MeasuredStore(config.database.open(), metrics)
-    probe = MeasuredStore(config.database.open(), metrics)
-    return Service(store, probe, metrics)
+def build_service(config: Config, metrics: Metrics) -> Service:
+    """Build the service's parts for one process; nothing is opened or connected yet.
+
+    Args:
+        config: The checked configuration.
+        metrics: What the process writes, from `SharedMetrics.of`.
+    """
+    return Service(MeasuredStore(config.database.open(), metrics), metrics)

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from attrs import field, frozen
 
+from orders_service.cores import usable_cores
 from orders_service.databases import Database, InvalidDatabase, SqliteFile, parse_database
 
 
@@ -62,6 +63,12 @@ SETTINGS: Final = (
         "127.0.0.1:9000",
         "HOST:PORT of /livez, /readyz and /metrics",
     ),
+    Setting(
+        "workers",
+        "ORDERS_WORKERS",
+        "auto",
+        "processes that answer; auto is one for each core it may use, and one in all on SQLite",
+    ),
     Setting("currency", "ORDERS_CURRENCY", "USD", "the ISO 4217 code of the amounts"),
     Setting(
         "allowed_hosts",
@@ -72,6 +79,7 @@ SETTINGS: Final = (
 )
 
 _LISTS: Final = {"allowed_hosts"}
+_NUMBERS: Final = {"workers"}
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 # ISO 4217's codes whose minor unit is not a hundredth.
 _OTHER_MINOR_UNITS: Final = frozenset(
@@ -87,6 +95,8 @@ _ADDRESS: Final = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]+)):(?P<port>[0-9]{1,5})"
 )
 _MAX_PORT: Final = 65_535
+_WORKERS: Final = re.compile(r"[0-9]{1,3}")
+_MAX_WORKERS: Final = 256
 _T = TypeVar("_T")
 
 
@@ -129,6 +139,7 @@ class Config:
         database: Where the orders are.
         listen: Where the orders and the page are served.
         ops_listen: Where probes and metrics are served.
+        workers: How many processes answer; None is as many as are of use.
         currency: The ISO 4217 code of the amounts.
         allowed_hosts: The host names to answer for, in small letters; `*` is every name.
         sources: For each setting's name, where its value came from.
@@ -137,9 +148,15 @@ class Config:
     database: Database
     listen: Address
     ops_listen: Address
+    workers: int | None
     currency: str
     allowed_hosts: frozenset[str]
     sources: Mapping[str, str] = field(repr=False)
+
+    @property
+    def worker_count(self) -> int:
+        """How many processes answer for the orders and the page."""
+        return self.workers or self.database.useful_workers(usable_cores())
 
     def described(self) -> Iterable[tuple[Setting, str, str]]:
         """Give each setting, its value without secrets, and where it came from."""
@@ -147,6 +164,7 @@ class Config:
             "database_url": str(self.database),
             "listen": str(self.listen),
             "ops_listen": str(self.ops_listen),
+            "workers": "auto" if self.workers is None else str(self.workers),
             "currency": self.currency,
             "allowed_hosts": ",".join(sorted(self.allowed_hosts)),
         }
@@ -198,6 +216,7 @@ def load(
         database=_database(given["database_url"], given["database_password"], problems),
         listen=_checked(given, "listen", _address, problems),
         ops_listen=_checked(given, "ops_listen", _address, problems),
+        workers=_checked(given, "workers", _workers, problems),
         currency=_checked(given, "currency", _currency, problems),
         allowed_hosts=_checked(given, "allowed_hosts", _host_names, problems),
         sources={name: each.source for name, each in given.items()},
@@ -259,9 +278,12 @@ def _settings_of(
             problems.append(f"{file}: {plain} and {name} are both set; one must go")
         elif name in _LISTS and isinstance(value, list) and all(map(_is_text, value)):
             given[name] = _Given(f"{file}", ",".join(value))
+        elif name in _NUMBERS and type(value) is int:
+            given[name] = _Given(f"{file}", str(value))
         elif not _is_text(value):
-            kind = "a string or a list of strings" if name in _LISTS else "a string"
-            problems.append(f"{file}: {name} must be {kind}")
+            other = " or a list of strings" if name in _LISTS else ""
+            other = " or a whole number" if name in _NUMBERS else other
+            problems.append(f"{file}: {name} must be a string{other}")
         elif from_file:
             given[plain] = _Given(f"{file} ({name})", path=Path(value))
         else:
@@ -294,6 +316,16 @@ def _address(text: str) -> Address:
         message = f"{text!r} is not HOST:PORT such as 127.0.0.1:8000 or [::1]:8000"
         raise ValueError(message)
     return Address(parsed["v6"] or parsed["host"], int(parsed["port"]))
+
+
+def _workers(text: str) -> int | None:
+    """Read how many workers there shall be; None for as many as are of use."""
+    if text == "auto":
+        return None
+    if not _WORKERS.fullmatch(text) or not 1 <= int(text) <= _MAX_WORKERS:
+        message = f"{text!r} is neither auto nor a number from 1 to {_MAX_WORKERS}"
+        raise ValueError(message)
+    return int(text)
 
 
 def _currency(text: str) -> str:

@@ -66,6 +66,10 @@ class SqliteFile:
         folder = self.path.parent
         return not self.exists and folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
+    def useful_workers(self, cores: int) -> int:  # noqa: ARG002 - as for PostgreSQL
+        """One: a file takes one writer at a time, whose batches grow as requests come."""
+        return 1
+
     def open(self) -> OrderStore:
         """Make the store; the file is opened at its first use."""
         return SqliteStore(self.path)
@@ -112,6 +116,10 @@ class PostgresDatabase:
     def is_to_be_made(self) -> bool:
         """Never: the store makes no database."""
         return False
+
+    def useful_workers(self, cores: int) -> int:
+        """One for each core that this process may use."""
+        return cores
 
     def open(self) -> OrderStore:
         """Make the store; connections are made when they are needed."""

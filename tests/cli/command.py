@@ -101,4 +101,5 @@ class Orders:
             stderr=stderr,
             cwd=self.folder,
             env={**kept, "PYTHONPATH": _PYTHON_PATH, **(environ or {})},
+            start_new_session=True,
         )

@@ -1,11 +1,12 @@
 """`orders serve`: starts, says where it is, and ends as it is told."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def serving(orders: Orders, *arguments: str, **environ: str) -> Iterator[Serving
             ]
             yield Serving(process, first + second, *ports)
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_it_says_where_it_is_and_where_the_orders_are(orders: Orders) -> None:
@@ -91,7 +93,7 @@ def test_a_second_ctrl_c_ends_it_at_once(orders: Orders) -> None:
         wait_until(service.refuses_connections)
         assert service.process.poll() is None
         service.process.send_signal(signal.SIGINT)
-        assert service.process.wait() == -signal.SIGINT
+        assert service.process.wait() == Exit.INTERRUPTED
 
 
 @pytest.mark.parametrize("flag", ["--listen", "--ops-listen"])

@@ -4,17 +4,17 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection
 from pathlib import Path
-from threading import Event, Thread
 
 import pytest
 
+from orders_cli.exits import Exit
+from tests.http.traffic import CLIENTS, Traffic, stored
 from tests.http.wire import Wire, connected
 from tests.postgres_server import wait_until
 from tests.service_process import RunningService, running_service
 
-CLIENTS = 8
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -23,58 +23,6 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
     """A service of its own for each test: it will be ended."""
     with running_service(f"sqlite:///{tmp_path}/orders.db") as running:
         yield running
-
-
-class Traffic:
-    """Clients that post one order after the other and note what was acknowledged."""
-
-    def __init__(self, service: RunningService) -> None:
-        self.acknowledged: dict[str, str] = {}
-        self.unexpected: list[object] = []
-        self._service = service
-        self._ending = Event()
-        self._threads = [Thread(target=self._post, args=(name,)) for name in range(CLIENTS)]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def join(self) -> None:
-        self._ending.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _post(self, name: int) -> None:
-        connection = self._service.connect()
-        for number in range(100_000):
-            if self._ending.is_set():
-                break
-            order_id, amount = f"{name}-{number}", f"{number}.{name:02}"
-            body = f'{{"id":"{order_id}","amount":{amount}}}'
-            try:
-                connection.request("POST", "/orders", body, {"Content-Type": "application/json"})
-                response = connection.getresponse()
-                response.read()
-            except (HTTPException, OSError):
-                # The service has gone; nothing was acknowledged.
-                break
-            if response.status == 201:
-                self.acknowledged[order_id] = amount
-            else:
-                self.unexpected.append((order_id, response.status))
-        connection.close()
-
-
-def stored(service: RunningService) -> dict[str, str]:
-    """List every order, the amounts as they are written."""
-    connection = service.connect()
-    connection.request("GET", "/orders")
-    response = connection.getresponse()
-    assert response.status == 200
-    assert response.getheader("Link") is None, "there are more than a page holds"
-    orders = json.loads(response.read(), parse_float=str)
-    connection.close()
-    return {order["id"]: order["amount"] for order in orders}
 
 
 def test_a_kill_loses_nothing_that_was_acknowledged(service: RunningService) -> None:
@@ -185,4 +133,4 @@ def test_the_second_signal_ends_it_at_once(service: RunningService) -> None:
         service.send_signal(signal.SIGTERM)
         wait_until(lambda: not accepts(service))
         service.send_signal(signal.SIGTERM)
-        assert service.wait() == -signal.SIGTERM
+        assert service.wait() == Exit.INTERRUPTED

@@ -10,6 +10,7 @@ import pytest
 
 from orders_http.app import HttpSettings, create_app
 from orders_http.hosts import HostRule
+from orders_http.listening import listen
 from orders_http.server import ThreadedServer
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, chunked, get, head, post
@@ -212,7 +213,7 @@ def test_a_defect_is_answered_as_a_problem_and_logged_and_the_service_goes_on(
             raise DefectError
 
     application = create_app(DefectiveStore(), HttpSettings("USD", HostRule()))
-    with served(ThreadedServer(application, "127.0.0.1", 0, 1)) as port:
+    with served(ThreadedServer(application, listen("127.0.0.1", 0), 1)) as port:
         with connected_to("127.0.0.1", port) as wire:
             wire.send(get("/orders"))
             response = wire.receive()
@@ -227,7 +228,7 @@ def test_a_defect_is_answered_as_a_problem_and_logged_and_the_service_goes_on(
 
 def test_a_connection_that_waited_when_the_server_stopped_is_answered() -> None:
     application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
-    server = ThreadedServer(application, "127.0.0.1", 0, 1)
+    server = ThreadedServer(application, listen("127.0.0.1", 0), 1)
     host, _, port = server.address.partition(":")
     with connected_to(host, int(port)) as asking, connected_to(host, int(port)) as silent:
         asking.send(get("/health"))
@@ -239,7 +240,9 @@ def test_a_connection_that_waited_when_the_server_stopped_is_answered() -> None:
 
 
 def test_the_address_of_ipv6_is_written_as_in_a_url() -> None:
-    server = ThreadedServer(create_app(MemoryStore(), HttpSettings("USD", HostRule())), "::1", 0, 1)
+    server = ThreadedServer(
+        create_app(MemoryStore(), HttpSettings("USD", HostRule())), listen("::1", 0), 1
+    )
     assert server.address.startswith("[::1]:")
     server.stop()
     server.run()
@@ -247,7 +250,7 @@ def test_the_address_of_ipv6_is_written_as_in_a_url() -> None:
 
 def test_a_server_tells_that_it_is_stopping() -> None:
     server = ThreadedServer(
-        create_app(MemoryStore(), HttpSettings("USD", HostRule())), "127.0.0.1", 0, 1
+        create_app(MemoryStore(), HttpSettings("USD", HostRule())), listen("127.0.0.1", 0), 1
     )
     before = server.stopping
     server.stop()

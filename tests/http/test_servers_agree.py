@@ -10,6 +10,7 @@ import pytest
 from orders_http.app import Application, HttpSettings, create_app
 from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
+from orders_http.listening import listen
 from orders_http.server import Server, ThreadedServer
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, all_requests, get, head, post
@@ -55,11 +56,11 @@ def hostile() -> Iterator[bytes]:
 
 
 def gathering(application: Application, store: MemoryStore) -> Server:
-    return GatheringServer(application, store, "127.0.0.1", 0)
+    return GatheringServer(application, store, listen("127.0.0.1", 0))
 
 
 def threaded(application: Application, _store: MemoryStore) -> Server:
-    return ThreadedServer(application, "127.0.0.1", 0, 4)
+    return ThreadedServer(application, listen("127.0.0.1", 0), 4)
 
 
 @contextmanager

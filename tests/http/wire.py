@@ -61,7 +61,9 @@ class Wire:
 
     def _more(self) -> None:
         content = self._socket.recv(65_536)
-        assert content, f"the connection ended after {self._received!r}"
+        if not content:
+            message = f"the connection ended after {self._received!r}"
+            raise EOFError(message)
         self._received += content
 
 

@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders_service.config import SETTINGS, Address, Config, InvalidConfig, Setting, load
+from orders_service.cores import usable_cores
 from orders_service.databases import PostgresDatabase, SqliteFile
 
 SOURCES = ("flag", "environment", "file")
 URL = "postgresql://me@localhost/mine"
 # Two valid values that differ, for each source of each setting; the default is a fourth.
 VALUES = {
+    "workers": ("3", "5", "7"),
     "database_url": ("sqlite:///flag.db", "sqlite:///environment.db", "sqlite:///file.db"),
     "listen": ("flag:1", "environment:1", "file:1"),
     "ops_listen": ("[::1]:2", "[::2]:2", "[::3]:2"),
@@ -95,6 +97,7 @@ def test_the_defaults() -> None:
         Address("127.0.0.1", 8000),
         Address("127.0.0.1", 9000),
     )
+    assert (config.workers, config.worker_count) == (None, 1)
     assert (config.currency, config.allowed_hosts) == ("USD", frozenset())
 
 
@@ -339,3 +342,31 @@ def test_a_flag_without_a_password_is_joined_by_one_from_the_environment() -> No
     config = load({"database_url": URL}, {"DATABASE_PASSWORD": "secret"}, None)
     assert isinstance(config.database, PostgresDatabase)
     assert config.database.url.password == "secret"  # noqa: S105 - an example
+
+
+@pytest.mark.parametrize(("value", "workers"), [("4", 4), ('"4"', 4), ('"auto"', None)])
+def test_workers_in_toml_are_a_number_or_a_string(
+    tmp_path: Path, value: str, workers: int | None
+) -> None:
+    assert load({}, {}, file_of(tmp_path, f"workers = {value}\n")).workers == workers
+
+
+@pytest.mark.parametrize("value", ["0", "257", "-1", "two", "1.5", "1000", "\u0661"])
+def test_workers_are_auto_or_from_1_to_256(value: str) -> None:
+    (problem,) = problems({"workers": value})
+    assert (
+        problem == f"workers (flag --workers): {value!r} is neither auto nor a number from 1 to 256"
+    )
+
+
+@pytest.mark.parametrize("value", ["true", "1.5", "[4]"])
+def test_workers_in_toml_are_nothing_else(tmp_path: Path, value: str) -> None:
+    toml = file_of(tmp_path, f"workers = {value}\n")
+    assert problems(toml=toml) == (f"{toml}: workers must be a string or a whole number",)
+
+
+def test_there_are_as_many_workers_as_are_of_use() -> None:
+    cores = usable_cores()
+    assert load({}, {"DATABASE_URL": URL}, None).worker_count == cores
+    assert load({}, {}, None).worker_count == 1
+    assert load({"workers": "3"}, {}, None).worker_count == 3

@@ -7,11 +7,11 @@
 
 _shtab_orders_subparsers=(serve migrate import export check completion)
 
-_shtab_orders_serve_option_strings=(-h --help --config --database-url --listen --ops-listen --currency --allowed-hosts)
-_shtab_orders_migrate_option_strings=(-h --help --config --database-url --listen --ops-listen --currency --allowed-hosts --grant-to)
-_shtab_orders_import_option_strings=(-h --help --config --database-url --listen --ops-listen --currency --allowed-hosts --format)
-_shtab_orders_export_option_strings=(-h --help --config --database-url --listen --ops-listen --currency --allowed-hosts --output --format)
-_shtab_orders_check_option_strings=(-h --help --config --database-url --listen --ops-listen --currency --allowed-hosts)
+_shtab_orders_serve_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts)
+_shtab_orders_migrate_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --grant-to)
+_shtab_orders_import_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --format)
+_shtab_orders_export_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --output --format)
+_shtab_orders_check_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts)
 _shtab_orders_completion_option_strings=(-h --help)
 _shtab_orders_option_strings=(-h --help --version)
 

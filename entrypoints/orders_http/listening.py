@@ -1,0 +1,43 @@
+"""Listening sockets, opened before there is a server to answer on them."""
+
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+BACKLOG: Final = 4096
+"""Connections that wait to be accepted; the system may allow fewer (net.core.somaxconn)."""
+
+
+def listen(host: str, port: int) -> Sequence[socket.socket]:
+    """Listen on every address that a name has.
+
+    Args:
+        host: A name or an address.
+        port: The port; 0 lets the system choose one, the same for every address.
+
+    Raises:
+        OSError: An address cannot be listened on, or the name has none.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in dict.fromkeys((each[0], each[4]) for each in found):
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            sockets.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            chosen = sockets[0].getsockname()[1] if port == 0 else port
+            listener.bind((address[0], chosen, *address[2:]))
+            listener.listen(BACKLOG)
+    except OSError:
+        for listener in sockets:
+            listener.close()
+        raise
+    return sockets
+
+
+def address_of(listener: socket.socket) -> str:
+    """Write where a socket listens, as in a URL: `127.0.0.1:8000`, `[::1]:8000`."""
+    host, port = listener.getsockname()[:2]
+    return f"{f'[{host}]' if ':' in host else host}:{port}"

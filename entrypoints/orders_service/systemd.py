@@ -1,0 +1,72 @@
+"""What a service tells systemd and takes from it: sd_notify(3) and sd_listen_fds(3)."""
+
+import logging
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from attrs import frozen
+
+_LOG: Final = logging.getLogger(__name__)
+
+_FIRST_DESCRIPTOR: Final = 3
+
+
+@frozen
+class Notifier:
+    """Tells the service manager how the service is. Without a manager it tells nobody.
+
+    Attributes:
+        address: The manager's socket; a leading `@` means an abstract one. None is no manager.
+        watched: Whether the manager restarts a service of which it hears nothing.
+    """
+
+    address: str | None = None
+    watched: bool = False
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], pid: int) -> "Notifier":
+        """Read what the manager left in the environment of the process `pid`."""
+        meant = environ.get("WATCHDOG_PID", str(pid)) == str(pid)
+        return cls(
+            environ.get("NOTIFY_SOCKET") or None,
+            meant and environ.get("WATCHDOG_USEC", "").isdecimal(),
+        )
+
+    def tell(self, *assignments: str) -> None:
+        """Send assignments such as `READY=1`. A manager that does not listen is logged."""
+        if self.address is None:
+            return
+        address = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.sendto("\n".join(assignments).encode(), address)
+        except OSError as error:
+            _LOG.warning("the service manager does not listen", exc_info=error)
+
+    def tell_watchdog(self) -> None:
+        """Say that the service is well, if the manager asked for it."""
+        if self.watched:
+            self.tell("WATCHDOG=1")
+
+
+def inherited_sockets(
+    environ: Mapping[str, str], pid: int
+) -> Mapping[str, Sequence[socket.socket]]:
+    """Take the listening sockets that the service manager opened for the process `pid`.
+
+    Returns:
+        The sockets by their names, from `FileDescriptorName=`; `unknown` when they have none.
+    """
+    count = environ.get("LISTEN_FDS", "")
+    if environ.get("LISTEN_PID") != str(pid) or not count.isdecimal():
+        return {}
+    names = environ.get("LISTEN_FDNAMES", "").split(":")
+    sockets: dict[str, list[socket.socket]] = {}
+    for index in range(int(count)):
+        descriptor = _FIRST_DESCRIPTOR + index
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - its only form
+        name = names[index] if index < len(names) and names[index] else "unknown"
+        sockets.setdefault(name, []).append(socket.socket(fileno=descriptor))
+    return sockets

@@ -1,0 +1,117 @@
+"""A supervisor and its processes, for the tests to disturb: a program of its own.
+
+Each process says on standard output what happens to it, a line each: `NAME PID EVENT`.
+"""
+
+import mmap
+import os
+import sys
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from attrs import define
+
+from orders_service.logs import configure_logs
+from orders_service.supervisor import Attend, Role, Supervisor
+from orders_service.systemd import Notifier
+
+
+def say(name: str, event: str) -> None:
+    os.write(1, f"{name} {os.getpid()} {event}\n".encode())
+
+
+@define
+class Actor:
+    """What a process does.
+
+    Attributes:
+        name: Its name.
+        manner: `well`, or what is wrong with it: `fails` raises at once, `deaf` does not stop,
+            `silent` does not turn, `dies` turns once.
+        turns: Shared memory that holds when it turned.
+    """
+
+    name: str
+    manner: str
+    turns: "memoryview[float]"
+    stopped: bool = False
+
+    def run(self, attend: Attend) -> None:
+        attend(self.stop, self.reload)
+        say(self.name, "starts")
+        if self.manner == "fails":
+            message = "as it was told"
+            raise ValueError(message)
+        while not self.stopped:
+            if self.manner != "silent":
+                self.turns[0] = time.monotonic()
+            if self.manner == "dies":
+                break
+            time.sleep(0.01)
+        say(self.name, "ends")
+
+    def stop(self) -> None:
+        say(self.name, "is asked to stop")
+        self.stopped = self.manner != "deaf"
+
+    def reload(self) -> None:
+        say(self.name, "reloads")
+
+    def role(self) -> Role:
+        return Role(self.name, self.run, lambda: self.turns[0])
+
+
+@define
+class Running:
+    """Says which processes there are, each time that they are others than before."""
+
+    names: Collection[str] = ()
+
+    def __call__(self, names: Collection[str]) -> None:
+        if names != self.names:
+            self.names = names
+            say("parent", f"has {' '.join(names) or 'none'}")
+
+
+def main(groups: Sequence[str]) -> None:
+    """Supervise.
+
+    Args:
+        groups: For each group its processes, by commas, as `NAME:MANNER`; after `--unforked` at
+            the front the first fork fails.
+    """
+    configure_logs()
+    if groups[0] == "--unforked":
+        _fail_first_fork()
+        groups = groups[1:]
+
+    def role(text: str) -> Role:
+        name, _, manner = text.partition(":")
+        return Actor(name, manner or "well", memoryview(mmap.mmap(-1, 8)).cast("d")).role()
+
+    gently = Supervisor(
+        [[role(each) for each in group.split(",")] for group in groups],
+        drain_seconds=1.0,
+        notifier=Notifier.from_environment(os.environ, os.getpid()),
+        ready=lambda: say("parent", "is ready"),
+        stopping=lambda: say("parent", "is stopping"),
+        running=Running(),
+        replaced=lambda name: say(name, "is replaced"),
+        silent_seconds=0.5,
+    ).run()
+    say("parent", "ends")
+    sys.exit(not gently)
+
+
+def _fail_first_fork() -> None:
+    fork: Callable[[], int] = os.fork
+
+    def fail() -> int:
+        os.fork = fork
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    os.fork = fail
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,232 @@
+"""The parent: starts its processes, watches them, replaces them, and stops them in order."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import pytest
+from attrs import define, field
+
+PROGRAM: Final = Path(__file__).with_name("supervised.py")
+
+
+@define
+class Event:
+    """One thing that happened to a process."""
+
+    name: str
+    pid: int
+    what: str
+
+
+@define
+class Supervised:
+    """A supervisor in a process of its own, and what its processes have said so far."""
+
+    process: subprocess.Popen[str]
+    events: list[Event] = field(factory=list)
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def next(self, what: str, name: str | None = None) -> Event:
+        """Wait until something is said of a process, by default of any."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            said, pid, rest = line.rstrip().split(" ", 2)
+            self.events.append(Event(said, int(pid), rest))
+            if rest == what and name in {None, said}:
+                return self.events[-1]
+        message = f"nobody said {what!r}: {self.events}"
+        raise AssertionError(message)
+
+    def end(self, number: signal.Signals | None = signal.SIGTERM) -> list[dict[str, object]]:
+        """Let it end, and give what it logged."""
+        if number is not None:
+            self.send(number)
+        out, err = self.process.communicate(timeout=30)
+        for line in out.splitlines():
+            said, pid, rest = line.split(" ", 2)
+            self.events.append(Event(said, int(pid), rest))
+        return [json.loads(line) for line in err.splitlines()]
+
+    def said(self, name: str) -> list[str]:
+        return [event.what for event in self.events if event.name == name]
+
+
+@contextmanager
+def supervised(*groups: str, **environ: str) -> Iterator[Supervised]:
+    process = subprocess.Popen(
+        [sys.executable, PROGRAM, *groups],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environ},
+        start_new_session=True,
+    )
+    try:
+        yield Supervised(process)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def test_it_is_ready_when_every_process_works_and_stops_them_group_by_group() -> None:
+    with supervised("one,two", "last") as service:
+        service.next("is ready")
+        starts = [event.name for event in service.events if event.what == "starts"]
+        assert sorted(starts) == ["last", "one", "two"]
+        logged = service.end()
+        assert (service.process.returncode, logged) == (0, [])
+        order = [(event.name, event.what) for event in service.events]
+        assert order.index(("parent", "is stopping")) < order.index(("one", "is asked to stop"))
+        for name in ("one", "two"):
+            assert order.index((name, "ends")) < order.index(("last", "is asked to stop"))
+        assert order[-1] == ("parent", "ends")
+
+
+def test_ctrl_c_stops_as_sigterm_does() -> None:
+    with supervised("one") as service:
+        service.next("is ready")
+        # As a terminal does: the processes get it too, and leave it to their parent.
+        os.killpg(service.process.pid, signal.SIGINT)
+        assert service.end(None) == []
+        assert service.process.returncode == 0
+        assert service.said("one")[-1] == "ends"
+
+
+def test_a_process_that_dies_is_replaced_and_the_others_go_on() -> None:
+    with supervised("one,two") as service:
+        service.next("is ready")
+        (old,) = (event.pid for event in service.events if event.name == "one")
+        os.kill(old, signal.SIGKILL)
+        service.next("is replaced", "one")
+        assert service.next("starts", "one").pid != old
+        (logged,) = service.end()
+        assert logged["message"] == "a process ended and is replaced"
+        assert (logged["role"], logged["status"]) == ("one", -signal.SIGKILL)
+        assert service.said("two") == ["starts", "is asked to stop", "ends"]
+
+
+def test_it_tells_which_processes_there_are() -> None:
+    with supervised("one,two") as service:
+        service.next("has one two", "parent")
+        service.next("is ready")
+        (pid,) = (event.pid for event in service.events if event.name == "two")
+        os.kill(pid, signal.SIGKILL)
+        service.next("has one", "parent")
+        service.next("has one two", "parent")
+        service.end()
+
+
+def test_what_fails_again_and_again_is_started_less_and_less_often() -> None:
+    with supervised("one:fails", "two") as service:
+        for _ in range(4):
+            service.next("is replaced", "one")
+        logged = [each for each in service.end() if each["logger"] == "orders_service.supervisor"]
+        failed = [each for each in logged if each["message"] == "a process failed"]
+        assert "as it was told" in str(failed[0]["traceback"])
+        delays = [each["after_seconds"] for each in logged if "after_seconds" in each]
+        assert delays[:4] == [0.1, 0.2, 0.4, 0.8]
+        assert "is ready" not in service.said("parent")
+
+
+def test_a_process_whose_loop_does_not_turn_is_replaced() -> None:
+    with supervised("one,two:silent") as service:
+        service.next("is replaced", "two")
+        logged = service.end()
+        assert [each["message"] for each in logged[:2]] == [
+            "a process does not turn",
+            "a process ended and is replaced",
+        ]
+        assert "is replaced" not in service.said("one")
+
+
+def test_a_process_that_does_not_stop_in_time_is_killed() -> None:
+    with supervised("one:deaf", "two") as service:
+        service.next("is ready")
+        service.end()
+        assert service.process.returncode == 0
+        assert service.said("one") == ["starts", "is asked to stop"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_second_signal_ends_everything_at_once(number: signal.Signals) -> None:
+    with supervised("one:deaf") as service:
+        service.next("is ready")
+        service.send(signal.SIGTERM)
+        service.next("is asked to stop")
+        service.end(number)
+        assert service.process.returncode == 1
+        assert "ends" not in service.said("one")
+
+
+def test_sighup_reaches_every_process_and_none_ends() -> None:
+    with supervised("one", "two") as service:
+        service.next("is ready")
+        service.send(signal.SIGHUP)
+        for _ in range(2):
+            service.next("reloads")
+        service.end()
+        for name in ("one", "two"):
+            assert service.said(name) == ["starts", "reloads", "is asked to stop", "ends"]
+
+
+def test_processes_whose_parent_is_gone_come_to_their_end() -> None:
+    with supervised("one,two") as service:
+        service.next("is ready")
+        service.send(signal.SIGKILL)
+        for name in ("one", "two"):
+            # The other may have said so before.
+            if "ends" not in service.said(name):
+                service.next("ends", name)
+        # They hold its standard output, which ends with them.
+        service.end(None)
+
+
+def test_a_process_that_cannot_be_forked_is_tried_again() -> None:
+    with supervised("--unforked", "one,two") as service:
+        service.next("starts", "two")
+        (logged,) = service.end()
+        assert logged["message"] == "no process can be started"
+        assert "unavailable" in str(logged["error"])
+        assert service.said("one") == []
+
+
+def test_each_process_has_its_name_in_the_list_of_processes() -> None:
+    with supervised("one") as service:
+        service.next("is ready")
+        (pid,) = (event.pid for event in service.events if event.name == "one")
+        assert Path(f"/proc/{pid}/comm").read_text() == "one\n"
+
+
+def test_the_service_manager_hears_how_it_goes(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+
+        def heard(what: bytes) -> bytes:
+            while True:
+                message = manager.recv(1000)
+                if what in message:
+                    return message
+
+        environ = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "1000000"}
+        with supervised("one", **environ) as service:
+            service.next("is ready")
+            heard(b"READY=1")
+            heard(b"WATCHDOG=1")
+            service.send(signal.SIGHUP)
+            assert heard(b"RELOADING=1").startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+            heard(b"READY=1")
+            service.send(signal.SIGTERM)
+            heard(b"STOPPING=1")
+            service.end(None)
