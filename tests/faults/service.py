@@ -21,7 +21,9 @@ def process_kills(random: Random) -> Fault:
         if begun := children(service):
             victim = random.choice(begun)
             os.kill(victim, signal.SIGKILL)
+            # Another takes its place.
             wait_until(lambda: victim not in children(service))
+            wait_until(lambda: len(children(service)) == len(begun))
         else:
             service.kill()
             stage.traffic.wait_for_interruptions()

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
-from tests.faults.footprint import Footprint
+from tests.faults.footprint import Footprint, assert_not_grown
 from tests.faults.traffic import ORDERS, Traffic, traffic
 from tests.postgres.proxy import Proxy, open_proxy
 from tests.postgres_server import OrdersDatabase, PostgresServer, free_port, wait_until
@@ -91,7 +91,7 @@ def endure(stage: Stage, fault: Fault) -> None:
     while len(stage.traffic.acknowledged) < ORDERS:
         strike(stage, fault)
         stage.traffic.wait_for_orders()
-    Footprint.of(stage.service).assert_no_more_than(before)
+    assert_not_grown(stage.service, before)
 
 
 def strike(stage: Stage, fault: Fault) -> None:

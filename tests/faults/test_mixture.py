@@ -5,7 +5,7 @@ import os
 from random import Random, SystemRandom
 from typing import Final
 
-from tests.faults.footprint import Footprint
+from tests.faults.footprint import Footprint, assert_not_grown
 from tests.faults.network import NETWORK_FAULTS
 from tests.faults.server import SERVER_FAULTS
 from tests.faults.service import process_kills, terminated
@@ -31,4 +31,4 @@ def test_every_acknowledged_order_is_there_once_whatever_happens_at_random(
         while len(stage.traffic.acknowledged) < ORDERS:
             strike(stage, random.choice(faults))
             stage.traffic.wait_for_orders(random.randrange(200))
-        Footprint.of(stage.service).assert_no_more_than(before)
+        assert_not_grown(stage.service, before)

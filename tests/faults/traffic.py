@@ -58,7 +58,7 @@ class Writer:
         created: The ids that were answered with 201, as often as that was.
         refusals: How often it was answered with 503.
         interruptions: How often a connection ended without an answer.
-        last_begun: When the last request that placed an order was begun, by the monotonic clock.
+        last_begun: When the last request that was not refused was begun, by the monotonic clock.
         unexpected: What no client that keeps to the contract should see.
     """
 
@@ -216,10 +216,10 @@ class Traffic:
         self._wait_until(lambda: self.interruptions >= goal)
 
     def wait_for_recovery(self) -> None:
-        """Wait, not long, until the service does again what it is asked from now on."""
+        """Wait, not long, until the service does for everyone what it is asked from now on."""
         mended = monotonic()
         self._wait_until(
-            lambda: any(writer.last_begun > mended for writer in self.writers),
+            lambda: all(writer.last_begun > mended for writer in self.writers),
             RECOVERY_SECONDS + _PATIENCE_SECONDS,
         )
         _LOG.info("recovered %.2f s after the repair", monotonic() - mended)
