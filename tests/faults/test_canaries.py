@@ -30,13 +30,10 @@ WRONG: Final = "wrong-canary/4711%"
 BEARER: Final = {"Authorization": f"Bearer {TOKEN}", "Cookie": f"session={TOKEN}"}
 JSON: Final = {"Content-Type": "application/json"}
 COMMANDS: Final = (
-    ("--help",),
-    ("--version",),
     ("serve", "--help"),
     ("check",),
     ("export",),
     ("serve", "--listen", "nowhere"),
-    ("check", "--listen", "nowhere"),
 )
 
 
