@@ -5,6 +5,7 @@ export PYTHON
 
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 SCRIPTS := .ci/run $(wildcard scripts/*)
 COMPLETIONS := entrypoints/orders_cli/completions
 SHTAB := $(BIN)/shtab --prefix=orders orders_cli.parser.build_parser
@@ -54,6 +55,14 @@ format: $(VENV)/.dev ## Lay the code out and mend what can be mended without a p
 types: $(VENV)/.dev ## Check the types, those of the tests included
 	$(BIN)/mypy
 
+.PHONY: bench
+bench: $(BENCH)/.peers ## Measure the service beside its peers; QUICK=1 is quick, and changes no page
+	@scripts/require postgresql wrk
+	@rm -rf build
+	@$(BENCH)/bin/pip install --quiet '.[service]'
+	$(BENCH)/bin/python -m benchmarks run --environments $(BENCH) \
+		$(if $(QUICK),--quick,--page docs/performance.md) $(ARGUMENTS)
+
 .PHONY: build
 build: $(VENV)/.dev ## Build the wheel and the source archive into dist/
 	$(BIN)/python -m build
@@ -66,18 +75,18 @@ completion: $(VENV)/.dev ## Write the shell completions anew, from the command's
 
 .PHONY: clean
 clean: ## Remove all that was made here, but for orders.db: it holds orders
-	rm -rf $(VENV) build dist artefacts *.egg-info .coverage .coverage.* .hypothesis .*_cache
+	rm -rf $(VENV) $(BENCH) build dist artefacts *.egg-info .coverage .coverage.* .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # An environment serves one interpreter and one place: when either changes, it is made anew.
-$(VENV)/.interpreter: FORCE
+$(VENV)/.interpreter $(BENCH)/.interpreter: FORCE
 	@scripts/require python3 venv
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or \
 		sys.exit("Orders needs Python 3.11; this is " + sys.version + ". Try: make PYTHON=python3.11")'
 	@made_for=$$($(PYTHON) -c 'import os, sys; print(os.getcwd(), sys.base_prefix, sys.version)'); \
 	if [ "$$made_for" != "$$(cat $@ 2>&1)" ]; then \
-		echo "Making $(VENV)"; \
-		$(PYTHON) -m venv --clear $(VENV) && echo "$$made_for" >$@; \
+		echo "Making $(@D)"; \
+		$(PYTHON) -m venv --clear $(@D) && echo "$$made_for" >$@; \
 	fi
 
 .PHONY: FORCE
@@ -95,3 +104,8 @@ $(VENV)/.dev: $(PACKAGING)
 	@echo "Installing the service and the development tools into $(VENV)"
 	@$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $(VENV)/.service $@
+
+$(BENCH)/.peers: $(BENCH)/.interpreter benchmarks/requirements.txt
+	@echo "Installing the peers into $(BENCH)"
+	@$(BENCH)/bin/pip install --quiet --requirement benchmarks/requirements.txt
+	@touch $@
