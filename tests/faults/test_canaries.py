@@ -19,10 +19,12 @@ from attrs import evolve, frozen
 
 from orders_core import StoreUnavailable
 from orders_postgres import DatabaseUrl, PostgresStore
+from orders_service.tokens import new_secret
 from tests.faults.footprint import children
 from tests.postgres.secure_server import Client, open_secure_server
 from tests.postgres_server import PASSWORD, SERVICE, OrdersDatabase, PostgresServer, wait_until
 from tests.service_process import ROOT, RunningService, running_service
+from tests.token_files import write_tokens
 
 TOKEN: Final = "token-canary-92ab61"  # noqa: S105 - of no use but to be found
 AMOUNT: Final = "9123456.78"
@@ -71,21 +73,25 @@ def given(
     return plain, {"DATABASE_PASSWORD_FILE": str(file)}
 
 
-def answers(connection: HTTPConnection, *requests: tuple[str, str, str]) -> dict[str, str]:
+def answers(
+    connection: HTTPConnection,
+    *requests: tuple[str, str, str],
+    headers: Mapping[str, str] = BEARER,
+) -> dict[str, str]:
     """Send requests, each with a token, and give all that comes back."""
     found = {}
     with closing(connection):
         for method, target, body in requests:
-            connection.request(method, target, body or None, {**BEARER, **JSON})
+            connection.request(method, target, body or None, {**JSON, **headers})
             response = connection.getresponse()
-            headers = "\n".join(f"{name}: {value}" for name, value in response.getheaders())
+            heads = "\n".join(f"{name}: {value}" for name, value in response.getheaders())
             content = response.read().decode()
             name = f"{response.status} of {method} {target} {body}"
-            found[name] = f"{headers}\n\n{content}"
+            found[name] = f"{heads}\n\n{content}"
     return found
 
 
-def shown(service: RunningService) -> dict[str, str]:
+def shown(service: RunningService, headers: Mapping[str, str] = BEARER) -> dict[str, str]:
     """Ask a service for all that it shows to anyone."""
     return {
         **answers(
@@ -101,6 +107,7 @@ def shown(service: RunningService) -> dict[str, str]:
             ("GET", "/", ""),
             ("DELETE", "/orders", ""),
             ("GET", "/openapi.json", ""),
+            headers=headers,
         ),
         **answers(
             service.connect_operations(),
@@ -265,3 +272,32 @@ def test_no_traceback_and_no_log_of_any_level_holds_the_password(
     told = "".join(traceback.format_exception(caught.value))
     objects = f"{url!r} {url} {caught.value!r} {vars(caught.value)}"
     Secret(password).assert_not_in({"traceback": told, "log": caplog.text, "objects": objects})
+
+
+def test_no_token_that_lets_in_and_none_that_does_not_comes_to_light(tmp_path: Path) -> None:
+    file, database = tmp_path / "tokens", f"sqlite:///{tmp_path}/orders.db"
+    good = write_tokens(file, shop="read,write")["shop"]
+    bad = new_secret()
+    settings = {"ORDERS_TOKENS_FILE": str(file)}
+    with running_service(database, settings) as service:
+        found: dict[str, str] = {}
+        for status, secret in ((201, good), (401, bad)):
+            answered = shown(service, {"Authorization": f"Bearer {secret}"})
+            assert any(name.startswith(f"{status} of POST") for name in answered)
+            found |= answered
+            form = {
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Origin": service.url,
+                "Cookie": f"orders_session={secret}",
+            }
+            log_in = ("POST", "/login", f"token={secret}")
+            logged_in = answers(service.connect(), log_in, headers=form)
+            found |= {f"log in with {status}": text for text in logged_in.values()}
+        assert "Set-Cookie: " in found["log in with 201"]
+        found |= processes(service)
+        found |= commands(database, settings, [("token", "--list"), *COMMANDS])
+        service.stop()
+        found["log"] = service.errors()
+    found["file"] = file.read_text("ascii")
+    for secret in (good, bad):
+        Secret(secret).assert_not_in(found)
