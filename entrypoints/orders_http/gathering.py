@@ -394,10 +394,7 @@ class _GatheredChannel(Channel):
     def _send(self, content: bytes) -> None:
         sent = 0
         if self.connected and not self.total_outbufs_len:
-            try:
-                sent = self.send(content)
-            except OSError:
-                self.will_close = True
+            sent, _ = self._flush_exception(partial(self.send, content))
             self.last_activity = time()
         if self.connected and sent < len(content):
             self.write_soon(content[sent:])
