@@ -29,6 +29,11 @@ test: $(VENV)/.dev ## Run every test; COVERAGE=1 also measures, and fails below 
 	@scripts/require curl postgresql chromium libatomic1
 	$(BIN)/pytest -n auto $(if $(COVERAGE),--cov --cov-report=term --cov-report=html:artefacts/coverage)
 
+.PHONY: soak
+soak: $(VENV)/.dev ## Make every fault again and again, under 100,000 acknowledged orders and more
+	@scripts/require postgresql
+	FAULT_ORDERS=5000 $(BIN)/pytest -n 2 --timeout=3600 --log-level=INFO -rP tests/faults
+
 .PHONY: coverage
 coverage: ## Run every test and show the lines and branches that none of them reaches
 	@$(MAKE) --no-print-directory test COVERAGE=1

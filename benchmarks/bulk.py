@@ -9,7 +9,7 @@ from time import perf_counter, sleep
 from typing import Final
 
 from benchmarks.database import count, environment, psql, stored_id, url
-from benchmarks.processes import peak_resident_bytes
+from benchmarks.processes import ended_with_us, peak_resident_bytes
 from benchmarks.results import Transfer
 from tests.postgres_server import OrdersDatabase, PostgresServer, postgres_programs
 
@@ -134,7 +134,8 @@ def _transfer(
     variables = {**environment(database), "DATABASE_URL": url(database)}
     peak = 0
     started = perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=variables) as process:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=variables)
+    with ended_with_us(process):
         while process.poll() is None:
             peak = max(peak, peak_resident_bytes(process.pid))
             sleep(_POLL_SECONDS)

@@ -16,7 +16,7 @@ from typing import Final
 from attrs import frozen
 
 from benchmarks.database import count, environment, server_pid, stored_id
-from benchmarks.processes import cpu_seconds
+from benchmarks.processes import cpu_seconds, ended_with_us
 from benchmarks.results import Load, Sample, Timing, percentile
 from benchmarks.servers import Server
 from benchmarks.settings import FOLDER
@@ -167,7 +167,7 @@ class Target:
             folder = Path(name)
             script = folder / "script.sql"
             script.write_text(_SCRIPTS[load], "utf-8")
-            with subprocess.Popen(
+            made = subprocess.Popen(
                 [
                     *(postgres_programs() / "pgbench", "--no-vacuum", "--protocol=prepared"),
                     *("--client", str(connections), "--time", str(patience), "--log"),
@@ -178,7 +178,8 @@ class Target:
                 stderr=output,
                 cwd=folder,
                 env=environment(self.database),
-            ) as made:
+            )
+            with ended_with_us(made):
                 while made.poll() is None and len(self.database.sessions()) < connections:
                     sleep(_POLL_SECONDS)
                 # The last one has hardly said hello.

@@ -2,9 +2,10 @@
 
 import os
 import re
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,17 @@ _KIB: Final = 1024
 # Fields of /proc/PID/stat, counted from the one behind the program's name.
 _PARENT: Final = 1
 _TIMES: Final = slice(11, 15)  # user and system, its own and of children that have ended
+
+
+@contextmanager
+def ended_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Kill a process when what runs inside ends with an exception, and wait for its end."""
+    with process:
+        try:
+            yield
+        except BaseException:
+            process.kill()
+            raise
 
 
 def family(pid: int) -> list[int]:

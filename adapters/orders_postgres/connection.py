@@ -18,7 +18,7 @@ import pg8000.native  # type: ignore[import-untyped]  # the same
 from attrs import field, frozen
 
 from orders_core import Reason, StoreUnavailable
-from orders_postgres.tls import client_context
+from orders_postgres.tls import client_context, tls_problem
 from orders_postgres.url import DatabaseUrl, Host, SslMode, TargetSessionAttrs
 
 Row = Sequence[Any]
@@ -71,6 +71,10 @@ class Duplicate(StoreUnavailable):
 
 class _NotWritable(Exception):
     """A server takes no writes."""
+
+
+class _NoTls(Exception):
+    """A server does not speak TLS."""
 
 
 @frozen(kw_only=True)
@@ -389,7 +393,7 @@ def _tried(host: Host, login: _Login) -> Connection | StoreUnavailable:
         return _connected(host, login, place)
     # Anything: to what is no PostgreSQL server pg8000 answers with KeyError and the like.
     except Exception as error:  # noqa: BLE001 - each is reported, by its kind
-        reason, _, message = _diagnosed(error, tls_matters=True)
+        reason, _, message = _diagnosed(error, connecting_to=login.url)
         failure = StoreUnavailable(reason, f"{place}: cannot connect: {message}")
         failure.__cause__ = error
         return failure
@@ -467,7 +471,7 @@ def _secured(transport: socket.socket, context: ssl.SSLContext, host: str) -> ss
     if not answer:
         raise ConnectionResetError("the server closed the connection when it was asked for TLS")
     if answer != _TLS_ACCEPTED:
-        raise ssl.SSLError("the server has no TLS; nothing was sent to it")
+        raise _NoTls
     return context.wrap_socket(transport, server_hostname=host)
 
 
@@ -479,12 +483,17 @@ def _hang_up(transport: socket.socket) -> None:
 
 
 def _hung_up(error: ssl.SSLError) -> bool:
-    # Only an error that OpenSSL itself found has a reason.
-    return getattr(error, "reason", None) == _TLS_HUNG_UP
+    return isinstance(error, ssl.SSLEOFError) or error.reason == _TLS_HUNG_UP
 
 
-def _diagnosed(error: Exception, *, tls_matters: bool = False) -> tuple[Reason, str, str]:
+def _diagnosed(
+    error: Exception,
+    *,
+    connecting_to: DatabaseUrl | None = None,
+) -> tuple[Reason, str, str]:
     """Give the reason, the SQLSTATE (or nothing) and a message for what went wrong."""
+    if isinstance(error, _NoTls):
+        return Reason.TLS, "", "the server has no TLS; nothing was sent to it"
     if isinstance(error, _NotWritable):
         return Reason.READ_ONLY, "", "it takes no writes, and target_session_attrs asks for them"
     if isinstance(error, pg8000.native.DatabaseError):
@@ -496,8 +505,10 @@ def _diagnosed(error: Exception, *, tls_matters: bool = False) -> tuple[Reason, 
     cause = error.__cause__ if isinstance(error, pg8000.native.InterfaceError) else error
     if isinstance(cause, TimeoutError):
         return Reason.TIMEOUT, "", "no answer in time"
-    if tls_matters and isinstance(cause, ssl.SSLError) and not _hung_up(cause):
-        return Reason.TLS, "", str(cause)
+    if isinstance(cause, ssl.SSLError) and _hung_up(cause):
+        return Reason.UNREACHABLE, "", "the server hung up; its log may tell why"
+    if connecting_to is not None and isinstance(cause, ssl.SSLError):
+        return Reason.TLS, "", tls_problem(connecting_to, cause)
     if isinstance(cause, OSError):
         return Reason.UNREACHABLE, "", str(cause)
     if isinstance(error, pg8000.native.InterfaceError):

@@ -216,7 +216,7 @@ class PostgresStore:
         amounts = [str(firsts[each].amount) for each in ids]
         rows = yield _INSERT, (_array(ids), _array(amounts))
         if len(rows) == len(orders):
-            return [Outcome.CREATED] * len(orders)
+            return (Outcome.CREATED,) * len(orders)
         created = {order_id for (order_id,) in rows}
         known = [firsts[each].id for each in ids if each not in created]
         stored = {}

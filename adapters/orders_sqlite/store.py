@@ -353,7 +353,8 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
     deadline = monotonic() + _LOCK_SECONDS
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            # Its row is fetched: PyPy would keep the statement open, and so a transaction.
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
         except sqlite3.OperationalError as error:
             locked = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
             if not locked or monotonic() >= deadline:

@@ -6,6 +6,7 @@ and written by the modules beside this one, because Bottle's own readers are len
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Mapping
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from time import perf_counter
@@ -15,6 +16,7 @@ import bottle
 from attrs import frozen
 
 from orders_core import OrderStore, StoreUnavailable
+from orders_http.authentication import guarded
 from orders_http.exchange import Exchange, RequestObserver, Steps, Unobserved, Work
 from orders_http.hosts import HostRule
 from orders_http.messages import Reply, Request
@@ -24,6 +26,7 @@ from orders_http.page import OrdersPage
 from orders_http.problems import Problem, ProblemType
 from orders_http.request_ids import REQUEST_ID, RequestIds
 from orders_http.request_log import RequestLog
+from orders_service.tokens import Scope, TokenFile
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -45,11 +48,13 @@ class HttpSettings:
     Attributes:
         currency: The ISO 4217 code that the page shows behind amounts.
         hosts: Which Host headers are answered.
+        tokens: The tokens that clients must have; None when they need none.
         log_requests: Lines a second that the request log may have, and as many for failures.
     """
 
     currency: str
     hosts: HostRule
+    tokens: TokenFile | None = None
     log_requests: int = 0
 
 
@@ -74,13 +79,17 @@ def create_app(
         observer: Hears of every request, for metrics.
     """
     orders = OrdersResource(store)
-    page = OrdersPage(store, settings.currency)
+    page = OrdersPage(store, settings.currency, settings.tokens)
+    reading = partial(guarded, scope=Scope.READ, tokens=settings.tokens)
+    writing = partial(guarded, scope=Scope.WRITE, tokens=settings.tokens)
     description = OpenApiDocument.of_version(version("orders-core"))
     routes: Mapping[str, Mapping[str, Handler]] = {
         "/": {"GET": _working(page.show), "POST": _working(page.create)},
+        "/login": {"GET": _working(page.show_log_in), "POST": _working(page.log_in)},
+        "/logout": {"POST": _working(page.log_out)},
         "/favicon.svg": {"GET": page.icon},
-        "/orders": {"GET": orders.get_list, "POST": orders.add},
-        "/orders/<id:path>": {"GET": orders.get},
+        "/orders": {"GET": reading(orders.get_list), "POST": writing(orders.add)},
+        "/orders/<id:path>": {"GET": reading(orders.get)},
         "/health": {"GET": _health},
         "/openapi.json": {"GET": description.get},
     }
@@ -243,8 +252,9 @@ def _options(handlers: Mapping[str, Handler]) -> Handler:
 
 
 def _allow(methods: Iterable[str]) -> str:
-    """Write an Allow header: every path has GET, which HEAD goes with, and OPTIONS."""
-    return ", ".join(sorted({*methods, "HEAD", "OPTIONS"}))
+    """Write an Allow header: GET goes with HEAD, and every path has OPTIONS."""
+    allowed = {*methods, "OPTIONS"}
+    return ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
 
 
 def _health(_request: Request) -> Reply:

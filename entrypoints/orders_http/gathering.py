@@ -1,9 +1,14 @@
 """The server that makes the application fast: one batch for all that waits for the store.
 
 Waitress hands each complete request to a thread. Here requests are begun in the server's own
-loop, and what they ask of the store is gathered: while one batch is under way, on a thread of its
-own, the next one collects. Nothing waits for a batch to fill; on an idle server a batch is one
-request. Work that cannot be gathered, such as lists, bulk and pages, goes to a few threads.
+loop, and what they ask of the store is gathered: while one batch of creates or of look-ups is under
+way, the next one collects. Nothing waits for a batch to fill; on an idle server a batch is one
+request. When the store can begin a batch, the loop waits for the store's socket too; else a thread
+takes it. Work that cannot be gathered, such as bulk and pages, goes to a few threads.
+
+A request's way: `loop` sees that its connection has something to read, `connections` and `parsing`
+read it, `Gatherer.turn` begins it (`app`) and lets its steps wait in a `_Lane`, a batch ends, and
+`_GatheredChannel.answer` sends the reply.
 """
 
 import logging
@@ -266,7 +271,11 @@ class Gatherer:
         waits = [now - waiting.begun for waiting in batch]
         self._application.observer.batch_begun(lane.operation, waits)
         asked = [lane.asked(waiting.step) for waiting in batch]
-        pending = lane.begin(asked)
+        try:
+            pending = lane.begin(asked)
+        except Exception as error:  # noqa: BLE001 - answered for each
+            self._give_batch(lane, batch, [error] * len(batch))
+            return
         if pending is None:
             self._batches.submit(self._take_batch, lane, batch, partial(lane.take, asked))
             return
@@ -385,10 +394,7 @@ class _GatheredChannel(Channel):
     def _send(self, content: bytes) -> None:
         sent = 0
         if self.connected and not self.total_outbufs_len:
-            try:
-                sent = self.send(content)
-            except OSError:
-                self.will_close = True
+            sent, _ = self._flush_exception(partial(self.send, content))
             self.last_activity = time()
         if self.connected and sent < len(content):
             self.write_soon(content[sent:])

@@ -1,11 +1,20 @@
 """The processes of a server are counted together with their children."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.processes import cpu_seconds, family, peak_resident_bytes, resident_bytes
+import pytest
+
+from benchmarks.processes import (
+    cpu_seconds,
+    ended_with_us,
+    family,
+    peak_resident_bytes,
+    resident_bytes,
+)
 
 # It says when it is ready, and waits for the end of its input.
 BURN = "import time\nwhile time.process_time() < 0.5: pass\n"
@@ -47,6 +56,13 @@ def test_memory_is_that_of_each_process() -> None:
         assert len(sizes) == 2
         assert MIB < sizes[-1] <= sizes[0] < 100 * MIB
         assert peak_resident_bytes(pid) >= MIB
+
+
+def test_a_process_ends_with_the_exception_of_who_waits_for_it() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with pytest.raises(KeyboardInterrupt), ended_with_us(process):
+        raise KeyboardInterrupt
+    assert process.returncode == -signal.SIGKILL
 
 
 def test_a_process_that_has_ended_has_no_memory() -> None:

@@ -112,7 +112,7 @@ def test_an_address_in_use_is_named(orders: Orders, flag: str) -> None:
 def test_a_name_that_is_no_address_is_named(orders: Orders) -> None:
     # Longer than a label may be, so that nobody is asked what it means.
     address = f"{'x' * 64}:8000"
-    with orders.start("serve", "--listen", address) as process:
+    with orders.start("serve", *ANY_PORT, "--ops-listen", address) as process:
         _, err = process.communicate()
     assert process.returncode == Exit.UNAVAILABLE
     assert err.decode().startswith(f"orders: {address}: cannot be listened on: ")

@@ -294,3 +294,20 @@ def test_a_defect_outside_of_the_handlers_does_not_end_the_service_either(
             wire.send(get(target))
             assert wire.receive().status == 500
     assert caplog.text.count("DefectError: ") == 2
+
+
+def test_a_reply_that_the_network_takes_piece_by_piece_arrives_whole(
+    gathering: Gathering,
+) -> None:
+    orders = [Order("piece-" + "x" * 100 + str(number), 1) for number in range(10_000)]
+    gathering.store.add(orders)
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.settimeout(30)
+        reader.connect(("127.0.0.1", gathering.port))
+        # More than the kernel keeps for one connection.
+        reader.sendall(get("/orders") * 8 + get("/orders?limit=1"))
+        wire = Wire(reader)
+        for _ in range(8):
+            assert len(json.loads(wire.receive().body)) == len(orders)
+        assert len(json.loads(wire.receive().body)) == 1
