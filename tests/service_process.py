@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
@@ -17,6 +17,7 @@ from typing import IO, Final
 from attrs import define, field
 
 from orders_http.server import Server
+from tests.postgres_server import wait_until
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -67,8 +68,12 @@ class RunningService:
     def children(self) -> Mapping[str, int]:
         """The ids of the processes that answer, by their names: `worker-0`, `operations`."""
         pids = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        names = (Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids)
-        return dict(zip(names, map(int, pids), strict=True))
+        found = {}
+        for pid in pids:
+            # One of them may have ended since they were listed.
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found[Path(f"/proc/{pid}/comm").read_text().strip()] = int(pid)
+        return found
 
     def start(self, **ports: int) -> None:
         """Start, and return when it listens.
@@ -149,6 +154,12 @@ class RunningService:
         process.stdout.read()
         self.wait()
 
+    def kill_child(self, name: str) -> None:
+        """Kill one of the processes that answer, and wait until another has taken its place."""
+        pid = self.children[name]
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: self.children.get(name, pid) != pid)
+
     def is_running(self) -> bool:
         """Tell whether it was started and not ended."""
         return self._process is not None
@@ -175,6 +186,7 @@ def running_service(
     database_url: str,
     settings: Mapping[str, str] | None = None,
     listener: socket.socket | None = None,
+    **ports: int,
 ) -> Iterator[RunningService]:
     """Run a service, and stop it in the end.
 
@@ -182,10 +194,11 @@ def running_service(
         database_url: Where it keeps its orders, such as `sqlite:///FILE`.
         settings: Further environment variables of the service.
         listener: A socket that it inherits instead of opening one.
+        ports: As of `RunningService.start`.
     """
     service = RunningService(database_url, settings or {}, listener)
     try:
-        service.start()
+        service.start(**ports)
         yield service
         if service.is_running():
             service.stop()

@@ -17,12 +17,6 @@ _FILES_SLACK: Final = 20
 _LOG: Final = logging.getLogger(__name__)
 
 
-def children(service: RunningService) -> list[int]:
-    """List the processes that the first process of a service has begun."""
-    listed = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text("ascii")
-    return [int(pid) for pid in listed.split()]
-
-
 @frozen
 class Footprint:
     """What a service takes of its machine, all its processes together.
@@ -38,7 +32,7 @@ class Footprint:
     @classmethod
     def of(cls, service: RunningService) -> "Footprint":
         """Measure a service."""
-        processes = [Path(f"/proc/{pid}") for pid in (service.pid, *children(service))]
+        processes = [Path(f"/proc/{pid}") for pid in (service.pid, *service.children.values())]
         pages = sum(int((each / "statm").read_text("ascii").split()[1]) for each in processes)
         files = sum(len(list((each / "fd").iterdir())) for each in processes)
         return cls(pages * _PAGE_BYTES, files)

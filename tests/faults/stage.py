@@ -11,7 +11,7 @@ from tests.faults.footprint import Footprint, assert_not_grown
 from tests.faults.traffic import ORDERS, Traffic, traffic
 from tests.postgres.proxy import Proxy, open_proxy
 from tests.postgres_server import OrdersDatabase, PostgresServer, free_port, wait_until
-from tests.service_process import RunningService
+from tests.service_process import RunningService, running_service
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -31,28 +31,16 @@ Fault = Callable[[Stage], AbstractContextManager[None]]
 
 
 @contextmanager
-def running(service: RunningService) -> Iterator[RunningService]:
-    """Run a service on ports that stay its own when it is started again."""
-    try:
-        service.start(port=free_port(), operations_port=free_port())
-        yield service
-        if service.is_running():
-            service.stop()
-    finally:
-        if service.is_running():
-            service.kill()
-        service.close()
-
-
-@contextmanager
-def served(url: str, database: OrdersDatabase) -> Iterator[Traffic]:
+def loaded(url: str, database: OrdersDatabase) -> Iterator[Traffic]:
     """Let clients load a service; in the end prove that nothing was lost.
 
     Args:
         url: Where the service finds its orders.
         database: Where they are in the end.
     """
-    with running(RunningService(url)) as service:
+    # Ports that stay its own when it is started again.
+    ports = {"port": free_port(), "operations_port": free_port()}
+    with running_service(url, **ports) as service:
         with traffic(service) as clients:
             yield clients
         clients.assert_kept(database.orders())
@@ -65,7 +53,7 @@ def open_stage(server: PostgresServer) -> Iterator[Stage]:
     with open_proxy(server.port) as proxy:
         url = server.url_text(database.name, connect_timeout="2")
         proxied = url.replace(f":{server.port}/", f":{proxy.port}/")
-        with served(proxied, database) as clients:
+        with loaded(proxied, database) as clients:
             yield Stage(database, proxy, clients.service, clients)
 
 

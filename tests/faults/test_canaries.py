@@ -20,7 +20,6 @@ from attrs import evolve, frozen
 from orders_core import StoreUnavailable
 from orders_postgres import DatabaseUrl, PostgresStore
 from orders_service.tokens import new_secret
-from tests.faults.footprint import children
 from tests.postgres.secure_server import Client, open_secure_server
 from tests.postgres_server import PASSWORD, SERVICE, OrdersDatabase, PostgresServer, wait_until
 from tests.service_process import ROOT, RunningService, running_service
@@ -121,7 +120,7 @@ def shown(service: RunningService, headers: Mapping[str, str] = BEARER) -> dict[
 
 def processes(service: RunningService) -> dict[str, str]:
     """Give the arguments of every process of a service, and what it put into environments."""
-    begun = children(service)
+    begun = service.children.values()
     given = _process_file(service.pid, "environ").split("\0")
     arguments = {
         f"arguments of {pid}": _process_file(pid, "cmdline") for pid in (service.pid, *begun)

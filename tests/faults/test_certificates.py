@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from tests.certificates import Authority
-from tests.faults.stage import served, wait_until_not_ready
+from tests.faults.stage import loaded, wait_until_not_ready
 from tests.faults.traffic import ORDERS, ORDERS_BETWEEN
 from tests.postgres.secure_server import SERVER_HOSTS, Client, SecureServer, open_secure_server
 from tests.postgres_server import SERVICE
@@ -37,7 +37,7 @@ def test_every_acknowledged_order_is_there_once_while_certificates_are_replaced(
     client: Client,
 ) -> None:
     server = client.server
-    with served(client.url_text(connect_timeout="2"), server.database) as clients:
+    with loaded(client.url_text(connect_timeout="2"), server.database) as clients:
         while len(clients.acknowledged) < ORDERS:
             clients.wait_for_orders(ORDERS_BETWEEN // 2)
             intermediate = Authority("Another year", server.authority)
@@ -57,7 +57,7 @@ def test_an_expired_certificate_is_said_and_its_replacement_is_enough(
     side: str,
 ) -> None:
     server = client.server
-    with served(client.url_text(connect_timeout="2"), server.database) as clients:
+    with loaded(client.url_text(connect_timeout="2"), server.database) as clients:
         clients.wait_for_orders(ORDERS // 2)
         if side == "server":
             server.show(server.authority.issue("localhost", *SERVER_HOSTS, valid_for=EXPIRED))

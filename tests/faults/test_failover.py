@@ -1,6 +1,6 @@
 """Nothing is lost, doubled or made up when the database fails over to its standby."""
 
-from tests.faults.stage import served
+from tests.faults.stage import loaded
 from tests.faults.traffic import ORDERS
 from tests.postgres_server import HOST, OrdersDatabase, PostgresServer, open_server, open_standby
 
@@ -18,7 +18,7 @@ def test_every_acknowledged_order_is_there_once_after_a_failover() -> None:
     with open_server() as primary, open_standby(primary) as standby:
         database = primary.new_database()
         promoted = OrdersDatabase(standby, database.name)
-        with served(several((primary, standby), database.name), promoted) as clients:
+        with loaded(several((primary, standby), database.name), promoted) as clients:
             clients.wait_for_orders(ORDERS // 2)
             primary.kill()
             clients.wait_for_refusals()

@@ -8,7 +8,7 @@ from typing import Final
 from tests.faults.footprint import Footprint, assert_not_grown
 from tests.faults.network import NETWORK_FAULTS
 from tests.faults.server import SERVER_FAULTS
-from tests.faults.service import process_kills, terminated
+from tests.faults.service import killed, process_kills, terminated
 from tests.faults.stage import open_stage, strike
 from tests.faults.traffic import ORDERS
 from tests.postgres_server import PostgresServer
@@ -24,7 +24,7 @@ def test_every_acknowledged_order_is_there_once_whatever_happens_at_random(
 ) -> None:
     _LOG.info("FAULT_SEED=%d", SEED)
     random = Random(SEED)  # noqa: S311 - examples, not secrets
-    faults = (*NETWORK_FAULTS, *SERVER_FAULTS, process_kills(random), terminated)
+    faults = (*NETWORK_FAULTS, *SERVER_FAULTS, process_kills(random), killed, terminated)
     with open_stage(own_server) as stage:
         stage.traffic.wait_for_orders()
         before = Footprint.of(stage.service)

@@ -5,15 +5,15 @@ from random import Random
 
 import pytest
 
-from tests.faults.service import process_kills, terminated
+from tests.faults.service import killed, process_kills, terminated
 from tests.faults.stage import Fault, endure, open_stage
 from tests.faults.traffic import ORDERS
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import PostgresServer, wait_until
 
 RANDOM = Random(1)  # noqa: S311 - an example, not a secret
 
 
-@pytest.mark.parametrize("fault", [process_kills(RANDOM), terminated])
+@pytest.mark.parametrize("fault", [process_kills(RANDOM), killed, terminated])
 def test_every_acknowledged_order_is_there_once_whatever_happens_to_the_service(
     own_server: PostgresServer,
     fault: Fault,
@@ -22,9 +22,14 @@ def test_every_acknowledged_order_is_there_once_whatever_happens_to_the_service(
         endure(stage, fault)
 
 
-def test_a_hangup_signal_under_load_fails_no_request(own_server: PostgresServer) -> None:
+def test_a_hangup_signal_under_load_renews_every_connection_and_fails_no_request(
+    own_server: PostgresServer,
+) -> None:
     with open_stage(own_server) as stage:
         while len(stage.traffic.acknowledged) < ORDERS:
-            stage.service.send_signal(signal.SIGHUP)
             stage.traffic.wait_for_orders(50)
+            before = set(stage.database.sessions())
+            assert before
+            stage.service.send_signal(signal.SIGHUP)
+            wait_until(lambda: before.isdisjoint(stage.database.sessions()))  # noqa: B023 - at once
         assert (stage.traffic.refusals, stage.traffic.interruptions) == (0, 0)

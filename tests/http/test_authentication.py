@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -341,13 +340,7 @@ def test_a_worker_that_is_replaced_does_not_let_a_revoked_token_in_again(guarded
     wait_until(lambda: guarded.service.errors().count('"tokens read"') == 2)
     put(guarded.file, f"{old}broken\n")
     wait_until(lambda: "cannot be used" in guarded.service.errors())
-    before = guarded.service.children["worker-0"]
-    os.kill(before, signal.SIGKILL)
-
-    def is_replaced() -> bool:
-        return guarded.service.children.get("worker-0", before) != before
-
-    wait_until(is_replaced)
+    guarded.service.kill_child("worker-0")
     with closing(guarded.service.connect()) as connection:
         assert guarded.status(kept, connection) == 200
         assert guarded.status(guarded.shop, connection) == 401

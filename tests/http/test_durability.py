@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from orders_cli.exits import Exit
+from tests.http.hostile_requests import get
 from tests.http.traffic import CLIENTS, Traffic, stored
 from tests.http.wire import Wire, connected
 from tests.postgres_server import wait_until
 from tests.service_process import RunningService, running_service
 
-HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+HEALTH = get("/health")
 
 
 @pytest.fixture
@@ -118,12 +119,6 @@ def live(probe: HTTPConnection) -> int:
     response = probe.getresponse()
     response.read()
     return response.status
-
-
-def test_an_interrupt_from_the_keyboard_stops_it_gently_too(service: RunningService) -> None:
-    service.send_signal(signal.SIGINT)
-    assert service.wait() == 0
-    assert "Traceback" not in service.errors()
 
 
 def test_the_second_signal_ends_it_at_once(service: RunningService) -> None:

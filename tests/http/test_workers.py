@@ -1,6 +1,5 @@
 """Several processes serve as one: they share what comes, and each can be done without."""
 
-import os
 import signal
 import socket
 from collections.abc import Iterator, Mapping
@@ -10,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.http.hostile_requests import get
 from tests.http.traffic import Traffic, stored
-from tests.http.wire import HEALTH, connected
+from tests.http.wire import connected
 from tests.postgres_server import wait_until
 from tests.service_process import RunningService, running_service
 
 RESTARTS = 50
 WORKERS = ("worker-0", "worker-1")
-KEPT_ALIVE = HEALTH.replace(b"Connection: close\r\n", b"")
+KEPT_ALIVE = get("/health")
 
 
 @pytest.fixture
@@ -31,11 +31,6 @@ def sockets_of(pid: int) -> int:
     """Count the open sockets of a process."""
     files = Path(f"/proc/{pid}/fd").iterdir()
     return sum(str(file.readlink()).startswith("socket:") for file in files)
-
-
-def is_replaced(service: RunningService, name: str, pid: int) -> bool:
-    """Tell whether another process plays the part of this one."""
-    return service.children.get(name) not in {None, pid}
 
 
 def sockets(service: RunningService) -> Mapping[str, int]:
@@ -71,14 +66,13 @@ def test_a_worker_that_is_killed_takes_only_its_own_connections_with_it(
         for wire in wires:
             wire.send(KEPT_ALIVE)
             assert wire.receive().status == 200
-        os.kill(pids["worker-0"], signal.SIGKILL)
+        service.kill_child("worker-0")
         answered = 0
         for wire in wires:
             with suppress(OSError, EOFError):
                 wire.send(KEPT_ALIVE)
                 answered += wire.receive().status == 200
         assert answered >= 4
-    wait_until(partial(is_replaced, service, "worker-0", pids["worker-0"]))
     assert service.children["worker-1"] == pids["worker-1"]
 
 
@@ -90,9 +84,7 @@ def test_workers_that_are_killed_one_after_the_other_lose_nothing(
         traffic = Traffic(service, name)
         traffic.start()
         wait_until(partial(has_acknowledged, traffic, 50))
-        pid = service.children["worker-0"]
-        os.kill(pid, signal.SIGKILL)
-        wait_until(partial(is_replaced, service, "worker-0", pid))
+        service.kill_child("worker-0")
         traffic.join()
         assert traffic.unexpected == []
         acknowledged |= traffic.acknowledged
