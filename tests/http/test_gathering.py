@@ -4,7 +4,7 @@ import json
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from threading import Event
+from threading import Barrier, Event
 
 import pytest
 from attrs import frozen
@@ -214,6 +214,29 @@ def test_lists_that_take_long_do_not_hold_up_the_rest(gathering: Gathering) -> N
     waits = value(gathering.metrics, "orders_http_queue_wait_seconds_count", operation="work")
     assert waits == WORKERS + 1
     assert value(gathering.metrics, "orders_http_requests_shed_total", reason="busy") == 1
+
+
+def test_while_every_thread_reads_a_list_orders_are_stored_and_found() -> None:
+    class GatedLists(MemoryStore):
+        reading = Barrier(WORKERS + 1)
+        open = Event()
+
+        def page(self, limit: int, **where: OrderId | None) -> Sequence[Order]:
+            self.reading.wait(30)
+            assert self.open.wait(30)
+            return super().page(limit, **where)
+
+    store = GatedLists()
+    with running(store) as port, ExitStack() as stack:
+        readers = [stack.enter_context(connected_to("127.0.0.1", port)) for _ in range(WORKERS)]
+        for reader in readers:
+            reader.send(get("/orders"))
+        store.reading.wait(30)
+        with connected_to("127.0.0.1", port) as wire:
+            wire.send(order("among-lists") + get("/orders/among-lists"))
+            assert [wire.receive().status for _ in range(2)] == [201, 200]
+        store.open.set()
+        assert [reader.receive().status for reader in readers] == [200] * WORKERS
 
 
 def test_connections_and_requests_are_counted_while_they_last(gathering: Gathering) -> None:
