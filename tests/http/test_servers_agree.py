@@ -1,11 +1,14 @@
-"""The application is the same under the server that gathers and under one that hands to threads."""
+"""The application is the same under the server that gathers, one of threads, and plain Waitress."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Final
 
 import pytest
+import waitress
+from waitress import wasyncore
 
 from orders_http.app import Application, HttpSettings, create_app
 from orders_http.gathering import GatheringServer
@@ -21,6 +24,8 @@ _DATE: Final = re.compile(rb"\r\nDate: [^\r\n]+")
 # Where the request brings none of its own, each server makes another one.
 _MADE_ID: Final = re.compile(rb"(?<=\r\nX-Request-Id: )[0-9a-f]{12}-[0-9]+")
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] [2-5][0-9]{2} [A-Z]")
+# Waitress names itself, and closes after every answer without a length.
+_PLAIN_OWN: Final = {"server", "connection", "date"}
 _FORM: Final = "Content-Type: application/x-www-form-urlencoded"
 _ORIGIN: Final = "Origin: http://localhost"
 _NDJSON: Final = "Content-Type: application/x-ndjson"
@@ -95,3 +100,43 @@ def test_both_servers_answer_the_same_requests_with_the_same_bytes(
             assert answer.startswith(b"HTTP/1."), raw
             assert answer.count(b"X-Request-Id: ") == len(_STATUS.findall(answer)), raw
             assert answered(other, raw) == answer, raw
+
+
+@contextmanager
+def plain_waitress() -> Iterator[int]:
+    """Run the application over an empty store as Waitress does by itself, and give the port."""
+    application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
+    sockets: dict[int, object] = {}
+    server = waitress.create_server(application, map=sockets, listen="127.0.0.1:0")
+    stopped = Event()
+
+    def run() -> None:
+        while not stopped.is_set():
+            wasyncore.loop(timeout=0.1, map=sockets, count=1)
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        yield server.effective_port
+    finally:
+        stopped.set()
+        thread.join()
+        server.task_dispatcher.shutdown()
+        wasyncore.close_all(sockets)
+
+
+def first_answer(port: int, raw: bytes) -> tuple[int, Mapping[str, str], bytes]:
+    """Send bytes and give the first answer, without what servers may have of their own."""
+    with connected_to("127.0.0.1", port) as wire:
+        wire.send(raw)
+        answer = wire.receive(head=raw.startswith(b"HEAD "))
+    headers = {name: value for name, value in answer.headers.items() if name not in _PLAIN_OWN}
+    if b"\r\nX-Request-Id: " not in raw:
+        del headers["x-request-id"]
+    return answer.status, headers, answer.body
+
+
+def test_under_plain_waitress_the_application_answers_the_same() -> None:
+    with running(gathering) as one, plain_waitress() as other:
+        for raw in every_route():
+            assert first_answer(other, raw) == first_answer(one, raw), raw
