@@ -39,8 +39,7 @@ def loaded(url: str, database: OrdersDatabase) -> Iterator[Traffic]:
         database: Where they are in the end.
     """
     # Ports that stay its own when it is started again.
-    ports = {"port": free_port(), "operations_port": free_port()}
-    with running_service(url, **ports) as service:
+    with running_service(url, port=free_port(), operations_port=free_port()) as service:
         with traffic(service) as clients:
             yield clients
         clients.assert_kept(database.orders())
