@@ -14,7 +14,7 @@ read it, `Gatherer.turn` begins it (`app`) and lets its steps wait in a `_Lane`,
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from operator import attrgetter
@@ -27,6 +27,7 @@ from orders_core import (
     Order,
     OrderId,
     OrderStore,
+    PageQuery,
     Pending,
     PromptStore,
     Reason,
@@ -34,7 +35,7 @@ from orders_core import (
 )
 from orders_http.app import Application
 from orders_http.connections import Channel
-from orders_http.exchange import Add, Exchange, Step, Work, taken
+from orders_http.exchange import Add, Exchange, Get, Read, Step, Work, taken
 from orders_http.loop import Loop
 from orders_http.messages import Reply, head_of
 from orders_http.problems import Problem
@@ -88,7 +89,7 @@ class _Lane:
         busy: Whether a batch is under way.
     """
 
-    operation: Literal["add", "get"]
+    operation: Literal["add", "get", "page"]
     asked: Callable[[Any], object]
     begin: Callable[[Sequence[Any]], Pending[object] | None]
     take: Callable[[Sequence[Any]], Sequence[object]]
@@ -151,8 +152,11 @@ class Gatherer:
         self._clock = clock
         self._complete: deque[Any] = deque()
         prompt = store if isinstance(store, PromptStore) else _NeverPrompt()
-        self._adds = _Lane("add", attrgetter("order"), prompt.begin_add, store.add)
-        self._gets = _Lane("get", attrgetter("id"), prompt.begin_get, store.get)
+        self._lanes: Mapping[type[Step], _Lane] = {
+            Add: _Lane("add", attrgetter("order"), prompt.begin_add, store.add),
+            Get: _Lane("get", attrgetter("id"), prompt.begin_get, store.get),
+            Read: _Lane("page", attrgetter("query"), prompt.begin_pages_json, store.pages_json),
+        }
         self._awaited: set[_Awaited] = set()
         self._under_way: set[_Waiting] = set()
         self._looked = clock()
@@ -176,7 +180,7 @@ class Gatherer:
             self._taken.popleft()()
         while self._complete:
             self._begin(self._complete.popleft())
-        for lane in (self._adds, self._gets):
+        for lane in self._lanes.values():
             if lane.gathered and not lane.busy:
                 self._begin_batch(lane)
         now = self._clock()
@@ -213,11 +217,9 @@ class Gatherer:
         self._under_way.add(waiting)
         step = waiting.step
         if isinstance(step, Work):
-            threads = self._batches if step.brief else self._workers
-            threads.submit(self._take_work, waiting)
+            self._workers.submit(self._take_work, waiting)
         else:
-            lane = self._adds if isinstance(step, Add) else self._gets
-            lane.gathered.append(waiting)
+            self._lanes[type(step)].gathered.append(waiting)
 
     def _give(self, waiting: _Waiting, result: object) -> None:
         """Give a request what came of its step: a result, or the error in its place."""
@@ -239,7 +241,7 @@ class Gatherer:
         """Refuse what has waited for the store, or been under way, for too long."""
         observer = self._application.observer
         shed = set()
-        for lane in (self._adds, self._gets):
+        for lane in self._lanes.values():
             shed |= {each for each in lane.gathered if now - each.begun > SHED_SECONDS}
             lane.gathered = [each for each in lane.gathered if each not in shed]
         late = {each for each in self._under_way if now - each.begun > DEADLINE_SECONDS}
@@ -328,6 +330,9 @@ class _NeverPrompt:
     """Stands in for a store that can only wait."""
 
     def begin_add(self, _orders: Sequence[Order]) -> None:
+        """Begin nothing."""
+
+    def begin_pages_json(self, _queries: Sequence[PageQuery]) -> None:
         """Begin nothing."""
 
     def begin_get(self, _ids: Sequence[OrderId]) -> None:
