@@ -24,6 +24,9 @@ RECEIVE_SECONDS: Final = 10.0
 STALLED_SECONDS: Final = 15.0
 """How long a client may take none of a reply that waits for it."""
 
+LEFT_SECONDS: Final = 0.002
+"""How long a connection that waits is left to processes that have fewer."""
+
 _LINGER_SECONDS: Final = 2.0
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 # Where Waitress's own words speak of its settings.
@@ -181,18 +184,32 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
     draining = False
     refuse: Callable[[dict[str, Any], Problem], Reply]
     may_accept: Callable[[], bool]
-    _accepts = False
+    _listens = False
+    _left_until = 0.0
+
+    @property
+    def leaves(self) -> bool:
+        """Whether a connection waits, and was left to a process that has fewer."""
+        return time.monotonic() < self._left_until
 
     def look_after(self) -> None:
-        """Do what is due, and decide whether to accept; called on every turn of the loop."""
+        """Do what is due, and decide whether to listen; called on every turn of the loop."""
         # Waitress looks after its connections when it is asked this.
-        self._accepts = bool(super().readable()) and self.may_accept()
+        self._listens = bool(super().readable())
         if self.accepting:
             self._map.ask(self._fileno)
 
     def readable(self) -> bool:
-        """Tell whether to accept a connection."""
-        return self._accepts
+        """Tell whether to hear of connections that wait."""
+        return self._listens and not self.leaves
+
+    def handle_accept(self) -> None:
+        """Take a connection that waits, or leave it to others for a moment."""
+        if self.draining or self.may_accept():
+            super().handle_accept()
+        else:
+            # Not until the next turn: it may be a second away, and nobody else may take it.
+            self._left_until = time.monotonic() + LEFT_SECONDS
 
     def stop_accepting(self) -> None:
         """Take what the kernel has already accepted, then close the socket."""

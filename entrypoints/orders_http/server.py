@@ -9,7 +9,7 @@ from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
 from orders_http.app import Application
-from orders_http.connections import Channel, Listener
+from orders_http.connections import LEFT_SECONDS, Channel, Listener
 from orders_http.listening import address_of
 from orders_http.loop import Loop
 from orders_http.messages import KIB, Reply
@@ -137,7 +137,8 @@ class Server:
     def _turn(self, seconds: float = 1.0) -> None:
         for listener in self._listeners:
             listener.look_after()
-        self._loop.turn(seconds)
+        leaves = any(listener.leaves for listener in self._listeners)
+        self._loop.turn(min(seconds, LEFT_SECONDS) if leaves else seconds)
         self._place.turned(self.connections)
 
 

@@ -3,14 +3,17 @@
 import json
 import socket
 import struct
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from orders_http.app import HttpSettings, create_app
+from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.listening import listen
+from orders_http.roster import SLACK, Roster
 from orders_http.server import ThreadedServer
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, chunked, get, head, post
@@ -237,6 +240,26 @@ def test_a_connection_that_waited_when_the_server_stopped_is_answered() -> None:
         response = asking.receive()
         assert (response.status, response.closes) == (200, True)
         assert asking.rest() == silent.rest() == b""
+
+
+def test_a_connection_is_left_to_a_worker_with_fewer_and_taken_when_that_has_more() -> None:
+    roster = Roster(2, clock=lambda: 0.0)
+    roster.place(1).turned(0)
+    store = MemoryStore()
+    application = create_app(store, HttpSettings("USD", HostRule()))
+    server = GatheringServer(application, store, listen("127.0.0.1", 0), roster.place(0))
+    with served(server) as port, ExitStack() as stack:
+        wires = [stack.enter_context(connected_to("127.0.0.1", port)) for _ in range(3)]
+        for wire in wires:
+            wire.send(get("/health"))
+        for wire in wires[: 1 + SLACK]:
+            assert wire.receive().status == 200
+        for _ in range(10):
+            wires[0].send(get("/health"))
+            assert wires[0].receive().status == 200
+        assert roster.connections(0) == 1 + SLACK
+        roster.place(1).turned(1)
+        assert wires[-1].receive().status == 200
 
 
 def test_the_address_of_ipv6_is_written_as_in_a_url() -> None:

@@ -16,6 +16,7 @@ from tests.postgres_server import wait_until
 from tests.service_process import RunningService, running_service
 
 RESTARTS = 50
+BURST = 500
 WORKERS = ("worker-0", "worker-1")
 KEPT_ALIVE = get("/health")
 
@@ -55,6 +56,19 @@ def test_connections_are_shared_out_evenly(service: RunningService) -> None:
         held = [sockets(service)[name] - before[name] for name in WORKERS]
         assert sum(held) == 40
         assert max(held) - min(held) <= 2
+
+
+def test_many_connections_at_once_are_taken_without_waiting_for_each_other(
+    service: RunningService,
+) -> None:
+    before = sum(sockets(service).values())
+    with ExitStack() as stack:
+        for _ in range(BURST):
+            stack.enter_context(connected(service))
+        # It would take longer if a worker that leaves a connection to the other went to sleep.
+        wait_until(lambda: sum(sockets(service).values()) == before + BURST)
+        held = sockets(service)
+        assert max(held.values()) - min(held.values()) <= 3
 
 
 def test_a_worker_that_is_killed_takes_only_its_own_connections_with_it(
