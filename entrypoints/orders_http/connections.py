@@ -28,6 +28,7 @@ LEFT_SECONDS: Final = 0.002
 """How long a connection that waits is left to processes that have fewer."""
 
 _LINGER_SECONDS: Final = 2.0
+_ACCEPTED_AT_ONCE: Final = 64
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 # Where Waitress's own words speak of its settings.
 _DETAILS: Final = {
@@ -204,12 +205,16 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         return self._listens and not self.leaves
 
     def handle_accept(self) -> None:
-        """Take a connection that waits, or leave it to others for a moment."""
-        if self.draining or self.may_accept():
+        """Take the connections that wait, as far as others do not have fewer."""
+        for _ in range(_ACCEPTED_AT_ONCE):
+            if not (self.draining or self.may_accept()):
+                # Not until the next turn: it may be a second away, and nobody else may take it.
+                self._left_until = time.monotonic() + LEFT_SECONDS
+                break
+            before = len(self.active_channels)
             super().handle_accept()
-        else:
-            # Not until the next turn: it may be a second away, and nobody else may take it.
-            self._left_until = time.monotonic() + LEFT_SECONDS
+            if len(self.active_channels) == before:
+                break
 
     def stop_accepting(self) -> None:
         """Take what the kernel has already accepted, then close the socket."""

@@ -13,7 +13,7 @@ from orders_http.app import HttpSettings, create_app
 from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.listening import listen
-from orders_http.roster import SLACK, Roster
+from orders_http.roster import Roster, slack
 from orders_http.server import ThreadedServer
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, chunked, get, head, post
@@ -252,12 +252,12 @@ def test_a_connection_is_left_to_a_worker_with_fewer_and_taken_when_that_has_mor
         wires = [stack.enter_context(connected_to("127.0.0.1", port)) for _ in range(3)]
         for wire in wires:
             wire.send(get("/health"))
-        for wire in wires[: 1 + SLACK]:
+        for wire in wires[: 1 + slack(0)]:
             assert wire.receive().status == 200
         for _ in range(10):
             wires[0].send(get("/health"))
             assert wires[0].receive().status == 200
-        assert roster.connections(0) == 1 + SLACK
+        assert roster.connections(0) == 1 + slack(0)
         roster.place(1).turned(1)
         assert wires[-1].receive().status == 200
 
