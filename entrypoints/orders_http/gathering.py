@@ -181,8 +181,8 @@ class Gatherer:
 
     def _give(self, waiting: Waiting, result: object) -> None:
         """Give a request what came of its step: a result, or the error in its place."""
-        if waiting.refused:
-            return
+        if waiting not in self._under_way:
+            return  # It was refused meanwhile.
         self._under_way.remove(waiting)
         exchange = waiting.exchange
         try:
@@ -198,7 +198,13 @@ class Gatherer:
     def _refuse_late(self, now: float) -> None:
         """Refuse what has waited for the store, or been under way, for too long."""
         observer = self._application.observer
-        shed = set()
+        shed = {
+            each
+            for each in self._under_way
+            if isinstance(each.step, Work)
+            and not each.on_thread
+            and now - each.begun > SHED_SECONDS
+        }
         for lane in self._lanes.values():
             shed |= {each for each in lane.gathered if now - each.begun > lane.patience}
             lane.gathered = [each for each in lane.gathered if each not in shed]
@@ -206,19 +212,16 @@ class Gatherer:
         for waiting in shed | late:
             observer.request_shed("busy" if waiting in shed else "deadline")
             self._give(waiting, _too_busy())
-            waiting.refused = True
 
     def _take_work(self, waiting: Waiting) -> None:
         """Take one step on a thread of the few."""
+        waiting.on_thread = True
+        if waiting not in self._under_way:
+            return  # It was refused meanwhile.
         result: object
         try:
-            waited = self._clock() - waiting.begun
-            self._application.observer.work_begun(waited)
-            if waited > SHED_SECONDS:
-                self._application.observer.request_shed("busy")
-                result = _too_busy()
-            else:
-                result = taken(waiting.step, self._store)
+            self._application.observer.work_begun(self._clock() - waiting.begun)
+            result = taken(waiting.step, self._store)
         except Exception as error:  # noqa: BLE001 - the loop answers for it
             result = error
         self._hand_back(lambda: self._give(waiting, result))

@@ -30,14 +30,14 @@ class Waiting:
         exchange: The request.
         step: The step that it waits for.
         begun: When it was begun, by the monotonic clock.
-        refused: Whether it was refused before the step was taken.
+        on_thread: Whether a thread has begun to take the step.
     """
 
     channel: Any
     exchange: Exchange
     step: Step
     begun: float
-    refused: bool = False
+    on_thread: bool = False
 
 
 @define(eq=False)

@@ -200,20 +200,26 @@ def test_what_is_under_way_for_too_long_is_refused_and_its_late_result_dropped(
     assert value(gathering.metrics, "orders_http_requests_shed_total", reason="deadline") == 1
 
 
-def test_lists_that_take_long_do_not_hold_up_the_rest(gathering: Gathering) -> None:
-    with gathering.wires(WORKERS + 1) as wires:
+def test_a_list_that_waits_too_long_for_a_thread_is_refused_while_all_are_busy(
+    gathering: Gathering,
+) -> None:
+    metrics = gathering.metrics
+    with gathering.wires(WORKERS + 1) as (*readers, late):
         gathering.store.close_gate()
-        for wire in wires:
-            wire.send(get("/orders"))
-        assert gathering.store.entered.wait(10)
-        assert gathering.ask(get("/health")).status == 200
-        # One more than there are threads waits for a thread, and is refused when it gets one.
-        assert gathering.store.open.wait(1.5) is False
+        for reader in readers:
+            reader.send(get("/orders"))
+        wait_until(lambda: value(metrics, "orders_http_requests_in_flight") == WORKERS)
+        late.send(get("/orders"))
+        refused = late.receive()
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        assert not gathering.store.open.is_set()
         gathering.store.open.set()
-        assert sorted(wire.receive().status for wire in wires) == [200] * WORKERS + [503]
-    waits = value(gathering.metrics, "orders_http_queue_wait_seconds_count", operation="work")
-    assert waits == WORKERS + 1
-    assert value(gathering.metrics, "orders_http_requests_shed_total", reason="busy") == 1
+        assert [reader.receive().status for reader in readers] == [200] * WORKERS
+        late.send(get("/orders"))
+        assert late.receive().status == 200
+    begun = value(metrics, "orders_http_queue_wait_seconds_count", operation="work")
+    assert begun == WORKERS + 1
+    assert value(metrics, "orders_http_requests_shed_total", reason="busy") == 1
 
 
 def test_while_every_thread_reads_a_list_orders_are_stored_and_found() -> None:
