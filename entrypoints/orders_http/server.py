@@ -34,6 +34,9 @@ _MAX_HEADER_BYTES: Final = 16 * KIB
 # The application refuses bodies above 1 MiB itself, politely. Waitress refuses from this size
 # on, by closing the connection.
 _MAX_BODY_BYTES: Final = 4 * KIB * KIB
+# Longer than any reply: Waitress would put the rest of a long one into a file, and its loop would
+# end where there is no room or no folder for one.
+_MAX_KEPT_BYTES: Final = 1024 * KIB * KIB
 
 
 class Server:
@@ -64,6 +67,7 @@ class Server:
             connection_limit=_CONNECTIONS,
             max_request_header_size=_MAX_HEADER_BYTES,
             max_request_body_size=_MAX_BODY_BYTES,
+            outbuf_overflow=_MAX_KEPT_BYTES,
             cleanup_interval=1,
             clear_untrusted_proxy_headers=True,
         )

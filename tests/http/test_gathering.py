@@ -2,8 +2,10 @@
 
 import json
 import socket
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -311,3 +313,30 @@ def test_a_reply_that_the_network_takes_piece_by_piece_arrives_whole(
         for _ in range(2):
             assert len(json.loads(wire.receive().body)) == len(orders)
         assert len(json.loads(wire.receive().body)) == 1
+
+
+def test_a_client_that_asks_for_much_and_reads_nothing_holds_nobody_up(
+    gathering: Gathering,
+) -> None:
+    gathering.store.add([Order("\U0001f9fe" * 120 + str(number), 1) for number in range(2_000)])
+    with connected_to("127.0.0.1", gathering.port) as wire:
+        # Together they are more than Waitress lets wait before it waits itself.
+        wire.send(get("/orders") * 50 + order("last"))
+        for _ in range(60):  # Each takes as long as one of those.
+            assert gathering.ask(get("/orders")).status == 200
+        assert gathering.ask(get("/orders/last")).status == 404
+        assert {len(json.loads(wire.receive().body)) for _ in range(50)} == {2_000}
+        assert wire.receive().status == 201
+
+
+def test_a_reply_that_is_not_taken_yet_needs_no_file(
+    gathering: Gathering,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    gathering.store.add([Order("\U0001f9fe" * 120 + str(number), 1) for number in range(10_000)])
+    with connected_to("127.0.0.1", gathering.port) as wire:
+        wire.send(get("/orders") * 3)
+        assert gathering.ask(get("/orders")).status == 200
+        assert [wire.receive().status for _ in range(3)] == [200] * 3
