@@ -215,7 +215,7 @@ def _work(shared: _Shared, number: int, attend: Attend) -> None:
         app = create_app(service.store, settings, service.metrics)
         place = shared.workers.place(number)
         server = GatheringServer(app, service.store, shared.orders_sockets, place)
-        attend(server.stop, service.renew)
+        attend(server.stop, lambda: server.soon(service.renew))
         server.run()
 
 
@@ -228,7 +228,7 @@ def _operate(shared: _Shared, attend: Attend) -> None:
         )
         place = shared.operations.place(0)
         server = ThreadedServer(app, shared.operations_sockets, _OPERATIONS_THREADS, place)
-        attend(server.stop, service.renew)
+        attend(server.stop, lambda: server.soon(service.renew))
         server.run()
 
 

@@ -2,7 +2,9 @@
 
 import socket
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from waitress.adjustments import Adjustments
@@ -75,6 +77,7 @@ class Server:
         settings.send_bytes = 64 * KIB
         self._loop = loop
         self._stopping = False
+        self._due: deque[Callable[[], None]] = deque()
         self._answerer = answerer
         self._place = place or Roster(1).place(0)
         self._listeners = [
@@ -131,14 +134,25 @@ class Server:
         self._stopping = True
         self.wake()
 
+    def soon(self, do: Callable[[], None]) -> None:
+        """Let the loop do something at its next turn. Callable from signal handlers.
+
+        What takes a lock must not be done by a handler: its own thread may hold that lock.
+        """
+        self._due.append(do)
+        self.wake()
+
     def wake(self) -> None:
         """Let the loop turn once. Callable from other threads and from signal handlers."""
-        self._listeners[0].pull_trigger()
+        with suppress(OSError):  # It may have ended meanwhile.
+            self._listeners[0].pull_trigger()
 
     def _may_accept(self) -> bool:
         return self._place.may_accept(self.connections)
 
     def _turn(self, seconds: float = 1.0) -> None:
+        while self._due:
+            self._due.popleft()()
         for listener in self._listeners:
             listener.look_after()
         self._loop.turn(seconds)
