@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import Any, Final
 
 from waitress import wasyncore
@@ -25,6 +26,8 @@ STALLED_SECONDS: Final = 15.0
 """How long a client may take none of a reply that waits for it."""
 
 _LINGER_SECONDS: Final = 2.0
+# How long a connection is left to the other processes before this one looks again.
+_LEFT_SECONDS: Final = 0.01
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 # Where Waitress's own words speak of its settings.
 _DETAILS: Final = {
@@ -182,17 +185,34 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
     refuse: Callable[[dict[str, Any], Problem], Reply]
     may_accept: Callable[[], bool]
     _accepts = False
+    _left = False
 
-    def look_after(self) -> None:
-        """Do what is due, and decide whether to accept; called on every turn of the loop."""
+    def look_after(self) -> float:
+        """Do what is due; called on every turn of the loop.
+
+        Returns:
+            How long the loop may wait before it calls again, in seconds.
+        """
+        left, self._left = self._left, False
         # Waitress looks after its connections when it is asked this.
-        self._accepts = bool(super().readable()) and self.may_accept()
+        self._accepts = bool(super().readable()) and not left
         if self.accepting:
             self._map.ask(self._fileno)
+        return _LEFT_SECONDS if left else inf
 
     def readable(self) -> bool:
-        """Tell whether to accept a connection."""
+        """Tell whether to wait for a connection."""
         return self._accepts
+
+    def handle_accept(self) -> None:
+        """Take a connection, or leave it to another process for a moment.
+
+        This is decided now, when there is one, and every process looks: decided before, it might
+        wait for one that sleeps.
+        """
+        self._left = not self.draining and not self.may_accept()
+        if not self._left:
+            super().handle_accept()
 
     def stop_accepting(self) -> None:
         """Take what the kernel has already accepted, then close the socket."""

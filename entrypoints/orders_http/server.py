@@ -153,9 +153,7 @@ class Server:
     def _turn(self, seconds: float = 1.0) -> None:
         while self._due:
             self._due.popleft()()
-        for listener in self._listeners:
-            listener.look_after()
-        self._loop.turn(seconds)
+        self._loop.turn(min(seconds, *(listener.look_after() for listener in self._listeners)))
         self._place.turned(self.connections)
 
 
