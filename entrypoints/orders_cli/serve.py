@@ -105,14 +105,17 @@ def serve(config: Config) -> int:
     def note_restart(name: str) -> None:
         if name != _OPERATIONS:
             metrics.worker_restarted()
+            shared.workers.leave(names.index(name))
 
     def stop() -> None:
         shared.workers.stop()
         # Nobody shall connect to a socket on which no process answers any more.
         shared.close()
 
+    worker_roles = _worker_roles(shared)
+    names = [role.name for role in worker_roles]
     gently = Supervisor(
-        [_worker_roles(shared), [_operations_role(shared)]],
+        [worker_roles, [_operations_role(shared)]],
         drain_seconds=DRAIN_SECONDS + 2 * IDLE_SECONDS,
         notifier=Notifier.from_environment(os.environ, os.getpid()),
         ready=tell_where,

@@ -63,6 +63,17 @@ def test_a_worker_that_does_not_turn_is_not_waited_for() -> None:
     assert busy.may_accept(100)
 
 
+def test_a_worker_that_ended_is_not_waited_for() -> None:
+    roster = Roster(2, Clock())
+    here, ended = roster.place(0), roster.place(1)
+    ended.turned(0)
+    assert not here.may_accept(100)
+    roster.leave(1)
+    assert here.may_accept(100)
+    ended.turned(0)
+    assert not here.may_accept(100), "its successor is there"
+
+
 def test_a_worker_alone_takes_all() -> None:
     assert Roster(1).place(0).may_accept(10_000)
 
