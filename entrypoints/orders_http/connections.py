@@ -28,6 +28,7 @@ STALLED_SECONDS: Final = 15.0
 _LINGER_SECONDS: Final = 2.0
 # How long a connection is left to the other processes before this one looks again.
 _LEFT_SECONDS: Final = 0.01
+_ACCEPTED_AT_ONCE: Final = 64
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 # Where Waitress's own words speak of its settings.
 _DETAILS: Final = {
@@ -205,14 +206,18 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         return self._accepts
 
     def handle_accept(self) -> None:
-        """Take a connection, or leave it to another process for a moment.
+        """Take what waits, as far as it is this process's to take, and leave the rest to others.
 
-        This is decided now, when there is one, and every process looks: decided before, it might
-        wait for one that sleeps.
+        This is decided now, when there is something, and every process looks: decided before, it
+        might wait for one that sleeps.
         """
-        self._left = not self.draining and not self.may_accept()
-        if not self._left:
-            super().handle_accept()
+        for _ in range(_ACCEPTED_AT_ONCE):
+            before = len(self.active_channels)
+            self._left = not self.draining and not self.may_accept()
+            if not self._left:
+                super().handle_accept()
+            if len(self.active_channels) == before:
+                break
 
     def stop_accepting(self) -> None:
         """Take what the kernel has already accepted, then close the socket."""

@@ -11,7 +11,7 @@ from orders_http.app import HttpSettings, create_app
 from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.listening import listen
-from orders_http.roster import SLACK, Roster
+from orders_http.roster import Roster, slack
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import get
 from tests.http.wire import Wire, connected_to
@@ -42,7 +42,7 @@ def test_no_worker_holds_more_than_the_others_and_the_slack(
         worker = number % workers
         if opens and places[worker].may_accept(held[worker]):
             held[worker] += 1
-            assert held[worker] <= min(held) + SLACK + 1
+            assert held[worker] <= min(held) + slack(min(held)) + 1
         elif not opens and held[worker]:
             held[worker] -= 1
         places[worker].turned(held[worker])
