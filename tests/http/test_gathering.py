@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -340,3 +341,18 @@ def test_a_reply_that_is_not_taken_yet_needs_no_file(
         wire.send(get("/orders") * 3)
         assert gathering.ask(get("/orders")).status == 200
         assert [wire.receive().status for _ in range(3)] == [200] * 3
+
+
+def test_a_client_that_is_gone_before_its_reply_is_taken_gets_no_further_request_done(
+    gathering: Gathering,
+) -> None:
+    gathering.store.add([Order("\U0001f9fe" * 120 + str(number), 1) for number in range(10_000)])
+    gathering.store.added.clear()
+    with socket.create_connection(("127.0.0.1", gathering.port)) as leaving:
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # Each list is more than the kernel keeps for one connection.
+        leaving.sendall(get("/orders") * 2 + order("behind"))
+        assert leaving.recv(1)
+        assert gathering.ask(get("/health")).status == 200
+    wait_until(lambda: value(gathering.metrics, "orders_http_connections_open") == 0)
+    assert gathering.store.added == []
