@@ -105,14 +105,17 @@ def serve(config: Config) -> int:
     def note_restart(name: str) -> None:
         if name != _OPERATIONS:
             metrics.worker_restarted()
+            shared.workers.leave(names.index(name))
 
     def stop() -> None:
         shared.workers.stop()
         # Nobody shall connect to a socket on which no process answers any more.
         shared.close()
 
+    worker_roles = _worker_roles(shared)
+    names = [role.name for role in worker_roles]
     gently = Supervisor(
-        [_worker_roles(shared), [_operations_role(shared)]],
+        [worker_roles, [_operations_role(shared)]],
         drain_seconds=DRAIN_SECONDS + 2 * IDLE_SECONDS,
         notifier=Notifier.from_environment(os.environ, os.getpid()),
         ready=tell_where,
@@ -215,7 +218,7 @@ def _work(shared: _Shared, number: int, attend: Attend) -> None:
         app = create_app(service.store, settings, service.metrics)
         place = shared.workers.place(number)
         server = GatheringServer(app, service.store, shared.orders_sockets, place)
-        attend(server.stop, service.renew)
+        attend(server.stop, lambda: server.soon(service.renew))
         server.run()
 
 
@@ -228,7 +231,7 @@ def _operate(shared: _Shared, attend: Attend) -> None:
         )
         place = shared.operations.place(0)
         server = ThreadedServer(app, shared.operations_sockets, _OPERATIONS_THREADS, place)
-        attend(server.stop, service.renew)
+        attend(server.stop, lambda: server.soon(service.renew))
         server.run()
 
 

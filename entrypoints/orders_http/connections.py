@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import Any, Final
 
 from waitress import wasyncore
@@ -24,10 +25,9 @@ RECEIVE_SECONDS: Final = 10.0
 STALLED_SECONDS: Final = 15.0
 """How long a client may take none of a reply that waits for it."""
 
-LEFT_SECONDS: Final = 0.002
-"""How long a connection that waits is left to processes that have fewer."""
-
 _LINGER_SECONDS: Final = 2.0
+# How long a connection is left to the other processes before this one looks again.
+_LEFT_SECONDS: Final = 0.01
 _ACCEPTED_AT_ONCE: Final = 64
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 # Where Waitress's own words speak of its settings.
@@ -185,34 +185,37 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
     draining = False
     refuse: Callable[[dict[str, Any], Problem], Reply]
     may_accept: Callable[[], bool]
-    _listens = False
-    _left_until = 0.0
+    _accepts = False
+    _left = False
 
-    @property
-    def leaves(self) -> bool:
-        """Whether a connection waits, and was left to a process that has fewer."""
-        return time.monotonic() < self._left_until
+    def look_after(self) -> float:
+        """Do what is due; called on every turn of the loop.
 
-    def look_after(self) -> None:
-        """Do what is due, and decide whether to listen; called on every turn of the loop."""
+        Returns:
+            How long the loop may wait before it calls again, in seconds.
+        """
+        left, self._left = self._left, False
         # Waitress looks after its connections when it is asked this.
-        self._listens = bool(super().readable())
+        self._accepts = bool(super().readable()) and not left
         if self.accepting:
             self._map.ask(self._fileno)
+        return _LEFT_SECONDS if left else inf
 
     def readable(self) -> bool:
-        """Tell whether to hear of connections that wait."""
-        return self._listens and not self.leaves
+        """Tell whether to wait for a connection."""
+        return self._accepts
 
     def handle_accept(self) -> None:
-        """Take the connections that wait, as far as others do not have fewer."""
+        """Take what waits, as far as it is this process's to take, and leave the rest to others.
+
+        This is decided now, when there is something, and every process looks: decided before, it
+        might wait for one that sleeps.
+        """
         for _ in range(_ACCEPTED_AT_ONCE):
-            if not (self.draining or self.may_accept()):
-                # Not until the next turn: it may be a second away, and nobody else may take it.
-                self._left_until = time.monotonic() + LEFT_SECONDS
-                break
             before = len(self.active_channels)
-            super().handle_accept()
+            self._left = not self.draining and not self.may_accept()
+            if not self._left:
+                super().handle_accept()
             if len(self.active_channels) == before:
                 break
 

@@ -308,7 +308,9 @@ def _defect() -> Reply:
 
 
 class _GatheredChannel(Channel):
-    """A connection whose requests a `Gatherer` answers."""
+    """A connection whose requests a `Gatherer` answers, one after the other."""
+
+    _next_waits = False
 
     def environment(self) -> dict[str, Any] | None:
         """Give the environment of the first request that waits; None when it was refused.
@@ -372,16 +374,36 @@ class _GatheredChannel(Channel):
             return
         request.close()
         self.requests.pop(0)
-        if self.requests:
-            self.server.add_task(self)
-        elif self.request is not None and self.request.expect_continue and not self.sent_continue:
+        self._next_waits = bool(self.requests)
+        if self._next_waits:
+            return
+        if self.request is not None and self.request.expect_continue and not self.sent_continue:
             # It could not be sent in front of the answer.
             self.send_continue()
+
+    def handle_write(self) -> None:
+        """Send what waits, or close, or begin the next request."""
+        # Waitress leaves little to the thread that goes on writing; here is none.
+        if self.connected and self.total_outbufs_len:
+            self._flush_exception(self._flush_some)
+        if self.connected:
+            super().handle_write()
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        """Begin the next request that is there, once the client has taken the reply before it.
+
+        Else a client that sends many requests and reads nothing would fill the memory.
+        """
+        if self._next_waits and self.connected and not self.total_outbufs_len:
+            self._next_waits = False
+            self.server.add_task(self)
 
     def _see_to_the_rest(self) -> None:
         """Send what is left, or close, or let the loop wait for what there is to wait for."""
         if self.connected and self.total_outbufs_len:
             self._flush_exception(self._flush_some)
+        self._begin_next()
         if self._fileno is not None:
             self._map.ask(self._fileno)
 

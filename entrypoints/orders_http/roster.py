@@ -59,6 +59,10 @@ class Roster:
         self._figures[number * _FIGURES + _CONNECTIONS] = connections
         self._figures[number * _FIGURES + _TURNED] = self.clock()
 
+    def leave(self, number: int) -> None:
+        """Take note that a process has ended: nobody leaves a connection to it."""
+        self._figures[number * _FIGURES + _TURNED] = 0.0
+
     def fewest(self, other_than: int) -> int | None:
         """Tell how many connections the other process with the fewest holds.
 

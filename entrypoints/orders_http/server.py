@@ -2,14 +2,16 @@
 
 import socket
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
 from orders_http.app import Application
-from orders_http.connections import LEFT_SECONDS, Channel, Listener
+from orders_http.connections import Channel, Listener
 from orders_http.listening import address_of
 from orders_http.loop import Loop
 from orders_http.messages import KIB, Reply
@@ -34,6 +36,9 @@ _MAX_HEADER_BYTES: Final = 16 * KIB
 # The application refuses bodies above 1 MiB itself, politely. Waitress refuses from this size
 # on, by closing the connection.
 _MAX_BODY_BYTES: Final = 4 * KIB * KIB
+# Longer than any reply: Waitress would put the rest of a long one into a file, and its loop would
+# end where there is no room or no folder for one.
+_MAX_KEPT_BYTES: Final = 1024 * KIB * KIB
 
 
 class Server:
@@ -64,6 +69,7 @@ class Server:
             connection_limit=_CONNECTIONS,
             max_request_header_size=_MAX_HEADER_BYTES,
             max_request_body_size=_MAX_BODY_BYTES,
+            outbuf_overflow=_MAX_KEPT_BYTES,
             cleanup_interval=1,
             clear_untrusted_proxy_headers=True,
         )
@@ -71,6 +77,7 @@ class Server:
         settings.send_bytes = 64 * KIB
         self._loop = loop
         self._stopping = False
+        self._due: deque[Callable[[], None]] = deque()
         self._answerer = answerer
         self._place = place or Roster(1).place(0)
         self._listeners = [
@@ -127,18 +134,26 @@ class Server:
         self._stopping = True
         self.wake()
 
+    def soon(self, do: Callable[[], None]) -> None:
+        """Let the loop do something at its next turn. Callable from signal handlers.
+
+        What takes a lock must not be done by a handler: its own thread may hold that lock.
+        """
+        self._due.append(do)
+        self.wake()
+
     def wake(self) -> None:
         """Let the loop turn once. Callable from other threads and from signal handlers."""
-        self._listeners[0].pull_trigger()
+        with suppress(OSError):  # It may have ended meanwhile.
+            self._listeners[0].pull_trigger()
 
     def _may_accept(self) -> bool:
         return self._place.may_accept(self.connections)
 
     def _turn(self, seconds: float = 1.0) -> None:
-        for listener in self._listeners:
-            listener.look_after()
-        leaves = any(listener.leaves for listener in self._listeners)
-        self._loop.turn(min(seconds, LEFT_SECONDS) if leaves else seconds)
+        while self._due:
+            self._due.popleft()()
+        self._loop.turn(min(seconds, *(listener.look_after() for listener in self._listeners)))
         self._place.turned(self.connections)
 
 

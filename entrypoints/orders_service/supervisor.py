@@ -119,6 +119,8 @@ class Supervisor:
     silent_seconds: float = SILENT_SECONDS
     _groups: list[list[_Process]] = field(init=False)
     _is_ready: bool = field(init=False, default=False)
+    _looked: float = field(init=False, default=0.0)
+    _resumed: float = field(init=False, default=0.0)
 
     def __attrs_post_init__(self) -> None:
         """Prepare the processes; none is started yet."""
@@ -201,8 +203,12 @@ class Supervisor:
     def _kill_silent(self) -> None:
         """Kill each process whose loop does not turn, so that it is replaced."""
         now = time.monotonic()
+        if now - self._looked > 2 * _TICK_SECONDS:
+            # The parent did not turn either: the machine stood still, or all of the service did.
+            self._resumed = now
+        self._looked = now
         for process in self._processes:
-            last = max(process.started, process.role.turned())
+            last = max(process.started, process.role.turned(), self._resumed)
             if process.pid and now - last > self.silent_seconds:
                 _LOG.error("a process does not turn", extra={"role": process.role.name})
                 _send([process], signal.SIGKILL)

@@ -2,8 +2,11 @@
 
 import json
 import socket
+import struct
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from threading import Barrier, Event
 
 import pytest
@@ -340,3 +343,45 @@ def test_a_reply_that_the_network_takes_piece_by_piece_arrives_whole(
         for _ in range(2):
             assert len(json.loads(wire.receive().body)) == len(orders)
         assert len(json.loads(wire.receive().body)) == 1
+
+
+def test_a_client_that_asks_for_much_and_reads_nothing_holds_nobody_up(
+    gathering: Gathering,
+) -> None:
+    gathering.store.add([Order("\U0001f9fe" * 120 + str(number), 1) for number in range(2_000)])
+    with connected_to("127.0.0.1", gathering.port) as wire:
+        # Together they are more than Waitress lets wait before it waits itself.
+        wire.send(get("/orders") * 50 + order("last"))
+        for _ in range(60):  # Each takes as long as one of those.
+            assert gathering.ask(get("/orders")).status == 200
+        assert gathering.ask(get("/orders/last")).status == 404
+        assert {len(json.loads(wire.receive().body)) for _ in range(50)} == {2_000}
+        assert wire.receive().status == 201
+
+
+def test_a_reply_that_is_not_taken_yet_needs_no_file(
+    gathering: Gathering,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    gathering.store.add([Order("\U0001f9fe" * 120 + str(number), 1) for number in range(10_000)])
+    with connected_to("127.0.0.1", gathering.port) as wire:
+        wire.send(get("/orders") * 3)
+        assert gathering.ask(get("/orders")).status == 200
+        assert [wire.receive().status for _ in range(3)] == [200] * 3
+
+
+def test_a_client_that_is_gone_before_its_reply_is_taken_gets_no_further_request_done(
+    gathering: Gathering,
+) -> None:
+    gathering.store.add([Order("\U0001f9fe" * 120 + str(number), 1) for number in range(10_000)])
+    gathering.store.added.clear()
+    with socket.create_connection(("127.0.0.1", gathering.port)) as leaving:
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # Each list is more than the kernel keeps for one connection.
+        leaving.sendall(get("/orders") * 2 + order("behind"))
+        assert leaving.recv(1)
+        assert gathering.ask(get("/health")).status == 200
+    wait_until(lambda: value(gathering.metrics, "orders_http_connections_open") == 0)
+    assert gathering.store.added == []

@@ -1,12 +1,21 @@
 """Workers leave connections to each other."""
 
 import os
+from contextlib import ExitStack
 
 from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orders_http.app import HttpSettings, create_app
+from orders_http.gathering import GatheringServer
+from orders_http.hosts import HostRule
+from orders_http.listening import listen
 from orders_http.roster import Roster, slack
+from orders_memory import MemoryStore
+from tests.http.hostile_requests import get
+from tests.http.wire import Wire, connected_to
+from tests.service_process import served
 
 
 @define
@@ -54,6 +63,17 @@ def test_a_worker_that_does_not_turn_is_not_waited_for() -> None:
     assert busy.may_accept(100)
 
 
+def test_a_worker_that_ended_is_not_waited_for() -> None:
+    roster = Roster(2, Clock())
+    here, ended = roster.place(0), roster.place(1)
+    ended.turned(0)
+    assert not here.may_accept(100)
+    roster.leave(1)
+    assert here.may_accept(100)
+    ended.turned(0)
+    assert not here.may_accept(100), "its successor is there"
+
+
 def test_a_worker_alone_takes_all() -> None:
     assert Roster(1).place(0).may_accept(10_000)
 
@@ -69,3 +89,38 @@ def test_what_one_process_notes_the_others_read() -> None:
     os.waitpid(child, 0)
     assert (roster.connections(1), roster.stopping) == (7, True)
     assert roster.turned(1) > 0
+
+
+class PatientServer(GatheringServer):
+    """A server whose loop turns only when something happens."""
+
+    def _turn(self, _seconds: float = 1.0) -> None:
+        super()._turn(60.0)
+
+
+def test_a_server_that_sleeps_takes_the_connection_that_another_one_leaves() -> None:
+    store = MemoryStore()
+    application = create_app(store, HttpSettings("USD", HostRule()))
+    roster = Roster(2, Clock())
+    other = roster.place(1)
+    other.turned(0)
+    server = PatientServer(application, store, listen("127.0.0.1", 0), roster.place(0))
+    with served(server) as port, ExitStack() as stack:
+
+        def connect() -> Wire:
+            wire = stack.enter_context(connected_to("127.0.0.1", port))
+            wire.send(get("/health"))
+            return wire
+
+        first, second = connect(), connect()
+        assert (first.receive().status, second.receive().status) == (200, 200)
+        for held in range(2, 22):
+            left = connect()
+            first.send(get("/health"))
+            assert first.receive().status == 200
+            assert server.connections == held, "it is left to the other"
+            other.turned(100)
+            assert left.receive().status == 200
+            other.turned(0)
+            first.send(get("/health"))
+            assert first.receive().status == 200

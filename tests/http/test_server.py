@@ -5,6 +5,8 @@ import socket
 import struct
 from contextlib import ExitStack
 from pathlib import Path
+from queue import Queue
+from threading import Thread, current_thread
 from urllib.parse import quote
 
 import pytest
@@ -279,3 +281,21 @@ def test_a_server_tells_that_it_is_stopping() -> None:
     server.stop()
     server.run()
     assert (before, server.stopping) == (False, True)
+
+
+def test_what_is_to_be_done_soon_is_done_by_the_loop() -> None:
+    application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
+    server = ThreadedServer(application, listen("127.0.0.1", 0), threads=1)
+    done: Queue[Thread] = Queue()
+    with served(server):
+        server.soon(lambda: done.put(current_thread()))
+        assert done.get(timeout=30) is not current_thread()
+
+
+def test_a_server_that_has_ended_may_be_stopped_again() -> None:
+    application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
+    server = ThreadedServer(application, listen("127.0.0.1", 0), threads=1)
+    with served(server):
+        pass
+    server.stop()
+    assert server.stopping

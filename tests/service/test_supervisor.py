@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -148,6 +149,18 @@ def test_a_process_whose_loop_does_not_turn_is_replaced() -> None:
             "a process ended and is replaced",
         ]
         assert "is replaced" not in service.said("one")
+
+
+def test_a_service_that_stood_still_as_a_whole_goes_on_as_it_was() -> None:
+    with supervised("one,two") as service:
+        service.next("is ready")
+        os.killpg(service.process.pid, signal.SIGSTOP)
+        time.sleep(3)  # Longer than any process may be silent, the parent among them.
+        service.send(signal.SIGCONT)
+        time.sleep(0.1)  # The parent is the first that looks.
+        os.killpg(service.process.pid, signal.SIGCONT)
+        assert service.end() == []
+        assert "is replaced" not in service.said("one") + service.said("two")
 
 
 def test_a_process_that_does_not_stop_in_time_is_killed() -> None:
