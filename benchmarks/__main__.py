@@ -17,7 +17,7 @@ import attrs
 from benchmarks.answers import WrongAnswer, check_answers
 from benchmarks.bulk import transfers
 from benchmarks.compare import compared
-from benchmarks.database import fill, open_postgres, stored_id
+from benchmarks.database import fill, open_postgres, stored_id, without_totals
 from benchmarks.footprint import footprints
 from benchmarks.growth import growth
 from benchmarks.load import PAGE, PGBENCH, Target
@@ -153,6 +153,8 @@ def _loads(
             with _step(f"start of {kind.title}"):
                 database = server.new_database()
                 fill(database, settings.stored)
+                if not kind.keeps_totals:
+                    without_totals(database)
                 running_server = stack.enter_context(running(kind, database, settings.workers))
                 _check(running_server)
                 started.append(running_server)
@@ -160,6 +162,7 @@ def _loads(
         if with_pgbench:
             database = server.new_database()
             fill(database, settings.stored)
+            without_totals(database)
             targets.append(Target(database, settings.stored, None, folder))
         for target in targets:
             target.prepare(random)

@@ -51,6 +51,7 @@ class Kind:
         command: Gives the command, for a port and a number of workers.
         variables: Gives what it needs in its environment, likewise.
         list_path: Gives the path of the list of 100 behind an id.
+        keeps_totals: Whether its page shows the totals, so that its table must keep them.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Kind:
     command: Callable[[int, int], Sequence[str | Path]]
     variables: Callable[[int, int], Mapping[str, str]]
     list_path: Callable[[str], str]
+    keeps_totals: bool = True
 
 
 def _program(name: str) -> Path:
@@ -131,9 +133,32 @@ def kinds(pypy: Path | None) -> Sequence[Kind]:
     return [
         *ours,
         Kind(WAITRESS, "the same app, plain Waitress", waitress, _no_variables, _orders_list),
-        Kind(FASTAPI, "FastAPI, uvicorn, asyncpg", fastapi, _no_variables, _plain_list),
-        Kind(FALCON, "Falcon, granian, psycopg", falcon, falcon_variables, _plain_list),
+        Kind(
+            FASTAPI,
+            "FastAPI, uvicorn, asyncpg",
+            fastapi,
+            _no_variables,
+            _plain_list,
+            keeps_totals=False,
+        ),
+        Kind(
+            FALCON,
+            "Falcon, granian, psycopg",
+            falcon,
+            falcon_variables,
+            _plain_list,
+            keeps_totals=False,
+        ),
     ]
+
+
+def _peer(
+    name: str,
+    title: str,
+    command: Callable[[int, int], Sequence[str | Path]],
+    variables: Callable[[int, int], Mapping[str, str]],
+) -> Kind:
+    return Kind(name, title, command, variables, _plain_list, keeps_totals=False)
 
 
 def pypy_environment(checkout: Path, folder: Path) -> tuple[Path | None, str]:

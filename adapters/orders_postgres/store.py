@@ -54,6 +54,7 @@ _TOTALS: Final = "SELECT sum(count)::bigint, sum(amount) FROM orders_totals"
 _FLUSHES: Final = "SELECT current_setting('synchronous_commit') <> 'off'"
 # Of more, sending them alone might have to wait.
 _PROMPTLY: Final = 256
+_PROMPT_LENGTH: Final = 16 * 1024  # characters of ids
 # Every statement is one that goes by the index, so that a plan is right for any values and for a
 # table of any size. PostgreSQL would plan a page anew each time, or may keep to a plan that it
 # made when the table was empty.
@@ -125,13 +126,13 @@ class PostgresStore:
 
     def begin_add(self, orders: Sequence[Order]) -> PendingStatements[Outcome] | None:
         """Begin to add; see `PromptStore.begin_add`."""
-        if len(orders) > _PROMPTLY:
+        if len(orders) > _PROMPTLY or sum(len(each.id.value) for each in orders) > _PROMPT_LENGTH:
             return None
         return begin_statements(self._pool, lambda: self._adding(orders))
 
     def begin_get(self, ids: Sequence[OrderId]) -> PendingStatements[Order | None] | None:
         """Begin to look up; see `PromptStore.begin_get`."""
-        if len(ids) > _PROMPTLY:
+        if len(ids) > _PROMPTLY or sum(len(each.value) for each in ids) > _PROMPT_LENGTH:
             return None
         return begin_statements(self._pool, lambda: _getting(ids))
 

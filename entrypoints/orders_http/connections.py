@@ -1,5 +1,6 @@
 """Connections: what Waitress 3.0.2 leaves open about slow, refused and late clients, closed."""
 
+import logging
 import select
 import socket
 import struct
@@ -18,6 +19,8 @@ from waitress.utilities import Error
 from orders_http.messages import KIB, Reply
 from orders_http.parsing import Parser
 from orders_http.problems import Problem, ProblemType
+
+_LOG: Final = logging.getLogger(__name__)
 
 RECEIVE_SECONDS: Final = 10.0
 """How long a request may take to arrive, from its first byte to its last."""
@@ -212,19 +215,37 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         might wait for one that sleeps.
         """
         for _ in range(_ACCEPTED_AT_ONCE):
-            before = len(self.active_channels)
             self._left = not self.draining and not self.may_accept()
-            if not self._left:
-                super().handle_accept()
-            if len(self.active_channels) == before:
+            if self._left or not self._take():
                 break
+
+    def _take(self) -> bool:
+        """Take one connection; tell whether there was one."""
+        try:
+            accepted = self.accept()
+        except OSError as error:
+            # Such as too many open files. It is tried again, but not at once.
+            _LOG.warning("no connection can be accepted", exc_info=error)
+            self._left = True
+            return False
+        if accepted is None:
+            return False
+        connection, address = accepted
+        try:
+            self.set_socket_options(connection)
+            self.channel_class(self, connection, address, self.adj, map=self._map)
+        except Exception:  # noqa: BLE001 - logged; Waitress would close the listening socket
+            _LOG.exception("a connection could not be taken")
+            connection.close()
+        return True
 
     def stop_accepting(self) -> None:
         """Take what the kernel has already accepted, then close the socket."""
         self.draining = True
         waiting = select.poll()
         waiting.register(self.socket, select.POLLIN)
-        while waiting.poll(0):
+        until = time.monotonic() + _LINGER_SECONDS
+        while waiting.poll(0) and time.monotonic() < until:
             self.handle_accept()
         wasyncore.dispatcher.close(self)
 

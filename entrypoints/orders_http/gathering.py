@@ -48,6 +48,9 @@ _LOG: Final = logging.getLogger(__name__)
 DEADLINE_SECONDS: Final = 6.0
 """How long a request may take in all before it is refused."""
 
+PAGES: Final = 16
+"""How many lists are read at once at most: each may hold 500 orders."""
+
 WORKERS: Final = 4
 """Threads for what cannot be gathered."""
 
@@ -113,7 +116,13 @@ class Gatherer:
         self._lanes: Mapping[type[Step], Lane] = {
             Add: Lane("add", attrgetter("order"), prompt.begin_add, store.add),
             Get: Lane("get", attrgetter("id"), prompt.begin_get, store.get),
-            Read: Lane("page", attrgetter("query"), prompt.begin_pages_json, store.pages_json),
+            Read: Lane(
+                "page",
+                attrgetter("query"),
+                prompt.begin_pages_json,
+                store.pages_json,
+                largest=PAGES,
+            ),
         }
         self._awaited: set[_Awaited] = set()
         self._under_way: set[Waiting] = set()
@@ -162,14 +171,14 @@ class Gatherer:
         try:
             exchange = self._application.begin(environ)
         except Exception:  # noqa: BLE001 - logged, and answered
-            channel.answer(_defect())
+            self._answer(channel, _defect())
         else:
             self._go_on(channel, exchange, self._clock())
 
     def _go_on(self, channel: Any, exchange: Exchange, begun: float) -> None:  # noqa: ANN401
         """Answer a request, or let it wait for its next step."""
         if exchange.awaits is None:
-            channel.answer(exchange.reply)
+            self._answer(channel, exchange.reply)
             return
         waiting = Waiting(channel, exchange, exchange.awaits, begun)
         self._under_way.add(waiting)
@@ -178,6 +187,14 @@ class Gatherer:
             self._workers.submit(self._take_work, waiting)
         else:
             self._lanes[type(step)].gathered.append(waiting)
+
+    def _answer(self, channel: Any, reply: Reply) -> None:  # noqa: ANN401
+        """Send a reply; whatever goes wrong ends this connection and no other."""
+        try:
+            channel.answer(reply)
+        except Exception:  # noqa: BLE001 - logged, and the connection closed
+            _LOG.exception("a reply could not be sent")
+            channel.handle_close()
 
     def _give(self, waiting: Waiting, result: object) -> None:
         """Give a request what came of its step: a result, or the error in its place."""
@@ -191,7 +208,7 @@ class Gatherer:
             else:
                 exchange.resume(result)
         except Exception:  # noqa: BLE001 - logged, and answered
-            waiting.channel.answer(_defect())
+            self._answer(waiting.channel, _defect())
         else:
             self._go_on(waiting.channel, exchange, waiting.begun)
 

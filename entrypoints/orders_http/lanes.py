@@ -51,7 +51,8 @@ class Lane:
         take: Takes a batch, and waits.
         gathered: What the next batch is made of.
         busy: Whether a batch is under way.
-        most: How many requests the next batch has at most.
+        largest: How many requests a batch has at most, however fast the store is.
+        most: How many the next one has at most.
         begun: When the last batch was begun, by the monotonic clock.
         lasted: How long the last batch took, in seconds.
     """
@@ -62,6 +63,7 @@ class Lane:
     take: Callable[[Sequence[Any]], Sequence[object]]
     gathered: list[Waiting] = field(factory=list)
     busy: bool = False
+    largest: int = MOST
     most: int = FIRST_MOST
     begun: float = 0.0
     lasted: float = 0.0
@@ -85,5 +87,7 @@ class Lane:
         """Take note that the batch has ended, and let its time decide on the next one's size."""
         self.busy = False
         self.lasted = now - self.begun
-        slow = self.lasted > SLOW_SECONDS
-        self.most = max(1, size // 2) if slow else min(MOST, 2 * self.most)
+        if self.lasted > SLOW_SECONDS:
+            self.most = max(1, size // 2)
+        elif size == self.most:
+            self.most = min(self.largest, 2 * self.most)

@@ -25,8 +25,8 @@ class Loop(dict[int, Any]):
 
     def __setitem__(self, number: int, channel: Any) -> None:  # noqa: ANN401 - Waitress has no types
         """Wait for a new socket to have something to read."""
-        super().__setitem__(number, channel)
         self._wait(number, _READ)
+        super().__setitem__(number, channel)
 
     def __delitem__(self, number: int) -> None:
         """Forget a socket that is about to be closed."""

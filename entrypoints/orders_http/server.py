@@ -1,5 +1,6 @@
 """The server: a loop over connections, which ends only when every accepted request is answered."""
 
+import resource
 import socket
 import time
 from collections import deque
@@ -30,7 +31,9 @@ IDLE_SECONDS: Final = 1.0
 A client that sends one now is answered, and told to connect anew.
 """
 
-_CONNECTIONS: Final = 1_000
+_CONNECTIONS: Final = 10_000
+# Of the files that a process may open: for databases, logs and what it listens on.
+_OTHER_FILES: Final = 200
 _DRAINING_TURN_SECONDS: Final = 0.1
 _MAX_HEADER_BYTES: Final = 16 * KIB
 # The application refuses bodies above 1 MiB itself, politely. Waitress refuses from this size
@@ -64,9 +67,10 @@ class Server:
                 it is alone.
             loop: Waits for the sockets.
         """
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         settings = Adjustments(
             ident=None,
-            connection_limit=_CONNECTIONS,
+            connection_limit=min(_CONNECTIONS, files - _OTHER_FILES),
             max_request_header_size=_MAX_HEADER_BYTES,
             max_request_body_size=_MAX_BODY_BYTES,
             outbuf_overflow=_MAX_KEPT_BYTES,

@@ -6,6 +6,7 @@ import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from threading import Barrier, Event
 
@@ -14,10 +15,11 @@ from attrs import frozen
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_http.app import HttpSettings, create_app
-from orders_http.exchange import Unobserved
+from orders_http.exchange import Exchange, Steps, Unobserved
 from orders_http.gathering import WORKERS, GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.listening import listen
+from orders_http.messages import Reply
 from orders_memory import MemoryStore
 from orders_prometheus import Metrics, SharedMetrics
 from tests.http.hostile_requests import get, post
@@ -385,3 +387,27 @@ def test_a_client_that_is_gone_before_its_reply_is_taken_gets_no_further_request
         assert gathering.ask(get("/health")).status == 200
     wait_until(lambda: value(gathering.metrics, "orders_http_connections_open") == 0)
     assert gathering.store.added == []
+
+
+def test_a_reply_that_cannot_be_written_ends_its_connection_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
+    begin = application.begin
+
+    def unwritable(environ: dict[str, object]) -> Exchange:
+        def steps() -> Steps:
+            yield from ()
+            return Reply(HTTPStatus.OK, headers=(("Location", "\u2028"),))
+
+        return Exchange(steps()) if environ["PATH_INFO"] == "/unwritable" else begin(environ)
+
+    monkeypatch.setattr(application, "begin", unwritable)
+    with served(GatheringServer(application, MemoryStore(), listen("127.0.0.1", 0))) as port:
+        with connected_to("127.0.0.1", port) as wire:
+            wire.send(get("/unwritable"))
+            assert wire.rest() == b""
+        with connected_to("127.0.0.1", port) as wire:
+            wire.send(get("/health"))
+            assert wire.receive().status == 200
+    assert "a reply could not be sent" in caplog.text

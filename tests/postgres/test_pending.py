@@ -55,7 +55,7 @@ def test_each_look_up_gets_its_order_or_none(open_store: PostgresStore) -> None:
 def test_an_answer_that_comes_piece_by_piece_is_taken_when_it_is_whole(
     open_store: PostgresStore,
 ) -> None:
-    ids = [OrderId("x" * 100 + str(number)) for number in range(200)]
+    ids = [OrderId("x" * 70 + str(number)) for number in range(200)]
     open_store.add([Order(each, 1) for each in ids])
     pending = open_store.begin_get(ids)
     assert pending is not None
