@@ -143,6 +143,14 @@ class Gatherer:
 
     def turn(self) -> None:
         """Send the replies that are ready, begin what is complete, hand a batch on."""
+        now = self._clock()
+        # First of all: what has ended meanwhile must not wait for the next turn.
+        if self._under_way and now - self._looked >= _TICK_SECONDS:
+            self._looked = now
+            self._refuse_late(now)
+            for awaited in tuple(self._awaited):
+                # Nothing may have come for too long.
+                awaited.handle_read_event()
         while self._taken:
             self._taken.popleft()()
         while self._complete:
@@ -150,13 +158,6 @@ class Gatherer:
         for lane in self._lanes.values():
             if lane.gathered and not lane.busy:
                 self._begin_batch(lane)
-        now = self._clock()
-        if self._under_way and now - self._looked >= _TICK_SECONDS:
-            self._looked = now
-            self._refuse_late(now)
-            for awaited in tuple(self._awaited):
-                # Nothing may have come for too long.
-                awaited.handle_read_event()
 
     def shutdown(self, timeout: float) -> None:  # noqa: ARG002 - what Waitress would pass
         """End the threads when they have done what they do; what waits for them is dropped."""
