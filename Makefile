@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 SCRIPTS := .ci/run $(wildcard scripts/*)
 COMPLETIONS := entrypoints/orders_cli/completions
 SHTAB := $(BIN)/shtab --prefix=orders orders_cli.parser.build_parser
+LOCK := $(BIN)/uv pip compile --quiet --native-tls --universal --python-version=3.11 \
+	--generate-hashes --upgrade --no-header
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -52,6 +54,16 @@ types: $(VENV)/.dev ## Check the types, those of the tests included
 .PHONY: build
 build: $(VENV)/.dev ## Build the wheel and the source archive into dist/
 	$(BIN)/python -m build
+
+.PHONY: deb
+deb: ## Build the Debian package into dist/
+	@scripts/require dpkg-buildpackage dh dh_python3 po2debconf pip
+	scripts/build-deb dist
+
+.PHONY: lock
+lock: $(VENV)/.dev ## Choose anew what the package brings, and what builds it, by hash
+	$(LOCK) --extra=service --output-file=requirements.txt setup.py
+	echo 'setuptools>=77' | $(LOCK) --output-file=requirements-build.txt -
 
 .PHONY: completion
 completion: $(VENV)/.dev ## Write the shell completions anew, from the command's own parser
