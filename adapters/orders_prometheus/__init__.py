@@ -1,5 +1,6 @@
-"""Metrics of the service, in a registry of their own, for Prometheus to scrape."""
+"""Metrics of the service, summed over its processes, for Prometheus to scrape."""
 
-from orders_prometheus.metrics import MeasuredStore, Metrics
+from orders_prometheus.metrics import Metrics, SharedMetrics
+from orders_prometheus.store import MeasuredStore
 
-__all__ = ["MeasuredStore", "Metrics"]
+__all__ = ["MeasuredStore", "Metrics", "SharedMetrics"]

@@ -1,146 +1,228 @@
-"""What is measured: requests by route, and the store's operations and outcomes."""
+"""What is measured: requests, batches, the store's operations, and the processes themselves."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from time import perf_counter
+import platform
+from collections.abc import Collection, Iterator, Sequence
+from importlib.metadata import version
+from typing import Final, Literal
 
-from attrs import frozen
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.metrics_core import Metric
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
+from prometheus_client import generate_latest
+from prometheus_client.metrics_core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
 
-from orders_core import Order, OrderId, OrderStore, Outcome, Reason, StoreUnavailable, Totals
+from orders_core import Outcome, Reason
+from orders_prometheus.figures import Counter, Family, Figures, Gauge, Histogram, SharedFigures
+from orders_prometheus.processes import Role, SharedProcesses
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+OTHER: Final = "(other)"
+"""The label's value for everything that has none of its own."""
+
+ROUTES: Final = (
+    *("/", "/login", "/logout", "/favicon.svg", "/orders", "/orders/<id>", "/health"),
+    *("/openapi.json", "(none)", OTHER),
+)
+METHODS: Final = ("GET", "HEAD", "POST", "OPTIONS", OTHER)
+STATUSES: Final = (
+    *(200, 201, 204, 303, 304, 400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 421, 422, 429),
+    *(431, 500, 503, OTHER),
+)
+_SERVED: Final = (
+    *(("/", "GET", 200), ("/", "POST", 303), ("/orders", "GET", 200), ("/orders", "POST", 201)),
+    ("/orders/<id>", "GET", 200),
+)
+_SECONDS: Final = (
+    *(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+    *(5.0, 10.0),
+)
+_SIZES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0)
+
+_REQUESTS: Final = Histogram(
+    "orders_http_request_duration_seconds",
+    "Time from a request's arrival at the application to its answer.",
+    {"route": ROUTES, "method": METHODS, "status": STATUSES},
+    bounds=_SECONDS,
+    # What alerts divide by one another, so that the first failure is an increase.
+    shown=frozenset(
+        (route, method, status)
+        for route, method, success in _SERVED
+        for status in (success, 500, 503)
+    ),
+)
+_IN_FLIGHT: Final = Gauge(
+    "orders_http_requests_in_flight", "Requests that have arrived and are not answered."
+)
+_SHED: Final = Counter(
+    "orders_http_requests_shed",
+    "Requests that were refused for having waited too long, by what they waited for.",
+    {"reason": ("busy", "deadline")},
+)
+_CONNECTIONS: Final = Gauge("orders_http_connections_open", "Connections of clients.")
+_BATCH_SIZE: Final = Histogram(
+    "orders_http_batch_size",
+    "Requests whose work was handed to the store at once.",
+    {"operation": ("add", "get")},
+    bounds=_SIZES,
+)
+_QUEUE_WAIT: Final = Histogram(
+    "orders_http_queue_wait_seconds",
+    "Time that a whole request waited for its work to begin.",
+    {"operation": ("add", "get", "work")},
+    bounds=_SECONDS,
+)
+_OPERATIONS: Final = Histogram(
+    "orders_store_operation_duration_seconds",
+    "Time that an operation of the store took, also when it failed.",
+    {"operation": ("add", "get", "page", "totals", "check")},
+    bounds=_SECONDS,
+)
+_OUTCOMES: Final = Counter(
+    "orders_store_orders",
+    "Orders that were added, by what became of them.",
+    {"outcome": [outcome.value for outcome in Outcome]},
+)
+_UNAVAILABLE: Final = Counter(
+    "orders_store_unavailable",
+    "Operations of the store that failed, by reason.",
+    {"reason": [reason.value for reason in Reason]},
+)
+_BREAKER: Final = Gauge(
+    "orders_store_breaker_open", "Processes that do not ask the store for now, since it was away."
+)
+_WORKERS: Final = Gauge("orders_workers_running", "Worker processes that run.")
+_RESTARTS: Final = Counter(
+    "orders_worker_restarts", "Worker processes that were started in place of one that ended."
+)
+_FAMILIES: Final[tuple[Family, ...]] = (
+    *(_REQUESTS, _IN_FLIGHT, _SHED, _CONNECTIONS, _BATCH_SIZE, _QUEUE_WAIT),
+    *(_OPERATIONS, _OUTCOMES, _UNAVAILABLE, _BREAKER, _WORKERS, _RESTARTS),
+)
+
+
+class SharedMetrics(Collector):
+    """The metrics of all processes of a service. Made before they are forked."""
+
+    def __init__(self, processes: int) -> None:
+        """Make room for the metrics.
+
+        Args:
+            processes: How many processes there will be, those without requests included.
+        """
+        self._figures = SharedFigures(_FAMILIES, processes)
+        self._processes = SharedProcesses(processes)
+        self._build = {
+            "version": version("orders-core"),
+            "python": platform.python_version(),
+            "implementation": platform.python_implementation(),
+        }
+
+    def of(self, process: int, role: Role = "worker") -> "Metrics":
+        """Give the metrics that the calling process writes; each asks once, after it is forked.
+
+        Args:
+            process: Its number, from 0. The successor of a process that died takes its number,
+                and counts on from what that one has counted.
+            role: What the process is for.
+        """
+        self._processes.enter(process, role)
+        return Metrics(self._figures.part(process))
+
+    def collect(self) -> Iterator[Metric]:
+        """Add up the metrics of all processes."""
+        yield from self._figures.collect()
+        yield from self._processes.collect()
+        yield InfoMetricFamily("orders_build", "What runs.", value=self._build)
+
+    def exposition(self) -> bytes:
+        """Write all metrics in Prometheus's text format 0.0.4. Any of the processes may ask."""
+        return generate_latest(self)
 
 
 class Metrics:
-    """The service's metrics. Every label has a small, fixed set of values."""
+    """The metrics that one process writes; `SharedMetrics.of` makes them.
 
-    def __init__(self) -> None:
-        """Make a new registry: two services in one process do not meet."""
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
-        self._requests = Histogram(
-            "orders_http_request_duration_seconds",
-            "Time from a request's arrival at the application to its answer.",
-            ["route", "method", "status"],
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-        self.operations = Histogram(
-            "orders_store_operation_duration_seconds",
-            "Time that an operation of the store took.",
-            ["operation"],
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-        self.outcomes = Counter(
-            "orders_store_orders",
-            "Orders that were added, by what became of them.",
-            ["outcome"],
-            registry=self._registry,
-        )
-        self.unavailable = Counter(
-            "orders_store_unavailable",
-            "Operations of the store that failed, by reason.",
-            ["reason"],
-            registry=self._registry,
-        )
-        # Series that begin at 0 show their first increase too.
-        for outcome in Outcome:
-            self.outcomes.labels(outcome.value)
-        for reason in Reason:
-            self.unavailable.labels(reason.value)
-
-    def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count a request and its duration in seconds."""
-        self._requests.labels(route, method, str(status)).observe(seconds)
-
-    def exposition(self) -> bytes:
-        """Write all metrics in Prometheus's text format 0.0.4."""
-        return generate_latest(_WithoutCreationTimes(self._registry))
-
-
-@frozen
-class _WithoutCreationTimes(Collector):
-    """Leaves out when each series began, which only OpenMetrics gives a meaning."""
-
-    registry: CollectorRegistry
-
-    def collect(self) -> Iterator[Metric]:
-        for metric in self.registry.collect():
-            metric.samples = [each for each in metric.samples if not _is_creation_time(each)]
-            yield metric
-
-
-def _is_creation_time(sample: Sample) -> bool:
-    return sample.name.endswith("_created")
-
-
-@frozen
-class MeasuredStore:
-    """An `OrderStore` that measures another one.
-
-    Attributes:
-        store: The store that does the work.
-        metrics: Where the figures go.
+    Every label has a small, fixed set of values. Safe to share by threads.
     """
 
-    store: OrderStore
-    metrics: Metrics
+    def __init__(self, figures: Figures) -> None:
+        """Take the figures of the process."""
+        self._requests = figures.observations(_REQUESTS)
+        self._in_flight = figures.numbers(_IN_FLIGHT)[()]
+        self._shed = figures.numbers(_SHED)
+        self._connections = figures.numbers(_CONNECTIONS)[()]
+        self._batch_sizes = figures.observations(_BATCH_SIZE)
+        self._queue_waits = figures.observations(_QUEUE_WAIT)
+        self._operations = figures.observations(_OPERATIONS)
+        outcomes = figures.numbers(_OUTCOMES)
+        self._outcomes = [(outcome, outcomes[outcome.value,]) for outcome in Outcome]
+        self._unavailable = figures.numbers(_UNAVAILABLE)
+        self._breaker = figures.numbers(_BREAKER)[()]
+        self._workers = figures.numbers(_WORKERS)[()]
+        self._restarts = figures.numbers(_RESTARTS)[()]
 
-    def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
-        """Add through the store, and count the outcomes."""
-        with self._measured("add"):
-            outcomes = self.store.add(orders, atomic=atomic)
-        # An atomic batch with a conflict stored nothing, so its other outcomes did not happen.
-        refused = atomic and Outcome.CONFLICT in outcomes
-        for outcome in (Outcome.CONFLICT,) if refused else Outcome:
-            self.metrics.outcomes.labels(outcome.value).inc(outcomes.count(outcome))
-        return outcomes
+    def request_begun(self) -> None:
+        """Count a request that has arrived."""
+        self._in_flight.add()
 
-    def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
-        """Look up through the store."""
-        with self._measured("get"):
-            return self.store.get(ids)
+    def request_answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request that was begun, and the seconds until its answer."""
+        self._in_flight.add(-1.0)
+        series = self._requests.get((route, method, status))
+        if series is None:
+            series = self._requests[
+                route if route in ROUTES else OTHER,
+                method if method in METHODS else OTHER,
+                status if status in STATUSES else OTHER,
+            ]
+        series.observe(seconds)
 
-    def page(
-        self,
-        limit: int,
-        *,
-        after: OrderId | None = None,
-        before: OrderId | None = None,
-    ) -> Sequence[Order]:
-        """Read a page through the store."""
-        with self._measured("page"):
-            return self.store.page(limit, after=after, before=before)
+    def request_shed(self, reason: Literal["busy", "deadline"]) -> None:
+        """Count a request that was refused for having waited too long.
 
-    def totals(self) -> Totals:
-        """Count and sum through the store."""
-        with self._measured("totals"):
-            return self.store.totals()
+        Args:
+            reason: `busy` when its work had not begun in time, `deadline` when it took too long
+                in all.
+        """
+        self._shed[reason,].add()
 
-    def check(self) -> None:
-        """Check the store."""
-        with self._measured("check"):
-            self.store.check()
+    def batch_begun(self, operation: Literal["add", "get"], waits: Collection[float]) -> None:
+        """Count a batch of requests, and the seconds that each of them has waited for it."""
+        self._batch_sizes[operation,].observe(len(waits))
+        self._queue_waits[operation,].observe(*waits)
 
-    def close(self) -> None:
-        """Close the store."""
-        self.store.close()
+    def work_begun(self, wait: float) -> None:
+        """Count a request that a thread takes up, and the seconds that it has waited for that."""
+        self._queue_waits["work",].observe(wait)
 
-    @contextmanager
-    def _measured(self, operation: str) -> Iterator[None]:
-        started = perf_counter()
-        try:
-            yield
-        except StoreUnavailable as error:
-            self.metrics.unavailable.labels(error.reason.value).inc()
-            raise
-        finally:
-            self.metrics.operations.labels(operation).observe(perf_counter() - started)
+    def connections_open(self, count: int) -> None:
+        """Tell how many connections clients have."""
+        self._connections.set(count)
+
+    def store_operation(self, operation: str, seconds: float) -> None:
+        """Count an operation of the store, done or failed, and the seconds that it took.
+
+        Args:
+            operation: The name of a method of `OrderStore`.
+            seconds: How long it took.
+        """
+        self._operations[operation,].observe(seconds)
+
+    def orders_added(self, outcomes: Sequence[Outcome]) -> None:
+        """Count orders by what became of them."""
+        for outcome, number in self._outcomes:
+            if count := outcomes.count(outcome):
+                number.add(count)
+
+    def store_unavailable(self, reason: Reason) -> None:
+        """Count an operation of the store that failed."""
+        self._unavailable[reason.value,].add()
+
+    def breaker(self, *, is_open: bool) -> None:
+        """Tell whether this process does not ask the store for now."""
+        self._breaker.set(is_open)
+
+    def workers_running(self, count: int) -> None:
+        """Tell how many workers run. The parent does."""
+        self._workers.set(count)
+
+    def worker_restarted(self) -> None:
+        """Count a worker that was started in place of one that ended. The parent does."""
+        self._restarts.add()

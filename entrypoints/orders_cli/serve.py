@@ -4,7 +4,7 @@ import logging
 import os
 import resource
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from typing import Final
 
@@ -17,9 +17,9 @@ from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.listening import address_of, listen
 from orders_http.operations import create_operations_app
-from orders_http.roster import Place, Roster
+from orders_http.roster import Roster
 from orders_http.server import DRAIN_SECONDS, IDLE_SECONDS, ThreadedServer
-from orders_service.composition import build_service
+from orders_service.composition import SharedMetrics, build_service
 from orders_service.config import Address, Config
 from orders_service.logs import configure_logs
 from orders_service.supervisor import Attend, Role, Supervisor
@@ -41,6 +41,7 @@ class _Shared:
         operations_sockets: Where probes and metrics are listened for.
         workers: What the workers know of each other.
         operations: The same of the process for probes and metrics, which is alone.
+        metrics: What all of them measure: the workers, the operations, the parent.
     """
 
     config: Config
@@ -48,6 +49,7 @@ class _Shared:
     operations_sockets: Sequence[socket.socket]
     workers: Roster
     operations: Roster
+    metrics: SharedMetrics
 
     def close(self) -> None:
         """Close this process's hold of the sockets."""
@@ -66,9 +68,16 @@ def serve(config: Config) -> int:
     _check_schema(config)
     _raise_descriptor_limit()
     orders_sockets, operations_sockets = _listening_sockets(config)
+    workers = config.worker_count
     shared = _Shared(
-        config, orders_sockets, operations_sockets, Roster(config.worker_count), Roster(1)
+        config,
+        orders_sockets,
+        operations_sockets,
+        workers=Roster(workers),
+        operations=Roster(1),
+        metrics=SharedMetrics(workers + 2),
     )
+    metrics = shared.metrics.of(workers + 1, "parent")
 
     def tell_where() -> None:
         print(
@@ -78,6 +87,13 @@ def serve(config: Config) -> int:
             "Ctrl-C stops it.",
             flush=True,
         )
+
+    def note_running(names: Collection[str]) -> None:
+        metrics.workers_running(sum(name != _OPERATIONS for name in names))
+
+    def note_restart(name: str) -> None:
+        if name != _OPERATIONS:
+            metrics.worker_restarted()
 
     def stop() -> None:
         shared.workers.stop()
@@ -90,6 +106,8 @@ def serve(config: Config) -> int:
         notifier=Notifier.from_environment(os.environ, os.getpid()),
         ready=tell_where,
         stopping=stop,
+        running=note_running,
+        replaced=note_restart,
     ).run()
     return Exit.DONE if gently else Exit.INTERRUPTED
 
@@ -144,7 +162,7 @@ def _worker_roles(shared: _Shared) -> Sequence[Role]:
     def role(number: int) -> Role:
         return Role(
             f"worker-{number}",
-            run=lambda attend: _work(shared, shared.workers.place(number), attend),
+            run=lambda attend: _work(shared, number, attend),
             turned=lambda: shared.workers.turned(number),
         )
 
@@ -160,12 +178,13 @@ def _operations_role(shared: _Shared) -> Role:
     )
 
 
-def _work(shared: _Shared, place: Place, attend: Attend) -> None:
+def _work(shared: _Shared, number: int, attend: Attend) -> None:
     _close(shared.operations_sockets)
     config = shared.config
-    with closing(build_service(config)) as service:
+    with closing(build_service(config, shared.metrics.of(number))) as service:
         settings = HttpSettings(config.currency, HostRule(config.allowed_hosts))
-        app = create_app(service.store, settings, service.metrics.observe_request)
+        app = create_app(service.store, settings, service.metrics)
+        place = shared.workers.place(number)
         server = GatheringServer(app, service.store, shared.orders_sockets, place)
         attend(server.stop, service.renew)
         server.run()
@@ -173,9 +192,10 @@ def _work(shared: _Shared, place: Place, attend: Attend) -> None:
 
 def _operate(shared: _Shared, attend: Attend) -> None:
     _close(shared.orders_sockets)
-    with closing(build_service(shared.config)) as service:
+    metrics = shared.metrics.of(shared.workers.places, "operations")
+    with closing(build_service(shared.config, metrics)) as service:
         app = create_operations_app(
-            service.store, lambda: shared.workers.stopping, service.metrics.exposition
+            service.store, lambda: shared.workers.stopping, shared.metrics.exposition
         )
         place = shared.operations.place(0)
         server = ThreadedServer(app, shared.operations_sockets, _OPERATIONS_THREADS, place)

@@ -15,7 +15,7 @@ import bottle
 from attrs import frozen
 
 from orders_core import OrderStore, StoreUnavailable
-from orders_http.exchange import Exchange, RequestObserver, Steps, Work
+from orders_http.exchange import Exchange, RequestObserver, Steps, Unobserved, Work
 from orders_http.hosts import HostRule
 from orders_http.messages import Reply, Request
 from orders_http.openapi import OpenApiDocument
@@ -60,14 +60,14 @@ class _Route:
 def create_app(
     store: OrderStore,
     settings: HttpSettings,
-    observe: RequestObserver | None = None,
+    observer: RequestObserver | None = None,
 ) -> "Application":
     """Build the HTTP interface over a store.
 
     Args:
         store: Where the orders are kept.
         settings: What the interface needs to know.
-        observe: Hears of every request, for metrics.
+        observer: Hears of every request, for metrics.
     """
     orders = OrdersResource(store)
     page = OrdersPage(store, settings.currency)
@@ -88,13 +88,16 @@ def create_app(
         template = path.replace(":path", "")
         for method, handler in {"OPTIONS": _options(handlers), **handlers}.items():
             router.add(path, method, _Route(template, handler))
-    return Application(store, router, settings.hosts, observe)
+    return Application(store, router, settings.hosts, observer or Unobserved())
 
 
 class Application:
     """The HTTP interface over a store: a WSGI application (PEP 3333).
 
     A server that gathers the work of many requests calls `begin` instead.
+
+    Attributes:
+        observer: Hears of every request; the server tells it what it knows of them.
     """
 
     def __init__(
@@ -102,13 +105,13 @@ class Application:
         store: OrderStore,
         router: Any,  # noqa: ANN401 - Bottle has no types
         hosts: HostRule,
-        observe: RequestObserver | None,
+        observer: RequestObserver,
     ) -> None:
         """Take the parts; `create_app` makes them."""
         self._store = store
         self._router = router
         self._hosts = hosts
-        self._observe = observe
+        self.observer = observer
 
     def __call__(
         self,
@@ -129,6 +132,7 @@ class Application:
     def _steps(self, request: Request) -> Steps:
         """Find the handler, follow its steps, tell its errors and report the request."""
         started = perf_counter()
+        self.observer.request_begun()
         template = _NO_ROUTE
         status = HTTPStatus.INTERNAL_SERVER_ERROR  # until there is a reply
         try:
@@ -149,9 +153,9 @@ class Application:
             status = reply.status
             return reply
         finally:
-            if self._observe is not None:
-                method = request.method if request.method in _METHODS else _OTHER_METHOD
-                self._observe(template, method, status.value, perf_counter() - started)
+            method = request.method if request.method in _METHODS else _OTHER_METHOD
+            seconds = perf_counter() - started
+            self.observer.request_answered(template, method, status.value, seconds)
 
     def _matched(self, method: str, path: str) -> tuple[_Route, Mapping[str, str]]:
         try:

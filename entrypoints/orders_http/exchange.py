@@ -5,8 +5,8 @@ driver may take each step by itself, as the WSGI application does, or gather the
 requests into one batch, as the server does; the handler cannot tell which.
 """
 
-from collections.abc import Callable, Generator
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Generator
+from typing import Any, Literal, Protocol
 
 from attrs import frozen
 
@@ -41,10 +41,13 @@ Steps = Generator[Step, Any, Reply]
 
 
 class RequestObserver(Protocol):
-    """Hears of every request that was answered."""
+    """Hears of every request on its way, for metrics. Several threads may tell it something."""
 
-    def __call__(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Take note of one request.
+    def request_begun(self) -> None:
+        """Take note of a request that has arrived at the application."""
+
+    def request_answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Take note of the answer to a request that was begun.
 
         Args:
             route: The template of the path, such as `/orders/<id>`; `(none)` when none matched.
@@ -52,6 +55,50 @@ class RequestObserver(Protocol):
             status: The status code of the answer.
             seconds: From the request's arrival at the application to its answer.
         """
+
+    def request_shed(self, reason: Literal["busy", "deadline"]) -> None:
+        """Take note of a request that is refused for having waited too long.
+
+        Args:
+            reason: `busy` when its work had not begun in time, `deadline` when it took too long
+                in all.
+        """
+
+    def batch_begun(self, operation: Literal["add", "get"], waits: Collection[float]) -> None:
+        """Take note of a batch that is handed to the store.
+
+        Args:
+            operation: What the store is asked for.
+            waits: For each request in it, the seconds that it has waited.
+        """
+
+    def work_begun(self, wait: float) -> None:
+        """Take note of work that a thread takes up, after so many seconds of waiting."""
+
+    def connections_open(self, count: int) -> None:
+        """Take note of how many connections clients have now."""
+
+
+class Unobserved:
+    """Takes note of nothing."""
+
+    def request_begun(self) -> None:
+        """See `RequestObserver`."""
+
+    def request_answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """See `RequestObserver`."""
+
+    def request_shed(self, reason: Literal["busy", "deadline"]) -> None:
+        """See `RequestObserver`."""
+
+    def batch_begun(self, operation: Literal["add", "get"], waits: Collection[float]) -> None:
+        """See `RequestObserver`."""
+
+    def work_begun(self, wait: float) -> None:
+        """See `RequestObserver`."""
+
+    def connections_open(self, count: int) -> None:
+        """See `RequestObserver`."""
 
 
 class Exchange:

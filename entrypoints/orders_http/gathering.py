@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from attrs import define
 
@@ -162,10 +162,12 @@ class Gatherer:
     def _refuse_late(self) -> None:
         """Refuse what has waited for the store, or been under way, for too long."""
         now = self._clock()
+        observer = self._application.observer
         shed = {each for each in self._gathered if now - each.begun > SHED_SECONDS}
         self._gathered = [each for each in self._gathered if each not in shed]
         late = {each for each in self._under_way if now - each.begun > DEADLINE_SECONDS}
         for waiting in shed | late:
+            observer.request_shed("busy" if waiting in shed else "deadline")
             self._give(waiting, _too_busy())
             waiting.refused = True
 
@@ -173,7 +175,10 @@ class Gatherer:
         """Take one step on a thread of the few."""
         result: object
         try:
-            if self._clock() - waiting.begun > SHED_SECONDS:
+            waited = self._clock() - waiting.begun
+            self._application.observer.work_begun(waited)
+            if waited > SHED_SECONDS:
+                self._application.observer.request_shed("busy")
                 result = _too_busy()
             else:
                 result = taken(waiting.step, self._store)
@@ -185,6 +190,8 @@ class Gatherer:
         """Take the steps of many requests at once, on the batches' thread."""
         adds = [(each, each.step.order) for each in batch if isinstance(each.step, Add)]
         gets = [(each, each.step.id) for each in batch if isinstance(each.step, Get)]
+        self._observe_batch("add", adds)
+        self._observe_batch("get", gets)
         outcomes = _together(self._store.add, [order for _, order in adds])
         orders = _together(self._store.get, [order_id for _, order_id in gets])
         taken_together = [each for each, _ in adds] + [each for each, _ in gets]
@@ -195,6 +202,14 @@ class Gatherer:
                 self._give(waiting, result)
 
         self._hand_back(give)
+
+    def _observe_batch(
+        self, operation: Literal["add", "get"], batch: Sequence[tuple[_Waiting, object]]
+    ) -> None:
+        now = self._clock()
+        if batch:
+            waits = [now - waiting.begun for waiting, _ in batch]
+            self._application.observer.batch_begun(operation, waits)
 
     def _hand_back(self, give: Callable[[], None]) -> None:
         self._taken.append(give)
@@ -280,9 +295,11 @@ class GatheringServer(Server):
             place: The server's place among those that accept from the same sockets; None when
                 it is alone.
         """
+        self._observer = application.observer
         self._gatherer = Gatherer(application, store, self.wake)
         super().__init__(application, sockets, self._gatherer, place)
 
     def _turn(self, seconds: float = 1.0) -> None:
         super()._turn(min(seconds, _TICK_SECONDS) if self._gatherer.waits else seconds)
         self._gatherer.turn()
+        self._observer.connections_open(self.connections)

@@ -95,6 +95,11 @@ class Server:
         """Whether `stop` was called."""
         return self._stopping
 
+    @property
+    def connections(self) -> int:
+        """How many connections clients have."""
+        return sum(len(listener.active_channels) for listener in self._listeners)
+
     def run(self) -> None:
         """Answer requests until `stop`, then finish those that were accepted."""
         while not self._stopping:
@@ -102,7 +107,7 @@ class Server:
         began = time.monotonic()
         for listener in self._listeners:
             listener.stop_accepting()
-        while self._connections() and time.monotonic() < began + DRAIN_SECONDS:
+        while self.connections and time.monotonic() < began + DRAIN_SECONDS:
             self._turn(_DRAINING_TURN_SECONDS)
             if time.monotonic() > began + IDLE_SECONDS:
                 for listener in self._listeners:
@@ -119,15 +124,12 @@ class Server:
         """Let the loop turn once. Callable from other threads and from signal handlers."""
         self._listeners[0].pull_trigger()
 
-    def _connections(self) -> int:
-        return sum(len(listener.active_channels) for listener in self._listeners)
-
     def _may_accept(self) -> bool:
-        return self._place.may_accept(self._connections())
+        return self._place.may_accept(self.connections)
 
     def _turn(self, seconds: float = 1.0) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
-        self._place.turned(self._connections())
+        self._place.turned(self.connections)
 
 
 class ThreadedServer(Server):

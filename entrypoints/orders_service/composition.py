@@ -3,8 +3,10 @@
 from attrs import frozen
 
 from orders_core import OrderStore
-from orders_prometheus import MeasuredStore, Metrics
+from orders_prometheus import MeasuredStore, Metrics, SharedMetrics
 from orders_service.config import Config
+
+__all__ = ["Service", "SharedMetrics", "build_service"]
 
 
 @frozen
@@ -13,7 +15,7 @@ class Service:
 
     Attributes:
         store: Where the orders are kept, measured.
-        metrics: What is measured.
+        metrics: What this process measures.
     """
 
     store: OrderStore
@@ -27,7 +29,11 @@ class Service:
         self.store.close()
 
 
-def build_service(config: Config) -> Service:
-    """Build the service's parts; nothing is opened or connected yet."""
-    metrics = Metrics()
+def build_service(config: Config, metrics: Metrics) -> Service:
+    """Build the service's parts for one process; nothing is opened or connected yet.
+
+    Args:
+        config: The checked configuration.
+        metrics: What the process writes, from `SharedMetrics.of`.
+    """
     return Service(MeasuredStore(config.database.open(), metrics), metrics)

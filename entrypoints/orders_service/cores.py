@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -13,30 +14,39 @@ def usable_cores(own_groups: Path = _OWN_GROUPS, groups: Path = _CONTROL_GROUPS)
     """Tell how many cores this process may use, at least 1.
 
     It may run on some of the machine's cores (sched_setaffinity(2)), and a control group, such as
-    that of a container, may grant the time of fewer (Linux, "Control Group v2", `cpu.max`).
+    that of a container, may grant the time of fewer (cgroups(7)).
 
     Args:
-        own_groups: The file that names the control group of this process.
+        own_groups: The file that names the control groups of this process.
         groups: Where the control groups are mounted.
     """
-    granted = [_granted(group) for group in _own_and_outer(own_groups, groups)]
+    granted = [_granted(folder) for folder in _own_and_outer(own_groups, groups)]
     return int(max(1, min([len(os.sched_getaffinity(0)), *granted])))
 
 
-def _own_and_outer(own_groups: Path, groups: Path) -> list[Path]:
-    """Give the folders of the control group of this process, and of those around it."""
+def _own_and_outer(own_groups: Path, groups: Path) -> Iterator[Path]:
+    """Give the folders of the control groups of this process, and of those around them."""
     try:
         lines = own_groups.read_text().splitlines()
     except OSError:
-        return []
-    names = [PurePosixPath(line.removeprefix("0::/")) for line in lines if line.startswith("0::/")]
-    return [groups / outer for name in names for outer in (name, *name.parents)]
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        # Version 2 has one tree and names no controllers; version 1 has a tree for each.
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        name = PurePosixPath(path.lstrip("/"))
+        for outer in (name, *name.parents):
+            yield groups / ("cpu" if controllers else "") / outer
 
 
 def _granted(group: Path) -> float:
     """Tell how many cores' time a control group grants, rounded up; infinite without a limit."""
-    try:
-        quota, period = (group / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return math.inf
-    return math.inf if quota == "max" else math.ceil(int(quota) / int(period))
+    for files in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((group / file).read_text() for file in files).split()
+        except (OSError, ValueError):
+            continue
+        if quota not in {"max", "-1"}:
+            return math.ceil(int(quota) / int(period))
+    return math.inf

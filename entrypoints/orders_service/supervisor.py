@@ -10,7 +10,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -104,6 +104,7 @@ class Supervisor:
         notifier: Hears of what the service manager wants to know.
         ready: Called once, when every process works.
         stopping: Called once when the service begins to stop, before any process is told.
+        running: Called at least every second with the names of the roles that have a process.
         replaced: Called with the name of a role whose process has ended by itself.
         silent_seconds: After how long a process whose loop does not turn is replaced.
     """
@@ -113,7 +114,8 @@ class Supervisor:
     notifier: Notifier
     ready: Callable[[], None]
     stopping: Callable[[], None]
-    replaced: Callable[[str], None] = lambda _name: None
+    running: Callable[[Collection[str]], None]
+    replaced: Callable[[str], None]
     silent_seconds: float = SILENT_SECONDS
     _groups: list[list[_Process]] = field(init=False)
     _is_ready: bool = field(init=False, default=False)
@@ -142,6 +144,7 @@ class Supervisor:
         for process in self._processes:
             if not process.pid and time.monotonic() >= process.due:
                 self._start(process)
+        self.running([process.role.name for process in self._processes if process.pid])
         numbers = received(self._seconds_to_wait())
         self._reap()
         if numbers & _ENDING:

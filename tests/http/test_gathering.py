@@ -15,9 +15,12 @@ from orders_http.gathering import WORKERS, GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.listening import listen
 from orders_memory import MemoryStore
+from orders_prometheus import Metrics, SharedMetrics
 from tests.http.hostile_requests import get, post
 from tests.http.response import Response
 from tests.http.wire import Wire, connected_to
+from tests.postgres_server import wait_until
+from tests.prometheus.exposition import value
 from tests.service_process import served
 
 
@@ -63,10 +66,11 @@ class GatedStore(MemoryStore):
 
 @frozen
 class Gathering:
-    """A gathering server that runs, and the store under it."""
+    """A gathering server that runs, the store under it and what is measured."""
 
     store: GatedStore
     port: int
+    metrics: SharedMetrics
 
     @contextmanager
     def wires(self, count: int) -> Iterator[list[Wire]]:
@@ -87,8 +91,8 @@ class Gathering:
 
 
 @contextmanager
-def running(store: MemoryStore) -> Iterator[int]:
-    application = create_app(store, HttpSettings("USD", HostRule()))
+def running(store: MemoryStore, metrics: Metrics | None = None) -> Iterator[int]:
+    application = create_app(store, HttpSettings("USD", HostRule()), metrics)
     with served(GatheringServer(application, store, listen("127.0.0.1", 0))) as port:
         yield port
 
@@ -96,9 +100,10 @@ def running(store: MemoryStore) -> Iterator[int]:
 @pytest.fixture
 def gathering() -> Iterator[Gathering]:
     store = GatedStore()
-    with running(store) as port:
+    metrics = SharedMetrics(1)
+    with running(store, metrics.of(0)) as port:
         try:
-            yield Gathering(store, port)
+            yield Gathering(store, port, metrics)
         finally:
             store.open.set()
 
@@ -121,6 +126,9 @@ def test_orders_that_come_while_a_batch_is_under_way_make_the_next_one(
         gathering.store.open.set()
         assert {wire.receive().status for wire in [first, *others]} == {201}
     assert [len(batch) for batch in gathering.store.added] == [1, 10]
+    assert value(gathering.metrics, "orders_http_batch_size_count", operation="add") == 2
+    assert value(gathering.metrics, "orders_http_batch_size_sum", operation="add") == 11
+    assert value(gathering.metrics, "orders_http_queue_wait_seconds_count", operation="add") == 11
 
 
 def test_look_ups_are_gathered_and_each_gets_its_own_answer(gathering: Gathering) -> None:
@@ -136,6 +144,7 @@ def test_look_ups_are_gathered_and_each_gets_its_own_answer(gathering: Gathering
         assert [wire.receive().status for wire in (first, second, third)] == [200, 200, 404]
     assert gathering.store.sought[0] == ["stored"]
     assert sorted(gathering.store.sought[1]) == ["missing", "stored"]
+    assert value(gathering.metrics, "orders_http_batch_size_sum", operation="get") == 3
 
 
 def test_orders_with_one_id_in_one_batch_get_the_outcomes_of_their_order(
@@ -173,6 +182,7 @@ def test_what_waits_too_long_is_refused_and_may_be_sent_again(gathering: Gatheri
         second.send(order("second"))
         assert second.receive().status == 201
     assert gathering.store.added == [["first"], ["second"]]
+    assert value(gathering.metrics, "orders_http_requests_shed_total", reason="busy") == 1
 
 
 def test_what_is_under_way_for_too_long_is_refused_and_its_late_result_dropped(
@@ -186,6 +196,7 @@ def test_what_is_under_way_for_too_long_is_refused_and_its_late_result_dropped(
         wire.send(order("slow"))
         replayed = wire.receive()
         assert (replayed.status, replayed.headers["idempotent-replayed"]) == (200, "true")
+    assert value(gathering.metrics, "orders_http_requests_shed_total", reason="deadline") == 1
 
 
 def test_lists_that_take_long_do_not_hold_up_the_rest(gathering: Gathering) -> None:
@@ -199,6 +210,22 @@ def test_lists_that_take_long_do_not_hold_up_the_rest(gathering: Gathering) -> N
         assert gathering.store.open.wait(1.5) is False
         gathering.store.open.set()
         assert sorted(wire.receive().status for wire in wires) == [200] * WORKERS + [503]
+    waits = value(gathering.metrics, "orders_http_queue_wait_seconds_count", operation="work")
+    assert waits == WORKERS + 1
+    assert value(gathering.metrics, "orders_http_requests_shed_total", reason="busy") == 1
+
+
+def test_connections_and_requests_are_counted_while_they_last(gathering: Gathering) -> None:
+    with gathering.wires(3) as (first, *_):
+        gathering.store.close_gate()
+        first.send(order("waiting"))
+        assert gathering.store.entered.wait(10)
+        assert value(gathering.metrics, "orders_http_connections_open") == 3
+        assert value(gathering.metrics, "orders_http_requests_in_flight") == 1
+        gathering.store.open.set()
+        assert first.receive().status == 201
+        assert value(gathering.metrics, "orders_http_requests_in_flight") == 0
+    wait_until(lambda: value(gathering.metrics, "orders_http_connections_open") == 0)
 
 
 def test_a_client_that_leaves_while_its_order_waits_harms_nobody(gathering: Gathering) -> None:

@@ -10,7 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from orders_core import OrderStore
 from orders_http.operations import create_operations_app
+from orders_http.problems import ProblemType
 from orders_memory import MemoryStore
+from orders_prometheus.metrics import ROUTES, STATUSES
 from orders_sqlite import SqliteStore
 from tests.http.wsgi_client import WsgiClient
 from tests.service_process import RunningService
@@ -117,6 +119,20 @@ def test_every_request_is_counted_by_route_method_and_status(
         assert after[key] - before.get(key, 0) == 1
     created = ("orders_store_orders_total", (("outcome", "created"),))
     assert after[created] - before.get(created, 0) == 1
+
+
+def test_every_route_and_every_status_has_a_label_of_its_own(client: WsgiClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {path.replace("{", "<").replace("}", ">") for path in paths} <= set(ROUTES)
+    statuses = {
+        status
+        for path in paths.values()
+        for part in path.values()
+        if isinstance(part, dict)
+        for status in part["responses"]
+    }
+    statuses |= {str(each.status.value) for each in ProblemType}
+    assert statuses <= set(map(str, STATUSES))
 
 
 def test_no_client_can_make_labels(

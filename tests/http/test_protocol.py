@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from orders_http.app import HttpSettings, create_app
+from orders_http.exchange import Unobserved
 from orders_http.hosts import HostRule
 from orders_memory import MemoryStore
 from orders_sqlite import SqliteStore
@@ -161,14 +162,25 @@ def test_a_store_that_comes_back_is_used_again(tmp_path: Path) -> None:
     store.close()
 
 
-def test_every_request_is_observed_under_a_label_of_a_small_set() -> None:
-    seen: list[tuple[str, str, int]] = []
+class Observed(Unobserved):
+    """Remembers every answer."""
 
-    def observe(route: str, method: str, status: int, seconds: float) -> None:
+    def __init__(self) -> None:
+        self.begun = 0
+        self.answered: list[tuple[str, str, int]] = []
+
+    def request_begun(self) -> None:
+        self.begun += 1
+
+    def request_answered(self, route: str, method: str, status: int, seconds: float) -> None:
         assert seconds >= 0
-        seen.append((route, method, status))
+        self.answered.append((route, method, status))
+        assert self.begun == len(self.answered)
 
-    application = create_app(MemoryStore(), HttpSettings("USD", HostRule()), observe)
+
+def test_every_request_is_observed_under_a_label_of_a_small_set() -> None:
+    observed = Observed()
+    application = create_app(MemoryStore(), HttpSettings("USD", HostRule()), observed)
     client = WsgiClient(application)
     client.get("/orders/A-1")
     client.get("/orders/A-2%2FB")
@@ -176,7 +188,7 @@ def test_every_request_is_observed_under_a_label_of_a_small_set() -> None:
     client.get("/%FF")
     client.request("DELETE", "/orders")
     client.request("HEAD", "/health")
-    assert seen == [
+    assert observed.answered == [
         ("/orders/<id>", "GET", 404),
         ("/orders/<id>", "GET", 404),
         ("(none)", "GET", 404),
@@ -187,12 +199,7 @@ def test_every_request_is_observed_under_a_label_of_a_small_set() -> None:
 
 
 def test_a_defect_is_left_to_the_server_and_observed_as_500() -> None:
-    seen: list[int] = []
-
-    def observe(route: str, method: str, status: int, seconds: float) -> None:
-        assert (route, method) == ("/orders", "GET")
-        assert seconds >= 0
-        seen.append(status)
+    observed = Observed()
 
     class DefectError(Exception): ...
 
@@ -200,7 +207,7 @@ def test_a_defect_is_left_to_the_server_and_observed_as_500() -> None:
         def page(self, *_arguments: object, **_options: object) -> tuple[()]:
             raise DefectError
 
-    application = create_app(DefectiveStore(), HttpSettings("USD", HostRule()), observe)
+    application = create_app(DefectiveStore(), HttpSettings("USD", HostRule()), observed)
     with pytest.raises(DefectError):
         WsgiClient(application).get("/orders")
-    assert seen == [500]
+    assert observed.answered == [("/orders", "GET", 500)]

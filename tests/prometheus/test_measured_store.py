@@ -1,7 +1,5 @@
 """A measured store does what the store does, and counts it."""
 
-import re
-
 import pytest
 from attrs import define
 from hypothesis import given
@@ -19,7 +17,8 @@ from orders_core import (
     place_each,
 )
 from orders_memory import MemoryStore
-from orders_prometheus import MeasuredStore, Metrics
+from orders_prometheus import MeasuredStore, SharedMetrics
+from tests.prometheus.exposition import samples, value
 from tests.strategies import orders
 
 
@@ -29,6 +28,7 @@ class Away:
 
     reason: Reason
     closed: bool = False
+    breaker_open: bool = True
 
     def __getattr__(self, name: str) -> object:
         def fail(*_arguments: object, **_options: object) -> None:
@@ -40,29 +40,29 @@ class Away:
         self.closed = True
 
 
-def measured(store: OrderStore | None = None) -> MeasuredStore:
-    """Measure a store, an empty one unless given."""
-    return MeasuredStore(MemoryStore() if store is None else store, Metrics())
+def measured(store: OrderStore | None = None) -> tuple[MeasuredStore, SharedMetrics]:
+    """Measure a store, an empty one unless given; give the figures too."""
+    shared = SharedMetrics(1)
+    return MeasuredStore(MemoryStore() if store is None else store, shared.of(0)), shared
 
 
-def counted(store: MeasuredStore, name: str) -> dict[str, float]:
-    """Give a metric's series by their one label."""
-    pattern = re.compile(rf'^{name}{{\w+="([\w-]+)"}} (\S+)$', re.MULTILINE)
-    found = pattern.findall(store.metrics.exposition().decode())
-    return {label: float(value) for label, value in found if float(value)}
+def counted(shared: SharedMetrics, name: str) -> dict[str, float]:
+    """Give a metric's series by their one label, but for those at 0."""
+    found = samples(shared.exposition().decode(), name)
+    return {label: number for ((_, label),), number in found.items() if number}
 
 
-def outcomes(store: MeasuredStore) -> dict[str, float]:
-    return counted(store, "orders_store_orders_total")
+def outcomes(shared: SharedMetrics) -> dict[str, float]:
+    return counted(shared, "orders_store_orders_total")
 
 
-def operations(store: MeasuredStore) -> dict[str, float]:
-    return counted(store, "orders_store_operation_duration_seconds_count")
+def operations(shared: SharedMetrics) -> dict[str, float]:
+    return counted(shared, "orders_store_operation_duration_seconds_count")
 
 
 @given(st.lists(orders(st.sampled_from("abc").map(OrderId)), max_size=6), st.booleans())
 def test_it_answers_as_the_store_does(placed: list[Order], atomic: bool) -> None:  # noqa: FBT001 - drawn
-    plain, store = MemoryStore(), measured()
+    plain, (store, _) = MemoryStore(), measured()
     assert store.add(placed, atomic=atomic) == plain.add(placed, atomic=atomic)
     ids = [OrderId(each) for each in "abcd"]
     assert store.get(ids) == plain.get(ids)
@@ -73,39 +73,39 @@ def test_it_answers_as_the_store_does(placed: list[Order], atomic: bool) -> None
 
 
 def test_it_counts_each_outcome() -> None:
-    store = measured()
+    store, shared = measured()
     place_each(store, [Order("A", 1), Order("B", 1), Order("A", 1), Order("A", 2)])
-    assert outcomes(store) == {"created": 2, "replayed": 1, "conflict": 1}
+    assert outcomes(shared) == {"created": 2, "replayed": 1, "conflict": 1}
 
 
 def test_of_an_atomic_batch_with_a_conflict_only_the_conflicts_happened() -> None:
-    store = measured()
+    store, shared = measured()
     place_each(store, [Order("A", 1)])
     with pytest.raises(Exception, match="another amount"):
         place_all(store, [Order("B", 1), Order("A", 1), Order("A", 2), Order("B", 3)])
-    assert outcomes(store) == {"created": 1, "conflict": 2}
+    assert outcomes(shared) == {"created": 1, "conflict": 2}
 
 
 def test_an_atomic_batch_without_a_conflict_is_counted_whole() -> None:
-    store = measured()
+    store, shared = measured()
     place_all(store, [Order("A", 1), Order("B", 1), Order("A", 1)])
-    assert outcomes(store) == {"created": 2, "replayed": 1}
+    assert outcomes(shared) == {"created": 2, "replayed": 1}
 
 
 def test_it_counts_each_operation() -> None:
-    store = measured()
+    store, shared = measured()
     store.add([Order("A", 1)])
     store.get([OrderId("A")])
     page(store, 1)
     store.totals()
     store.check()
     store.check()
-    assert operations(store) == {"add": 1, "get": 1, "page": 1, "totals": 1, "check": 2}
+    assert operations(shared) == {"add": 1, "get": 1, "page": 1, "totals": 1, "check": 2}
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_a_store_that_is_away_is_counted_by_its_reason(reason: Reason) -> None:
-    store = measured(Away(reason))  # type: ignore[arg-type]  # it answers every method
+    store, shared = measured(Away(reason))  # type: ignore[arg-type]  # it answers every method
     calls = (
         lambda: store.add([Order("A", 1)]),
         lambda: store.get([OrderId("A")]),
@@ -116,18 +116,33 @@ def test_a_store_that_is_away_is_counted_by_its_reason(reason: Reason) -> None:
     for call in calls:
         with pytest.raises(StoreUnavailable):
             call()
-    assert counted(store, "orders_store_unavailable_total") == {reason.value: 5}
-    assert operations(store) == {"add": 1, "get": 1, "page": 1, "totals": 1, "check": 1}
-    assert outcomes(store) == {}
+    assert counted(shared, "orders_store_unavailable_total") == {reason.value: 5}
+    assert operations(shared) == {"add": 1, "get": 1, "page": 1, "totals": 1, "check": 1}
+    assert outcomes(shared) == {}
 
 
 def test_closing_closes_the_store() -> None:
     away = Away(Reason.FAILED)
-    measured(away).close()  # type: ignore[arg-type]  # it answers every method
+    measured(away)[0].close()  # type: ignore[arg-type]  # it answers every method
     assert away.closed
 
 
 def test_the_counted_outcomes_are_all_that_there_are() -> None:
-    store = measured()
+    store, shared = measured()
     place_each(store, [Order("A", 1), Order("A", 1), Order("A", 2)])
-    assert set(outcomes(store)) == {outcome.value for outcome in Outcome}
+    assert set(outcomes(shared)) == {outcome.value for outcome in Outcome}
+
+
+class GuardedStore(MemoryStore):
+    """A store with a breaker."""
+
+    breaker_open = False
+
+
+def test_a_breaker_that_opens_and_closes_is_told() -> None:
+    guarded = GuardedStore()
+    store, shared = measured(guarded)
+    for is_open in (False, True, False):
+        guarded.breaker_open = is_open
+        store.check()
+        assert value(shared, "orders_store_breaker_open") == is_open

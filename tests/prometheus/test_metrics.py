@@ -1,56 +1,124 @@
 """The metrics: their names, their labels, their independence."""
 
+import platform
 import re
+from importlib.metadata import version
 from pathlib import Path
 
-from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
+import pytest
 
 from orders_core import Outcome, Reason
-from orders_prometheus import Metrics
+from orders_prometheus import Metrics, SharedMetrics
+from orders_prometheus.metrics import METHODS, ROUTES, STATUSES
+from tests.prometheus.exposition import families, samples, value
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs/metrics.md"
-ROW = re.compile(r"\| `(?P<name>orders_\w+)` \| (?P<kind>\w+) \| (?P<labels>[^|]*) \|")
+ROW = re.compile(r"\| `(?P<name>\w+)` \| (?P<kind>\w+) \|(?P<labels>[^|]*)\|")
+REQUESTS = "orders_http_request_duration_seconds"
 
 
-def families(metrics: Metrics) -> dict[str, Metric]:
-    """Parse the exposition as Prometheus does."""
-    parsed = list(text_string_to_metric_families(metrics.exposition().decode()))
-    assert len({family.name for family in parsed}) == len(parsed)
-    return {family.name: family for family in parsed}
+@pytest.fixture
+def shared() -> SharedMetrics:
+    """The metrics of three processes, none of which runs yet."""
+    return SharedMetrics(3)
 
 
-def used() -> Metrics:
-    """Give metrics in which every series exists."""
-    metrics = Metrics()
-    metrics.observe_request("/orders", "GET", 200, 0.004)
-    metrics.operations.labels("add").observe(0.1)
-    return metrics
+@pytest.fixture
+def metrics(shared: SharedMetrics) -> Metrics:
+    """What the first of them writes."""
+    return shared.of(0)
 
 
-def test_a_request_is_counted_by_route_method_and_status() -> None:
-    metrics = Metrics()
-    metrics.observe_request("/orders", "GET", 200, 0.00390625)
-    metrics.observe_request("/orders", "GET", 200, 0.25)
-    samples = {
-        (sample.name.rpartition("_")[2], sample.labels.get("le")): sample.value
-        for sample in families(metrics)["orders_http_request_duration_seconds"].samples
-        if {"route": "/orders", "method": "GET", "status": "200"}.items() <= sample.labels.items()
-    }
-    assert samples["count", None] == 2
-    assert samples["sum", None] == 0.25390625
-    assert (samples["bucket", "0.005"], samples["bucket", "0.25"]) == (1, 2)
+def test_a_request_is_counted_by_route_method_and_status(
+    shared: SharedMetrics, metrics: Metrics
+) -> None:
+    for seconds in (0.00390625, 0.25):
+        metrics.request_begun()
+        metrics.request_answered("/orders", "GET", 200, seconds)
+    series = {"route": "/orders", "method": "GET", "status": "200"}
+    assert value(shared, f"{REQUESTS}_count", **series) == 2
+    assert value(shared, f"{REQUESTS}_sum", **series) == 0.25390625
+    assert value(shared, f"{REQUESTS}_bucket", **series, le="0.005") == 1
+    assert value(shared, f"{REQUESTS}_bucket", **series, le="0.25") == 2
+
+
+def test_a_request_is_in_flight_until_it_is_answered(
+    shared: SharedMetrics, metrics: Metrics
+) -> None:
+    metrics.request_begun()
+    metrics.request_begun()
+    metrics.request_answered("/orders", "GET", 200, 0.1)
+    assert value(shared, "orders_http_requests_in_flight") == 1
+
+
+def test_what_has_no_label_of_its_own_is_counted_as_other(
+    shared: SharedMetrics, metrics: Metrics
+) -> None:
+    metrics.request_answered("/orders/<script>", "BREW", 418, 0.1)
+    other = {"route": "(other)", "method": "(other)", "status": "(other)"}
+    assert value(shared, f"{REQUESTS}_count", **other) == 1
+
+
+def test_the_first_failure_of_a_route_is_an_increase(shared: SharedMetrics) -> None:
+    for status in ("500", "503"):
+        series = {"route": "/orders", "method": "POST", "status": status}
+        assert value(shared, f"{REQUESTS}_count", **series) == 0
+
+
+def test_a_batch_is_counted_by_its_size_and_the_waits_of_its_requests(
+    shared: SharedMetrics, metrics: Metrics
+) -> None:
+    metrics.batch_begun("add", [0.5, 0.25, 0.25])
+    metrics.batch_begun("get", [2.0])
+    metrics.work_begun(4.0)
+    for name, expected in (
+        ("orders_http_batch_size_count", {"add": 1, "get": 1}),
+        ("orders_http_batch_size_sum", {"add": 3, "get": 1}),
+        ("orders_http_queue_wait_seconds_count", {"add": 3, "get": 1, "work": 1}),
+        ("orders_http_queue_wait_seconds_sum", {"add": 1, "get": 2, "work": 4}),
+    ):
+        found = samples(shared.exposition().decode(), name)
+        assert found == {(("operation", key),): number for key, number in expected.items()}
+
+
+def test_the_processes_levels_add_up(shared: SharedMetrics) -> None:
+    first, second = shared.of(0), shared.of(1)
+    first.connections_open(3)
+    second.connections_open(4)
+    second.connections_open(2)
+    first.breaker(is_open=True)
+    second.breaker(is_open=True)
+    second.breaker(is_open=False)
+    assert value(shared, "orders_http_connections_open") == 5
+    assert value(shared, "orders_store_breaker_open") == 1
+
+
+def test_the_parent_tells_of_the_workers(shared: SharedMetrics) -> None:
+    parent = shared.of(2, "parent")
+    parent.workers_running(2)
+    parent.workers_running(1)
+    parent.worker_restarted()
+    assert value(shared, "orders_workers_running") == 1
+    assert value(shared, "orders_worker_restarts_total") == 1
+
+
+def test_a_request_that_waited_too_long_is_counted_by_what_it_waited_for(
+    shared: SharedMetrics, metrics: Metrics
+) -> None:
+    metrics.request_shed("busy")
+    found = samples(shared.exposition().decode(), "orders_http_requests_shed_total")
+    assert found == {(("reason", "busy"),): 1, (("reason", "deadline"),): 0}
 
 
 def test_two_services_in_one_process_do_not_meet() -> None:
-    first, second = Metrics(), Metrics()
-    first.observe_request("/orders", "GET", 200, 0.1)
-    assert b'route="/orders"' in first.exposition()
-    assert b'route="/orders"' not in second.exposition()
+    first, second = SharedMetrics(1), SharedMetrics(1)
+    first.of(0).worker_restarted()
+    assert value(first, "orders_worker_restarts_total") == 1
+    assert value(second, "orders_worker_restarts_total") == 0
 
 
-def test_every_outcome_and_every_reason_begins_at_0() -> None:
-    parsed = families(Metrics())
+def test_every_outcome_and_every_reason_begins_at_0(shared: SharedMetrics) -> None:
+    parsed = families(shared)
     for name, label, values in (
         ("orders_store_orders", "outcome", Outcome),
         ("orders_store_unavailable", "reason", Reason),
@@ -59,14 +127,44 @@ def test_every_outcome_and_every_reason_begins_at_0() -> None:
         assert series == {value.value: 0 for value in values}
 
 
-def test_the_process_and_the_interpreter_are_told() -> None:
-    names = set(families(Metrics()))
-    assert {"process_resident_memory_bytes", "process_open_fds", "python_info"} <= names
+def test_what_runs_is_told(shared: SharedMetrics) -> None:
+    assert value(
+        shared,
+        "orders_build_info",
+        version=version("orders-core"),
+        python=platform.python_version(),
+        implementation=platform.python_implementation(),
+    )
 
 
-def test_no_series_tells_when_it_was_created() -> None:
-    assert b"_created " not in used().exposition()
-    assert b"_created{" not in used().exposition()
+def test_the_kernels_figures_are_told_for_each_process_by_its_role(shared: SharedMetrics) -> None:
+    for process, role in enumerate(("worker", "operations", "parent")):
+        shared.of(process, role)  # type: ignore[arg-type]  # a role
+    text = shared.exposition().decode()
+    for name in (
+        *("process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"),
+        "process_start_time_seconds",
+    ):
+        found = samples(text, name)
+        assert found.keys() == {
+            (("process", each),) for each in ("worker-0", "operations", "parent")
+        }
+        assert all(number > 0 for number in found.values())
+
+
+def test_no_series_tells_when_it_was_created(shared: SharedMetrics, metrics: Metrics) -> None:
+    metrics.request_answered("/orders", "GET", 200, 0.1)
+    assert b"_created" not in shared.exposition()
+
+
+def used() -> SharedMetrics:
+    """Give metrics in which every family has a series."""
+    shared = SharedMetrics(1)
+    metrics = shared.of(0)
+    metrics.request_answered("/orders", "GET", 200, 0.004)
+    metrics.store_operation("add", 0.1)
+    metrics.batch_begun("add", [0.1])
+    return shared
 
 
 def test_the_documentation_names_every_metric_with_its_kind_and_labels() -> None:
@@ -80,6 +178,19 @@ def test_the_documentation_names_every_metric_with_its_kind_and_labels() -> None
             {label for sample in family.samples for label in sample.labels} - {"le"},
         )
         for family in families(used()).values()
-        if family.name.startswith("orders_")
     }
     assert documented == exposed
+
+
+def test_the_documentation_explains_every_value_of_a_label() -> None:
+    text = DOCUMENTATION.read_text("utf-8")
+    labels = {
+        number
+        for family in families(used()).values()
+        for sample in family.samples
+        for name, number in sample.labels.items()
+        if name in {"operation", "outcome", "reason"}
+    }
+    assert [each for each in sorted(labels) if f"`{each}`" not in text] == []
+    assert [each for each in (*ROUTES, *METHODS) if f"`{each}`" not in text] == []
+    assert len(set(STATUSES)) == len(STATUSES)

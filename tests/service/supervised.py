@@ -7,7 +7,7 @@ import mmap
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from attrs import define
 
@@ -61,6 +61,18 @@ class Actor:
         return Role(self.name, self.run, lambda: self.turns[0])
 
 
+@define
+class Running:
+    """Says which processes there are, each time that they are others than before."""
+
+    names: Collection[str] = ()
+
+    def __call__(self, names: Collection[str]) -> None:
+        if names != self.names:
+            self.names = names
+            say("parent", f"has {' '.join(names) or 'none'}")
+
+
 def main(groups: Sequence[str]) -> None:
     """Supervise.
 
@@ -83,6 +95,7 @@ def main(groups: Sequence[str]) -> None:
         notifier=Notifier.from_environment(os.environ, os.getpid()),
         ready=lambda: say("parent", "is ready"),
         stopping=lambda: say("parent", "is stopping"),
+        running=Running(),
         replaced=lambda name: say(name, "is replaced"),
         silent_seconds=0.5,
     ).run()

@@ -44,5 +44,18 @@ def test_a_limit_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     assert control_group(tmp_path, {"a": "nonsense\n"}, "a") == ALLOWED
 
 
+@pytest.mark.parametrize(("quota", "cores"), [("100000\n", 1), ("-1\n", ALLOWED)])
+def test_the_first_version_of_control_groups_counts_too(
+    tmp_path: Path, quota: str, cores: int
+) -> None:
+    group = tmp_path / "cpu" / "a"
+    group.mkdir(parents=True)
+    (group / "cpu.cfs_quota_us").write_text(quota)
+    (group / "cpu.cfs_period_us").write_text("100000\n")
+    own_groups = tmp_path / "own"
+    own_groups.write_text("5:cpu,cpuacct:/a\n4:memory:/b\n")
+    assert usable_cores(own_groups, tmp_path) == cores
+
+
 def test_of_this_machine_it_is_what_a_process_may_use() -> None:
     assert 1 <= usable_cores() <= ALLOWED

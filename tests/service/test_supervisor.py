@@ -116,6 +116,17 @@ def test_a_process_that_dies_is_replaced_and_the_others_go_on() -> None:
         assert service.said("two") == ["starts", "is asked to stop", "ends"]
 
 
+def test_it_tells_which_processes_there_are() -> None:
+    with supervised("one,two") as service:
+        service.next("has one two", "parent")
+        service.next("is ready")
+        (pid,) = (event.pid for event in service.events if event.name == "two")
+        os.kill(pid, signal.SIGKILL)
+        service.next("has one", "parent")
+        service.next("has one two", "parent")
+        service.end()
+
+
 def test_what_fails_again_and_again_is_started_less_and_less_often() -> None:
     with supervised("one:fails", "two") as service:
         for _ in range(4):

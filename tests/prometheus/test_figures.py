@@ -1,0 +1,86 @@
+"""Figures: what one process writes, and what several have written together."""
+
+from threading import Thread
+from typing import Final
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orders_prometheus.figures import Counter, Figures, Gauge, Histogram, SharedFigures
+from tests.prometheus.exposition import exact_seconds
+
+COUNTED: Final = Counter("counted", "Counted.", {"kind": ("a", "b")})
+LEVEL: Final = Gauge("level", "A level.")
+
+
+@given(
+    st.lists(exact_seconds, min_size=1, max_size=8, unique=True).map(sorted),
+    st.lists(st.lists(exact_seconds, max_size=8), min_size=1, max_size=4),
+)
+def test_buckets_are_cumulative_and_hold_what_is_not_greater_than_their_bounds(
+    bounds: list[float],
+    observed: list[list[float]],
+) -> None:
+    histogram = Histogram("taken", "Time.", bounds=tuple(bounds), shown={()})
+    shared = SharedFigures([COUNTED, histogram, LEVEL], len(observed))
+    for process, values in enumerate(observed):
+        shared.part(process).observations(histogram)[()].observe(*values)
+    (found,) = [metric for metric in shared.collect() if metric.name == "taken"]
+    everything = [value for values in observed for value in values]
+    expected = [sum(value <= bound for value in everything) for bound in bounds]
+    by_name = [(sample.name, sample.labels.get("le"), sample.value) for sample in found.samples]
+    buckets = [(le, number) for name, le, number in by_name if name == "taken_bucket"]
+    assert [number for _, number in buckets] == [*expected, len(everything)]
+    assert [float(le or "") for le, _ in buckets] == [*bounds, float("inf")]
+    totals = {name: number for name, _, number in by_name if name != "taken_bucket"}
+    assert totals == {"taken_count": len(everything), "taken_sum": sum(everything)}
+
+
+def figures_of_one_process() -> tuple[SharedFigures, Figures]:
+    shared = SharedFigures([COUNTED, LEVEL], 1)
+    return shared, shared.part(0)
+
+
+def shown(shared: SharedFigures) -> dict[tuple[str, ...], float]:
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in shared.collect()
+        for sample in metric.samples
+    }
+
+
+def test_every_series_of_counters_and_gauges_is_there_from_the_beginning() -> None:
+    shared, _ = figures_of_one_process()
+    assert shown(shared) == {("counted_total", "a"): 0, ("counted_total", "b"): 0, ("level",): 0}
+
+
+def test_a_counter_goes_on_where_the_predecessor_of_the_process_stopped() -> None:
+    shared, first = figures_of_one_process()
+    first.numbers(COUNTED)["a",].add(2)
+    first.numbers(LEVEL)[()].set(5)
+    shared.part(0).numbers(COUNTED)["a",].add()
+    assert shown(shared) == {("counted_total", "a"): 3, ("counted_total", "b"): 0, ("level",): 0}
+
+
+def test_a_histogram_shows_the_series_that_were_observed_and_those_that_it_always_shows() -> None:
+    labels = {"kind": ("always", "never", "seen")}
+    histogram = Histogram("taken", "Time.", labels, bounds=(1.0,), shown={("always",)})
+    shared = SharedFigures([histogram], 1)
+    shared.part(0).observations(histogram)["seen",].observe(0.5)
+    assert {labels for _, labels, *_ in shown(shared)} == {"always", "seen"}
+
+
+def test_threads_of_one_process_lose_no_count() -> None:
+    shared, own = figures_of_one_process()
+    number = own.numbers(COUNTED)["a",]
+
+    def add() -> None:
+        for _ in range(20_000):
+            number.add()
+
+    threads = [Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert shown(shared)["counted_total", "a"] == 80_000
