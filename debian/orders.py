@@ -3,10 +3,12 @@
 
 import os
 import sys
+from pathlib import Path
 
-sys.path.insert(0, "/usr/lib/orders")
+# Beside itself, so that a package that was only unpacked works as well.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib/orders"))
 os.environ.setdefault("ORDERS_CONFIG", "/etc/orders/orders.toml")
 
-from orders_cli.main import run  # noqa: E402 - found only now
+from orders_cli.main import run
 
 run()
