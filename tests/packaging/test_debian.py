@@ -250,3 +250,17 @@ def test_the_manual_page_tells_every_setting_and_its_default(manual: str) -> Non
 def test_the_manual_page_tells_every_exit_status(manual: str) -> None:
     told = manual.partition(".SH EXIT STATUS")[2].partition(".SH")[0]
     assert set(re.findall(r"^\.B (\d+)$", told, re.MULTILINE)) == {str(int(each)) for each in Exit}
+
+
+def test_the_page_on_operation_names_what_is_there(content: Path) -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    table = page.partition("## Where things are")[2].partition("##")[0]
+    named = re.findall(r"`([^`]+)`", "\n".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))
+    places = [name if "/" in name else f"/{UNITS}/{name}" for name in named]
+    made = re.findall(
+        r"^d (\S+)", (content / "usr/lib/tmpfiles.d/orders.conf").read_text(), re.MULTILINE
+    )
+    assert len(places) > 5
+    assert [
+        place for place in places if place not in made and not (content / place[1:]).exists()
+    ] == []

@@ -17,7 +17,7 @@ from tests.debian_package import ROOT, alone, run
 
 ORDERS: Final = "http://127.0.0.1:8000"
 PROBES: Final = "http://127.0.0.1:9000"
-CURL: Final = "curl --silent --show-error --fail --max-time 10"
+CURL: Final = "curl --silent --show-error --fail --max-time 60"
 
 _PORT: Final = 8000
 _NETWORKED: Final = "/etc/systemd/system/orders.socket.d/listen.conf"

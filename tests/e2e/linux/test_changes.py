@@ -1,4 +1,4 @@
-"""The package through its life: restarted, upgraded, broken, mended, removed."""
+"""The package through its life: restarted, upgraded, broken and mended."""
 
 import re
 from functools import partial
@@ -13,22 +13,6 @@ from tests.http.traffic import Traffic, stored
 from tests.postgres_server import wait_until
 
 NEWER: Final = "999.0"
-# What the system itself writes while packages come and go.
-NOT_OURS: Final = (
-    *("proc", "sys", "dev", "run", "tmp", "root"),
-    *("var/log", "var/cache", "var/lib/apt"),
-)
-
-
-def files(host: Host) -> set[str]:
-    """List every file with its mode, its owner and what it holds."""
-    pruned = " -o ".join(f"-path /{folder}" for folder in NOT_OURS)
-    return set(
-        host.run(
-            f"find / -xdev \\( {pruned} \\) -prune -o -printf '%M %u:%g %p ' "
-            "\\( -type f -exec sha256sum {} \\; -o -printf '%l\\n' \\)"
-        ).splitlines()
-    )
 
 
 def has_acknowledged(traffic: Traffic, orders: int) -> bool:
@@ -140,36 +124,3 @@ def test_secrets_reach_the_service_as_credentials(installed: Host) -> None:
         "systemctl restart orders\n"
     )
     assert installed.has("A-1")
-
-
-def test_a_purge_keeps_the_orders_and_a_new_installation_finds_them(
-    installed: Host, package: Path
-) -> None:
-    installed.place("A-1")
-    said = installed.run("apt-get purge --yes orders 2>&1")
-    assert "/var/lib/orders is kept" in said
-    assert installed.attempt("test -e /etc/orders").returncode != 0
-    installed.install(package)
-    assert installed.has("A-1")
-
-
-@pytest.mark.parametrize("upgraded", [False, True], ids=["installed", "upgraded"])
-def test_a_purge_that_is_told_to_leaves_nothing(
-    host: Host, package: Path, tmp_path: Path, *, upgraded: bool
-) -> None:
-    # The first installation brings Debian's packages that it depends on.
-    host.install(package)
-    host.run("echo orders orders/purge-data boolean true | debconf-set-selections")
-    host.run("apt-get purge --yes orders")
-    before = files(host)
-    host.install(package)
-    if upgraded:
-        host.install(newer(package, NEWER, tmp_path))
-    host.place("A-1")
-    host.run("systemctl start orders-check; orders check")
-    host.run("apt-get remove --yes orders")
-    assert host.attempt("command -v orders").returncode != 0
-    host.run("test -f /etc/orders/orders.toml && test -f /var/lib/orders/orders.db")
-    host.run("echo orders orders/purge-data boolean true | debconf-set-selections")
-    host.run("apt-get purge --yes orders")
-    assert files(host) ^ before == set()
