@@ -5,6 +5,7 @@ export PYTHON
 
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 SCRIPTS := .ci/run $(wildcard scripts/*)
 COMPLETIONS := entrypoints/orders_cli/completions
 SHTAB := $(BIN)/shtab --prefix=orders orders_cli.parser.build_parser
@@ -30,6 +31,11 @@ test: $(VENV)/.dev ## Run every test; COVERAGE=1 also measures, and fails below 
 	@scripts/require curl postgresql chromium libatomic1
 	$(BIN)/pytest -n auto $(if $(COVERAGE),--cov --cov-report=term --cov-report=html:artefacts/coverage)
 
+.PHONY: soak
+soak: $(VENV)/.dev ## Make every fault again and again, under 100,000 acknowledged orders and more
+	@scripts/require postgresql
+	FAULT_ORDERS=5000 $(BIN)/pytest -n 2 --timeout=3600 --log-level=INFO -rP tests/faults
+
 .PHONY: coverage
 coverage: ## Run every test and show the lines and branches that none of them reaches
 	@$(MAKE) --no-print-directory test COVERAGE=1
@@ -50,6 +56,14 @@ format: $(VENV)/.dev ## Lay the code out and mend what can be mended without a p
 .PHONY: types
 types: $(VENV)/.dev ## Check the types, those of the tests included
 	$(BIN)/mypy
+
+.PHONY: bench
+bench: $(BENCH)/.peers ## Measure the service beside its peers; QUICK=1 is quick, and changes no page
+	@scripts/require postgresql wrk
+	@rm -rf build
+	@$(BENCH)/bin/pip install --quiet '.[service]'
+	$(BENCH)/bin/python -m benchmarks run --environments $(BENCH) \
+		$(if $(QUICK),--quick,--page docs/performance.md) $(ARGUMENTS)
 
 .PHONY: build
 build: $(VENV)/.dev ## Build the wheel and the source archive into dist/
@@ -73,18 +87,18 @@ completion: $(VENV)/.dev ## Write the shell completions anew, from the command's
 
 .PHONY: clean
 clean: ## Remove all that was made here, but for orders.db: it holds orders
-	rm -rf $(VENV) build dist artefacts *.egg-info .coverage .coverage.* .hypothesis .*_cache
+	rm -rf $(VENV) $(BENCH) build dist artefacts *.egg-info .coverage .coverage.* .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # An environment serves one interpreter and one place: when either changes, it is made anew.
-$(VENV)/.interpreter: FORCE
+$(VENV)/.interpreter $(BENCH)/.interpreter: FORCE
 	@scripts/require python3 venv
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or \
 		sys.exit("Orders needs Python 3.11; this is " + sys.version + ". Try: make PYTHON=python3.11")'
 	@made_for=$$($(PYTHON) -c 'import os, sys; print(os.getcwd(), sys.base_prefix, sys.version)'); \
 	if [ "$$made_for" != "$$(cat $@ 2>&1)" ]; then \
-		echo "Making $(VENV)"; \
-		$(PYTHON) -m venv --clear $(VENV) && echo "$$made_for" >$@; \
+		echo "Making $(@D)"; \
+		$(PYTHON) -m venv --clear $(@D) && echo "$$made_for" >$@; \
 	fi
 
 .PHONY: FORCE
@@ -102,3 +116,8 @@ $(VENV)/.dev: $(PACKAGING)
 	@echo "Installing the service and the development tools into $(VENV)"
 	@$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $(VENV)/.service $@
+
+$(BENCH)/.peers: $(BENCH)/.interpreter benchmarks/requirements.txt
+	@echo "Installing the peers into $(BENCH)"
+	@$(BENCH)/bin/pip install --quiet --requirement benchmarks/requirements.txt
+	@touch $@

@@ -23,18 +23,22 @@ from orders_core.errors import (
     StoreUnavailable,
     Violation,
 )
+from orders_core.json_lines import json_lines, order_to_json
 from orders_core.order import MAX_ID_LENGTH, Order, OrderId
 from orders_core.outcome import Outcome, judge
-from orders_core.ports import OrderStore, Totals
+from orders_core.ports import OrderStore, Pending, PromptStore, Totals
 from orders_core.use_cases import (
     MAX_PAGE,
+    JsonPage,
     Page,
     find,
     page,
+    page_json,
     place,
     place_all,
     place_each,
     scan,
+    scan_json,
     totals,
 )
 
@@ -46,6 +50,7 @@ __all__ = [
     "Amount",
     "InvalidOrder",
     "InvalidPage",
+    "JsonPage",
     "Order",
     "OrderConflict",
     "OrderId",
@@ -54,17 +59,23 @@ __all__ = [
     "OrdersError",
     "Outcome",
     "Page",
+    "Pending",
+    "PromptStore",
     "Reason",
     "StoreUnavailable",
     "Totals",
     "Violation",
     "decimal_of_cents",
     "find",
+    "json_lines",
     "judge",
+    "order_to_json",
     "page",
+    "page_json",
     "place",
     "place_all",
     "place_each",
     "scan",
+    "scan_json",
     "totals",
 ]

@@ -21,6 +21,9 @@ _WRITTEN: Final = re.compile(
     r"(?:[eE](?P<exponent>[+-]?[0-9]+))?",
 )
 
+# As nearly all are written: two decimals, and at most 15 digits.
+_WRITTEN_EXACTLY: Final = re.compile(r"(?:0|[1-9][0-9]{0,12})\.[0-9]{2}")
+
 
 def _invalid(message: str) -> InvalidOrder:
     return InvalidOrder(Violation("amount", message))
@@ -76,6 +79,8 @@ def _bounded(cents: int) -> int:
 
 def _exact(value: "Decimal | int | str") -> Decimal:
     if isinstance(value, str):
+        if _WRITTEN_EXACTLY.fullmatch(value):
+            return Decimal(value)
         cents = _cents_of_text(value)
     elif isinstance(value, Decimal):
         cents = _cents_of_decimal(value)
@@ -135,4 +140,5 @@ class Amount:
 
     def __str__(self) -> str:
         """Write with exactly two decimals and no exponent: `12.30`."""
-        return f"{self.value:f}"
+        # No exponent, since that of the value is -2.
+        return str(self.value)

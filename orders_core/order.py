@@ -1,8 +1,9 @@
 """An order: an id that its client chose, and an amount."""
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -102,13 +103,16 @@ class Order:
         Raises:
             InvalidOrder: With a violation for each part that is wrong.
         """
-        violations: list[Violation] = []
-        checked: list[OrderId | Amount] = []
-        for check, value in ((OrderId, id), (Amount, amount)):
-            try:
-                checked.append(check(value))  # type: ignore[arg-type]  # refused when it differs
-            except InvalidOrder as error:
-                violations.extend(error.violations)
-        if violations:
-            raise InvalidOrder(*violations)
-        return cls(*checked)  # type: ignore[arg-type]  # one OrderId, one Amount, in this order
+        try:
+            return cls(OrderId(id), Amount(amount))  # type: ignore[arg-type]  # refused when not
+        except InvalidOrder:
+            violations = [*_violations(OrderId, id), *_violations(Amount, amount)]
+        raise InvalidOrder(*violations)
+
+
+def _violations(check: Callable[[Any], object], value: object) -> tuple[Violation, ...]:
+    try:
+        check(value)
+    except InvalidOrder as error:
+        return error.violations
+    return ()

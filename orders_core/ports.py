@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar, runtime_checkable
 
 from attrs import frozen
 
@@ -21,6 +21,49 @@ class Totals:
 
     count: int
     amount: Decimal
+
+
+_Result_co = TypeVar("_Result_co", covariant=True)
+
+
+class Pending(Protocol[_Result_co]):
+    """Work that a store has begun, and whose result comes on a socket.
+
+    Who waits for many sockets can wait for this one too, and no thread need wait in the store. It
+    belongs to one thread at a time.
+    """
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether `outcome` will wait, because the work was cut short and is done once more."""
+
+    def fileno(self) -> int:
+        """Give the number of the socket to wait for, until it has something to read."""
+
+    def proceed(self) -> bool:
+        """Go on with what has come, without waiting; tell whether the work has ended.
+
+        It is also called now and then when nothing has come: work ends when nothing comes for
+        too long.
+        """
+
+    def outcome(self) -> Sequence[_Result_co]:
+        """Give what came of the work; called once, when it has ended.
+
+        Raises:
+            StoreUnavailable: As the call that waits would have.
+        """
+
+
+@runtime_checkable
+class PromptStore(Protocol):
+    """What a store has besides, when it can begin work and let others wait for its end."""
+
+    def begin_add(self, orders: Sequence[Order]) -> Pending[Outcome] | None:
+        """Begin `OrderStore.add`; None when that cannot be done without waiting."""
+
+    def begin_get(self, ids: Sequence[OrderId]) -> Pending[Order | None] | None:
+        """Begin `OrderStore.get`; None when that cannot be done without waiting."""
 
 
 class OrderStore(Protocol):
@@ -49,6 +92,23 @@ class OrderStore(Protocol):
             StoreUnavailable: It is unknown which orders are stored; adding them again is safe.
         """
 
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+        """Store orders that are all new, as fast as the store can, or store nothing.
+
+        For many orders that were checked already: the store does not do it once more.
+
+        Args:
+            rows: The id and the amount of each order, as `Order` accepts them; the amount in
+                plain digits with at most two decimals, like `12.3`.
+
+        Returns:
+            Whether they are stored now, with one commit. If not, an id among them is stored
+            already or there twice, and nothing was changed: `add` tells of each what it is.
+
+        Raises:
+            StoreUnavailable: It is unknown whether they are stored; adding them is safe.
+        """
+
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
         """Look up orders.
 
@@ -75,6 +135,17 @@ class OrderStore(Protocol):
                 them in ascending order all the same. Not together with `after`.
         """
 
+    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
+        """Read what `page` reads upwards, written as JSON: see `orders_core.json_lines`.
+
+        A store that can write JSON by itself spares the making of an object for each order. It
+        writes the very bytes that `json_lines` writes.
+
+        Args:
+            limit: As for `page`.
+            after: As for `page`.
+        """
+
     def totals(self) -> Totals:
         """Count the orders and sum their amounts, exactly and at one moment."""
 
@@ -83,6 +154,12 @@ class OrderStore(Protocol):
 
         Raises:
             StoreUnavailable: With the reason.
+        """
+
+    def renew(self) -> None:
+        """Take passwords, certificates and the like anew, as soon as the work in hand is done.
+
+        It waits for nothing and fails never; calls that are under way end as they would.
         """
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """What can be done with orders: plain functions over a store."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -29,6 +30,34 @@ class Page:
     orders: tuple[Order, ...]
     has_previous: bool
     has_next: bool
+
+
+@frozen
+class JsonPage:
+    """A page of orders as JSON, in ascending order of id.
+
+    Attributes:
+        lines: An object with `id` and `amount` for each order, each in a line of its own.
+        has_next: Whether to read on towards greater ids.
+    """
+
+    lines: bytes
+    has_next: bool
+
+    @property
+    def array(self) -> bytes:
+        """The orders as one JSON array."""
+        return b"[" + self.lines[:-1].replace(b"\n", b",") + b"]"
+
+    @property
+    def last(self) -> OrderId:
+        """The id of the last order, from which to read on. An empty page has none.
+
+        Raises:
+            InvalidOrder: What is stored is no order.
+        """
+        start = self.lines.rfind(b"\n", 0, -1) + 1
+        return OrderId(json.loads(self.lines[start:])["id"])
 
 
 def place(store: OrderStore, order: Order) -> Outcome:
@@ -112,9 +141,7 @@ def page(
         InvalidPage: The limit is out of range, or both directions were given.
         StoreUnavailable: The store cannot answer.
     """
-    if not 1 <= limit <= MAX_PAGE:
-        message = f"limit must be from 1 to {MAX_PAGE}, not {limit}"
-        raise InvalidPage(message)
+    _require_limit(limit)
     if after is not None and before is not None:
         message = "after and before exclude each other: a page is read in one direction"
         raise InvalidPage(message)
@@ -124,6 +151,32 @@ def page(
     if before is not None:
         return Page(found[-limit:], has_previous=more, has_next=True)
     return Page(found[:limit], has_previous=after is not None, has_next=more)
+
+
+def page_json(store: OrderStore, limit: int, *, after: OrderId | None = None) -> JsonPage:
+    """Read one page of orders as JSON, in ascending order of id.
+
+    Args:
+        store: Where the orders are.
+        limit: Orders on the page at most, 1 to 10,000.
+        after: Start behind this id; None starts at the smallest.
+
+    Raises:
+        InvalidPage: The limit is out of range.
+        StoreUnavailable: The store cannot answer.
+    """
+    _require_limit(limit)
+    # One more than asked tells whether there is more.
+    lines = store.page_json(limit + 1, after=after)
+    if lines.count(b"\n") <= limit:
+        return JsonPage(lines, has_next=False)
+    return JsonPage(lines[: lines.rfind(b"\n", 0, -1) + 1], has_next=True)
+
+
+def _require_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_PAGE:
+        message = f"limit must be from 1 to {MAX_PAGE}, not {limit}"
+        raise InvalidPage(message)
 
 
 def scan(store: OrderStore, batch: int = 5_000) -> Iterator[Sequence[Order]]:
@@ -140,9 +193,7 @@ def scan(store: OrderStore, batch: int = 5_000) -> Iterator[Sequence[Order]]:
         InvalidPage: The batch is smaller than 1.
         StoreUnavailable: The store cannot answer; what was read before is right.
     """
-    if batch < 1:
-        message = f"batch must be 1 or more, not {batch}"
-        raise InvalidPage(message)
+    _require_batch(batch)
     after: OrderId | None = None
     while True:
         orders = store.page(batch, after=after)
@@ -151,6 +202,34 @@ def scan(store: OrderStore, batch: int = 5_000) -> Iterator[Sequence[Order]]:
         if len(orders) < batch:
             return
         after = orders[-1].id
+
+
+def scan_json(store: OrderStore, batch: int = 5_000) -> Iterator[bytes]:
+    """Read every order as `scan` does, as lines of JSON.
+
+    Args:
+        store: Where the orders are.
+        batch: Orders read at a time, 1 or more.
+
+    Raises:
+        InvalidPage: The batch is smaller than 1.
+        StoreUnavailable: The store cannot answer; what was read before is right.
+    """
+    _require_batch(batch)
+    after: OrderId | None = None
+    while True:
+        lines = store.page_json(batch, after=after)
+        if lines:
+            yield lines
+        if lines.count(b"\n") < batch:
+            return
+        after = JsonPage(lines, has_next=True).last
+
+
+def _require_batch(batch: int) -> None:
+    if batch < 1:
+        message = f"batch must be 1 or more, not {batch}"
+        raise InvalidPage(message)
 
 
 def totals(store: OrderStore) -> Totals:

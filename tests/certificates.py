@@ -41,15 +41,16 @@ def _subject(host: str) -> x509.GeneralName:
 
 @frozen
 class Issued:
-    """A certificate and its private key."""
+    """A certificate, its private key, and the authorities between it and the root."""
 
     certificate: x509.Certificate
     private_key: EllipticCurvePrivateKey = field(repr=False)
+    chain: tuple[x509.Certificate, ...] = ()
 
     @property
     def certificate_pem(self) -> bytes:
-        """The certificate as PEM."""
-        return self.certificate.public_bytes(Encoding.PEM)
+        """The certificate and its chain as PEM."""
+        return b"".join(each.public_bytes(Encoding.PEM) for each in (self.certificate, *self.chain))
 
     @property
     def key_pem(self) -> bytes:
@@ -67,9 +68,10 @@ class Issued:
 class Authority:
     """Signs certificates, and revokes them."""
 
-    def __init__(self, common_name: str) -> None:
-        """Make an authority with a key of its own."""
+    def __init__(self, common_name: str, issuer: "Authority | None" = None) -> None:
+        """Make an authority with a key of its own: a root, or one that another vouches for."""
         self._key = _new_key()
+        signer = issuer or self
         self._name = _name(common_name)
         usage = dict.fromkeys(
             (
@@ -84,11 +86,14 @@ class Authority:
             False,
         )
         self.certificate = (
-            self._builder(self._name, self._key, valid_for=_DAY)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            signer._builder(self._name, self._key, valid_for=_DAY)  # noqa: SLF001 - one of us
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usage), critical=True)
-            .sign(self._key, SHA256())
+            .sign(signer._key, SHA256())  # noqa: SLF001 - the same
         )
+        # What the other side has to be shown besides a certificate that this one signs.
+        self._chain: tuple[x509.Certificate, ...]
+        self._chain = () if issuer is None else (self.certificate, *issuer._chain)  # noqa: SLF001
 
     @property
     def certificate_pem(self) -> bytes:
@@ -113,22 +118,26 @@ class Authority:
         )
 
     def issue(self, common_name: str, *hosts: str, valid_for: timedelta = _DAY) -> Issued:
-        """Sign a certificate; with a negative `valid_for` it has expired already."""
+        """Sign a certificate that began two days before its end.
+
+        With a negative `valid_for` it has expired already; with one of more than two days it is
+        not valid yet.
+        """
         key = _new_key()
         builder = self._builder(_name(common_name), key, valid_for)
         if hosts:
             subjects = x509.SubjectAlternativeName(map(_subject, hosts))
             builder = builder.add_extension(subjects, critical=False)
-        return Issued(builder.sign(self._key, SHA256()), key)
+        return Issued(builder.sign(self._key, SHA256()), key, self._chain)
 
-    def revocation_list(self, *revoked: Issued) -> bytes:
-        """Sign a list of revoked certificates, as PEM."""
+    def revocation_list(self, *revoked: Issued, valid_for: timedelta = _DAY) -> bytes:
+        """Sign a list of revoked certificates, as PEM; it may have expired, as in `issue`."""
         now = datetime.now(UTC)
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self._name)
-            .last_update(now - _DAY)
-            .next_update(now + _DAY)
+            .last_update(now + valid_for - 2 * _DAY)
+            .next_update(now + valid_for)
         )
         for issued in revoked:
             entry = (

@@ -15,6 +15,13 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[PostgresServer]:
+    """A server that a test may stop and start; each leaves it running."""
+    with open_server() as server:
+        yield server
+
+
 @pytest.fixture
 def orders_database(postgres_server: PostgresServer) -> Iterator[OrdersDatabase]:
     """A database of its own for each test: migrated, empty."""

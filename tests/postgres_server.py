@@ -34,6 +34,7 @@ HOST: Final = "127.0.0.1"
 TEMPLATE: Final = "orders_template"
 
 _ROOT: Final = 0
+_ORDERS: Final = "SELECT id, amount::text FROM orders"
 _START_SECONDS: Final = 30.0
 _SETTINGS: Final = """
 listen_addresses = '127.0.0.1'
@@ -47,6 +48,7 @@ fsync = on
 """
 # Who makes databases comes in by the socket; who comes over TCP proves who they are.
 _ACCESS: Final = """
+local replication all trust
 local all ordersuser scram-sha-256
 local all all trust
 host all all 127.0.0.1/32 scram-sha-256
@@ -96,11 +98,12 @@ def _unprivileged_user() -> str | None:
 
 @frozen
 class ServerTls:
-    """What a server shows and trusts, in PEM; such a server accepts nothing but TLS."""
+    """What a server shows, trusts and refuses, in PEM; it accepts nothing but TLS."""
 
     certificate: bytes
     key: bytes
     authority: bytes
+    revoked: bytes = b""
 
 
 @define
@@ -118,10 +121,14 @@ class PostgresServer:
     def _data(self) -> Path:
         return self.folder / "data"
 
+    def give(self, path: Path) -> None:
+        """Let a file or folder belong to whom the server runs as."""
+        if self._user is not None:
+            shutil.chown(path, self._user)
+
     def initialise(self, tls: ServerTls | None) -> None:
         """Make the data folder."""
-        if self._user is not None:
-            shutil.chown(self.folder, self._user)
+        self.give(self.folder)
         command: list[str | Path] = [
             *(self._programs / "initdb", "-D", self._data, "--username", SUPERUSER),
             *("--encoding", "UTF8", "--locale", "C", "--auth", "trust", "--no-sync"),
@@ -164,9 +171,28 @@ class PostgresServer:
             return False
         return True
 
+    def copy_from(self, primary: "PostgresServer") -> None:
+        """Make the data folder of a standby of another server, which is running."""
+        self.give(self.folder)
+        command: list[str | Path] = [
+            *(self._programs / "pg_basebackup", "-D", self._data, "--write-recovery-conf"),
+            *("--checkpoint=fast", "--no-sync", "--username", SUPERUSER),
+            *("--host", primary.folder, "--port", str(primary.port)),
+        ]
+        self._spawn(command).communicate()
+        self.configure(unix_socket_directories=str(self.folder))
+
+    def promote(self) -> None:
+        """Let a standby take writes, and return when it does."""
+        self.run("SELECT pg_promote()")
+
     def stop(self) -> None:
         """Stop in good order; open connections are ended."""
         self._end(signal.SIGINT)
+
+    def stop_immediately(self) -> None:
+        """Stop without a word to anyone; the next start recovers from the log."""
+        self._end(signal.SIGQUIT)
 
     def kill(self) -> None:
         """Kill every process of the server at once, as a power cut would."""
@@ -194,20 +220,32 @@ class PostgresServer:
         self.stop()
         self.start()
 
+    def reload(self) -> None:
+        """Read the settings and the files of TLS again, and return when all hold."""
+        ((before,),) = self.run("SELECT pg_conf_load_time()::text")
+        self.run("SELECT pg_reload_conf()")
+        wait_until(lambda: self.run("SELECT pg_conf_load_time()::text") != [[before]])
+
     def configure(self, **settings: str) -> None:
-        """Write settings that hold from the next start."""
+        """Write settings that hold from the next start or `reload`."""
         with (self._data / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
 
     def secure(self, tls: ServerTls) -> None:
-        """Write the files that TLS needs; they hold from the next start."""
-        files = {"server.crt": tls.certificate, "server.key": tls.key, "ca.crt": tls.authority}
+        """Write the files that TLS needs; they hold from the next start or `reload`."""
+        files = {
+            "server.crt": tls.certificate,
+            "server.key": tls.key,
+            "ca.crt": tls.authority,
+            "ca.crl": tls.revoked,
+        }
         for name, content in files.items():
             path = self.folder / name
             path.write_bytes(content)
             path.chmod(0o600)
-            if self._user is not None:
-                shutil.chown(path, self._user)
+            self.give(path)
+        # A list without a name of anyone is no list to OpenSSL.
+        self.configure(ssl_crl_file=f"{self.folder}/ca.crl" if tls.revoked else "")
 
     def is_running(self) -> bool:
         """Tell whether the server was started and not ended."""
@@ -277,6 +315,10 @@ class OrdersDatabase:
         """Run SQL in it as the superuser, with the values of `:name`."""
         return self.server.run(sql, database=self.name, **values)
 
+    def orders(self) -> Sequence[tuple[str, str]]:
+        """Read the id and the amount of every order that it holds."""
+        return [(order_id, amount) for order_id, amount in self.run(_ORDERS)]
+
     def sessions(self) -> list[int]:
         """List the server's processes that serve the service in this database now."""
         found = self.run(
@@ -312,7 +354,7 @@ def _is_running(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Choose a port that stays free while the server is stopped.
 
     Not one of those that the system gives to clients: a client that connects to a port where
@@ -327,18 +369,36 @@ def _free_port() -> int:
 
 
 @contextmanager
+def open_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """Make a standby that a commit of the primary waits for, start it, and remove it in the end."""
+    with _new_server() as standby:
+        standby.copy_from(primary)
+        standby.start()
+        primary.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.reload()
+        yield standby
+
+
+@contextmanager
 def open_server(tls: ServerTls | None = None) -> Iterator[PostgresServer]:
     """Make a server, start it, and remove it in the end."""
+    with _new_server() as server:
+        server.initialise(tls)
+        server.start()
+        for role in (OWNER, SERVICE):
+            server.run(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+        migrate(server.create_database(TEMPLATE).owner_url(), SERVICE)
+        yield server
+
+
+@contextmanager
+def _new_server() -> Iterator[PostgresServer]:
+    """Give a server without data, and remove it in the end."""
     programs, user = postgres_programs(), _unprivileged_user()
     # Not pytest's own folder, which no other user may enter.
     with tempfile.TemporaryDirectory(prefix="orders-postgres-") as name:
-        server = PostgresServer(Path(name), _free_port(), programs, user)
-        server.initialise(tls)
-        server.start()
+        server = PostgresServer(Path(name), free_port(), programs, user)
         try:
-            for role in (OWNER, SERVICE):
-                server.run(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
-            migrate(server.create_database(TEMPLATE).owner_url(), SERVICE)
             yield server
         finally:
             if server.is_running():

@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from threading import Lock
 
-from orders_core import Amount, Order, OrderId, Outcome, Totals, decimal_of_cents, judge
+from orders_core import Amount, Order, OrderId, Outcome, Totals, decimal_of_cents, json_lines, judge
 
 
 class MemoryStore:
@@ -27,10 +27,19 @@ class MemoryStore:
             if not (atomic and Outcome.CONFLICT in outcomes):
                 for order, outcome in zip(orders, outcomes, strict=True):
                     if outcome is Outcome.CREATED:
-                        self._amounts[order.id] = order.amount
-                        self._cents += order.amount.cents
-                        insort(self._ids, order.id)
+                        self._keep(order)
             return outcomes
+
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+        """Store orders that are all new; see `OrderStore.load`."""
+        orders = {order_id: Order(order_id, amount) for order_id, amount in rows}
+        with self._lock:
+            known = any(order.id in self._amounts for order in orders.values())
+            if known or len(orders) < len(rows):
+                return False
+            for order in orders.values():
+                self._keep(order)
+            return True
 
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
         """Look up orders; see `OrderStore.get`."""
@@ -55,13 +64,26 @@ class MemoryStore:
                 ids = self._ids[start : start + limit]
             return [Order(order_id, self._amounts[order_id]) for order_id in ids]
 
+    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
+        """Read the orders behind an id as JSON; see `OrderStore.page_json`."""
+        orders = self.page(limit, after=after)
+        return json_lines((order.id.value, str(order.amount)) for order in orders)
+
     def totals(self) -> Totals:
         """Count and sum; see `OrderStore.totals`."""
         with self._lock:
             return Totals(len(self._ids), decimal_of_cents(self._cents))
 
+    def _keep(self, order: Order) -> None:
+        self._amounts[order.id] = order.amount
+        self._cents += order.amount.cents
+        insort(self._ids, order.id)
+
     def check(self) -> None:
         """Do nothing: memory is always there."""
+
+    def renew(self) -> None:
+        """Do nothing: nothing is kept that could be old."""
 
     def close(self) -> None:
         """Do nothing: there is nothing to give back."""

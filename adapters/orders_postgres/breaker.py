@@ -61,6 +61,11 @@ class Breaker:
         self._reason = Reason.UNREACHABLE
         self._message = ""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether those who ask are refused, but for a single one now and then."""
+        return self._failures >= OPENS_AFTER
+
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Try to connect inside; how the block ends is what the breaker learns from.

@@ -7,15 +7,18 @@ used again.
 import select
 import socket
 import ssl
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import Any, Final
 
-import pg8000.native  # type: ignore[import-untyped]  # pg8000 ships no types
+import pg8000.core  # type: ignore[import-untyped]  # pg8000 ships no types
+import pg8000.native  # type: ignore[import-untyped]  # the same
 from attrs import field, frozen
 
 from orders_core import Reason, StoreUnavailable
-from orders_postgres.tls import client_context
+from orders_postgres.tls import client_context, tls_problem
 from orders_postgres.url import DatabaseUrl, Host, SslMode, TargetSessionAttrs
 
 Row = Sequence[Any]
@@ -24,6 +27,10 @@ Row = Sequence[Any]
 # PostgreSQL, "Message Formats": SSLRequest.
 _SSL_REQUEST: Final = bytes.fromhex("00000008 04d2162f")
 _TLS_ACCEPTED: Final = b"S"
+# The head of every message of the server: its kind, and its length without the kind.
+_MESSAGE: Final = struct.Struct("!ci")
+_READY: Final = b"Z"
+_RECEIVED_AT_ONCE: Final = 64 * 1024
 # OpenSSL's name for a connection that ends in the middle; early 3.11 has no class for it.
 _TLS_HUNG_UP: Final = "UNEXPECTED_EOF_WHILE_READING"
 
@@ -44,9 +51,10 @@ _REASONS_BY_CLASS: Final = {
 }
 # serialization_failure and deadlock_detected: the same work may succeed at once.
 _TRANSIENT: Final = {"40001", "40P01"}
+_UNIQUE_VIOLATION: Final = "23505"
 # After these the session is as it was before the statement. After any other the prepared
 # statements may be stale, or the server the wrong one, as after a failover.
-_HARMLESS: Final = {"55P03", "57014"} | _TRANSIENT
+_HARMLESS: Final = {"55P03", "57014", _UNIQUE_VIOLATION} | _TRANSIENT
 
 
 # Of several hosts that cannot be had, one that gave an answer tells more.
@@ -57,8 +65,16 @@ class Interrupted(StoreUnavailable):
     """Work was cut short, and the same work on another connection may well succeed at once."""
 
 
+class Duplicate(StoreUnavailable):
+    """A row with the same key is there already; the statement changed nothing."""
+
+
 class _NotWritable(Exception):
     """A server takes no writes."""
+
+
+class _NoTls(Exception):
+    """A server does not speak TLS."""
 
 
 @frozen(kw_only=True)
@@ -102,6 +118,27 @@ class _Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, henc
             self.close()
             raise
 
+    def send(self, prepared: Any, values: Sequence[str]) -> Any:  # noqa: ANN401 - untyped
+        """Send a prepared statement; give the context that its answer's messages go to."""
+        self.send_BIND(prepared.name_bin, values)
+        self.send_EXECUTE()
+        self._sock.write(pg8000.core.SYNC_MSG)
+        self._sock.flush()
+        return pg8000.core.Context(prepared.statement, None, prepared.cols, prepared.input_funcs)
+
+    def take(self, answer: bytes, context: Any) -> Sequence[Row]:  # noqa: ANN401 - untyped
+        """Take the messages of a whole answer; give its rows."""
+        start = 0
+        while start < len(answer):
+            kind, length = _MESSAGE.unpack_from(answer, start)
+            end = start + 1 + length
+            self.message_types[kind](answer[start + _MESSAGE.size : end], context)
+            start = end
+        if context.error is not None:
+            raise context.error
+        rows: Sequence[Row] = context.rows
+        return rows
+
     def close(self) -> None:
         """Say goodbye if the other side still listens, and close.
 
@@ -128,6 +165,10 @@ class Connection:
         self._prepared: dict[str, Any] = {}
         self._in_step = True
         self._in_transaction = False
+        self._context: Any = None
+        self._answer = bytearray()
+        self._message = 0
+        self._heard = 0.0
 
     @property
     def reusable(self) -> bool:
@@ -152,6 +193,90 @@ class Connection:
                 **{f"value{number}": value for number, value in enumerate(values, start=1)},
             )
             return rows or ()
+
+    def prepare(self, statement: str) -> None:
+        """Prepare a statement, so that `send` can take it.
+
+        Raises:
+            StoreUnavailable: As `run` does.
+        """
+        with self._exchange():
+            self._prepared[statement] = self._session.prepare(statement)
+
+    def fileno(self) -> int:
+        """Give the file number of the socket, to wait for an answer on."""
+        return self._transport.fileno()
+
+    def send(self, statement: str, *values: str) -> None:
+        """Send a prepared statement, and leave its answer to `receive`.
+
+        Raises:
+            StoreUnavailable: As `run` does.
+        """
+        with self._exchange():
+            self._context = self._session.send(self._prepared[statement], values)
+            self._answer.clear()
+            self._message = 0
+            self._heard = monotonic()
+        # Until the whole answer is there.
+        self._in_step = False
+
+    def receive(self) -> Sequence[Row] | None:
+        """Take what has come of the answer, and wait for nothing.
+
+        Returns:
+            The rows; None when the answer is not whole yet.
+
+        Raises:
+            Interrupted: As `run` does.
+            StoreUnavailable: As `run` does.
+        """
+        with self._exchange():
+            if not self._receive_more():
+                return None
+        self._in_step = True
+        with self._exchange():
+            return self._session.take(bytes(self._answer), self._context)
+
+    def _receive_more(self) -> bool:
+        """Take what has come; tell whether the answer is whole."""
+        seconds = self._transport.gettimeout()
+        self._transport.settimeout(0)
+        try:
+            while not self._is_whole():
+                content = self._transport.recv(_RECEIVED_AT_ONCE)
+                if not content:
+                    raise ConnectionResetError("the server closed the connection")
+                self._answer += content
+                self._heard = monotonic()
+        except (BlockingIOError, ssl.SSLWantReadError):
+            if seconds is not None and monotonic() - self._heard > seconds:
+                raise TimeoutError from None
+            return False
+        finally:
+            self._transport.settimeout(seconds)
+        return True
+
+    def _is_whole(self) -> bool:
+        while self._message + _MESSAGE.size <= len(self._answer):
+            kind, length = _MESSAGE.unpack_from(self._answer, self._message)
+            end = self._message + 1 + length
+            if end > len(self._answer):
+                return False
+            if kind == _READY:
+                return True
+            self._message = end
+        return False
+
+    def copy(self, statement: str, content: bytes) -> None:
+        """Run `COPY ... FROM STDIN` with its whole content.
+
+        Raises:
+            Duplicate: A row is there already, or twice in the content.
+            StoreUnavailable: As `run` does.
+        """
+        with self._exchange():
+            self._session.run(statement, stream=(content,))
 
     def script(self, sql: str) -> None:
         """Run statements that take no values and give no rows, separated by `;`.
@@ -215,6 +340,8 @@ class Connection:
             self._in_step = in_step and code in _HARMLESS
             interrupted = reason is Reason.UNREACHABLE or code in _TRANSIENT
             kind = Interrupted if interrupted else StoreUnavailable
+            if code == _UNIQUE_VIOLATION:
+                kind = Duplicate
             raise kind(reason, f"{self._place}: {message}") from error
         self._in_step = in_step
 
@@ -266,7 +393,7 @@ def _tried(host: Host, login: _Login) -> Connection | StoreUnavailable:
         return _connected(host, login, place)
     # Anything: to what is no PostgreSQL server pg8000 answers with KeyError and the like.
     except Exception as error:  # noqa: BLE001 - each is reported, by its kind
-        reason, _, message = _diagnosed(error, tls_matters=True)
+        reason, _, message = _diagnosed(error, connecting_to=login.url)
         failure = StoreUnavailable(reason, f"{place}: cannot connect: {message}")
         failure.__cause__ = error
         return failure
@@ -344,7 +471,7 @@ def _secured(transport: socket.socket, context: ssl.SSLContext, host: str) -> ss
     if not answer:
         raise ConnectionResetError("the server closed the connection when it was asked for TLS")
     if answer != _TLS_ACCEPTED:
-        raise ssl.SSLError("the server has no TLS; nothing was sent to it")
+        raise _NoTls
     return context.wrap_socket(transport, server_hostname=host)
 
 
@@ -356,12 +483,17 @@ def _hang_up(transport: socket.socket) -> None:
 
 
 def _hung_up(error: ssl.SSLError) -> bool:
-    # Only an error that OpenSSL itself found has a reason.
-    return getattr(error, "reason", None) == _TLS_HUNG_UP
+    return isinstance(error, ssl.SSLEOFError) or error.reason == _TLS_HUNG_UP
 
 
-def _diagnosed(error: Exception, *, tls_matters: bool = False) -> tuple[Reason, str, str]:
+def _diagnosed(
+    error: Exception,
+    *,
+    connecting_to: DatabaseUrl | None = None,
+) -> tuple[Reason, str, str]:
     """Give the reason, the SQLSTATE (or nothing) and a message for what went wrong."""
+    if isinstance(error, _NoTls):
+        return Reason.TLS, "", "the server has no TLS; nothing was sent to it"
     if isinstance(error, _NotWritable):
         return Reason.READ_ONLY, "", "it takes no writes, and target_session_attrs asks for them"
     if isinstance(error, pg8000.native.DatabaseError):
@@ -373,8 +505,10 @@ def _diagnosed(error: Exception, *, tls_matters: bool = False) -> tuple[Reason, 
     cause = error.__cause__ if isinstance(error, pg8000.native.InterfaceError) else error
     if isinstance(cause, TimeoutError):
         return Reason.TIMEOUT, "", "no answer in time"
-    if tls_matters and isinstance(cause, ssl.SSLError) and not _hung_up(cause):
-        return Reason.TLS, "", str(cause)
+    if isinstance(cause, ssl.SSLError) and _hung_up(cause):
+        return Reason.UNREACHABLE, "", "the server hung up; its log may tell why"
+    if connecting_to is not None and isinstance(cause, ssl.SSLError):
+        return Reason.TLS, "", tls_problem(connecting_to, cause)
     if isinstance(cause, OSError):
         return Reason.UNREACHABLE, "", str(cause)
     if isinstance(error, pg8000.native.InterfaceError):

@@ -35,7 +35,7 @@ def migrate(url: DatabaseUrl, grant_to: str | None = None) -> tuple[str, ...]:
     Args:
         url: The database, as the role that owns the schema.
         grant_to: A role that gets what the service needs and no more: SELECT and INSERT on
-            the orders, SELECT on the schema's version.
+            the orders, SELECT on their totals and on the schema's version.
 
     Returns:
         The file names of the migrations that were applied now.
@@ -82,4 +82,4 @@ def _grant(connection: Connection, role: str, place: str) -> None:
     quoted = '"' + role.replace('"', '""') + '"'
     with connection.transaction():
         connection.script(f"GRANT SELECT, INSERT ON orders TO {quoted}")
-        connection.script(f"GRANT SELECT ON orders_schema TO {quoted}")
+        connection.script(f"GRANT SELECT ON orders_schema, orders_totals TO {quoted}")

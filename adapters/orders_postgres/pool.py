@@ -22,11 +22,18 @@ _AGE_JITTER: Final = 0.2
 
 
 @frozen
-class _Lent:
-    """A connection and the moment, by the monotonic clock, from which it is too old."""
+class Lent:
+    """A connection that is or was lent.
+
+    Attributes:
+        connection: The connection.
+        expires: The moment, by the monotonic clock, from which it is too old.
+        renewals: How often the pool had been renewed when the connection was begun.
+    """
 
     connection: Connection
     expires: float
+    renewals: int
 
 
 class Pool:
@@ -61,8 +68,14 @@ class Pool:
         self._breaker = Breaker()
         self._permits = BoundedSemaphore(size)
         self._lock = Lock()
-        self._idle: list[_Lent] = []
+        self._idle: list[Lent] = []
         self._closed = False
+        self._renewals = 0
+
+    @property
+    def breaker_open(self) -> bool:
+        """Whether no connection is opened now, since the last ones failed."""
+        return self._breaker.is_open
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -84,13 +97,45 @@ class Pool:
         finally:
             self._permits.release()
 
+    def take_open(self) -> Lent | None:
+        """Lend a connection that is open and idle, without waiting; None when there is none.
+
+        Raises:
+            StoreUnavailable: The pool is closed.
+        """
+        if not self._permits.acquire(blocking=False):
+            return None
+        lent = None
+        try:
+            lent = self._take()
+        finally:
+            if lent is None:
+                self._permits.release()
+        return lent
+
+    def take_back(self, lent: Lent) -> None:
+        """Take back what `take_open` lent, and keep it only in a state that is known to be good."""
+        try:
+            self._give_back(lent)
+        finally:
+            self._permits.release()
+
+    def renew(self) -> None:
+        """Use no connection again that was begun before: close an idle one now, a lent one later.
+
+        Passwords and certificates are read when a connection is begun.
+        """
+        with self._lock:
+            self._renewals += 1
+        self._close_idle()
+
     def close(self) -> None:
         """Close every connection: an idle one now, a lent one when it comes back."""
         with self._lock:
             self._closed = True
         self._close_idle()
 
-    def _take(self) -> _Lent | None:
+    def _take(self) -> Lent | None:
         while True:
             with self._lock:
                 if self._closed:
@@ -103,20 +148,22 @@ class Pool:
                 return lent
             lent.connection.close()
 
-    def _open(self) -> _Lent:
+    def _open(self) -> Lent:
         age = self._max_age_seconds * (1 - _AGE_JITTER * self._random.random())
+        # Noted first: what is renewed while it is opened may have read the old files.
+        renewals = self._renewals
         with self._breaker.attempt():
             connection = self._connect()
-        return _Lent(connection, monotonic() + age)
+        return Lent(connection, monotonic() + age, renewals)
 
-    def _give_back(self, lent: _Lent) -> None:
+    def _give_back(self, lent: Lent) -> None:
         if not lent.connection.reusable:
             lent.connection.close()
             # What broke one, such as a failover, has likely broken all.
             self._close_idle()
             return
         with self._lock:
-            keep = not self._closed
+            keep = not self._closed and lent.renewals == self._renewals
             if keep:
                 self._idle.append(lent)
         if not keep:

@@ -11,14 +11,16 @@ from attrs import frozen
 from orders_core import Reason, StoreUnavailable
 from orders_postgres.connection import Connection
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 3
 """The number of this release's last migration; a database must have it, and may have more."""
 
 _FILE_NAME: Final = re.compile(r"(?P<version>[0-9]{4})_[a-z0-9_]+\.sql")
 
 _VERSION: Final = "SELECT coalesce(max(version), 0) FROM orders_schema"
 # It names every column that the service reads, so that a missing right shows here.
-_READABLE: Final = "SELECT id, amount FROM orders LIMIT 1"
+_READABLE: Final = """
+SELECT id, orders.amount, count, orders_totals.amount FROM orders, orders_totals LIMIT 1
+"""
 
 
 @frozen
@@ -81,9 +83,10 @@ def require_schema(connection: Connection, place: str) -> None:
     """
     version = applied_version(connection)
     if version < SCHEMA_VERSION:
+        missing = ", ".join(each.name for each in migrations()[version:])
         message = (
             f"{place}: the schema has version {version}, this release needs {SCHEMA_VERSION}: "
-            "run the migrations"
+            f"run the migrations (missing: {missing})"
         )
         raise StoreUnavailable(Reason.SCHEMA, message)
     connection.run(_READABLE)

@@ -1,6 +1,6 @@
 """Orders in PostgreSQL."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Final, TypeVar
@@ -15,7 +15,8 @@ from orders_core import (
     Totals,
     judge,
 )
-from orders_postgres.connection import Connection, Interrupted, Row, connect
+from orders_postgres.connection import Connection, Duplicate, Interrupted, Row, connect
+from orders_postgres.pending import PendingStatements, Statements, begin_statements, run
 from orders_postgres.pool import (
     DEFAULT_ACQUIRE_SECONDS,
     DEFAULT_MAX_AGE_SECONDS,
@@ -31,12 +32,27 @@ SELECT * FROM unnest($1::text[], $2::numeric[])
 ON CONFLICT (id) DO NOTHING
 RETURNING id
 """
+_COPY: Final = "COPY orders (id, amount) FROM STDIN"
 _GET: Final = "SELECT id, amount FROM orders WHERE id = ANY ($1::text[])"
 _PAGE: Final = "SELECT id, amount FROM orders ORDER BY id LIMIT $1"
 _PAGE_AFTER: Final = "SELECT id, amount FROM orders WHERE id > $1 ORDER BY id LIMIT $2"
+# json_lines, in SQL. The subquery's order is that of what is aggregated (PostgreSQL, "Aggregate
+# Functions"), and to_json escapes what Python's json does in a text of any id.
+_LINES: Final = """
+SELECT string_agg(concat('{"id":', to_json(id), ',"amount":', amount, E'}\\n'), '')
+"""
+_PAGE_JSON: Final = f"{_LINES} FROM ({_PAGE}) AS page"
+_PAGE_JSON_AFTER: Final = f"{_LINES} FROM ({_PAGE_AFTER}) AS page"
 _PAGE_BEFORE: Final = "SELECT id, amount FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2"
-_TOTALS: Final = "SELECT count(*), coalesce(sum(amount), 0.00) FROM orders"
+# Kept by triggers; see migrations/0002_totals.sql.
+_TOTALS: Final = "SELECT sum(count)::bigint, sum(amount) FROM orders_totals"
 _FLUSHES: Final = "SELECT current_setting('synchronous_commit') <> 'off'"
+# Of more, sending them alone might have to wait.
+_PROMPTLY: Final = 256
+# Every statement is one that goes by the index, so that a plan is right for any values and for a
+# table of any size. PostgreSQL would plan a page anew each time, or may keep to a plan that it
+# made when the table was empty.
+_PLANS: Final = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
 _FLUSH: Final = "SET synchronous_commit = on"
 
 _Result = TypeVar("_Result")
@@ -81,16 +97,38 @@ class PostgresStore:
             return ()
         if atomic and len(orders) > 1:
             return self._run(lambda connection: self._add_all_or_none(connection, orders))
-        return self._run(lambda connection: self._add(connection, orders))
+        return self._run(lambda connection: run(self._adding(orders), connection))
+
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+        """Store orders that are all new; see `OrderStore.load`."""
+        if not rows:
+            return True
+        # In one order for all writers, as in `add`. Of what the format escapes ("COPY", "Text
+        # Format") an id may hold the backslash alone.
+        text = "\n".join(map("\t".join, sorted(rows))).replace("\\", "\\\\")
+        try:
+            self._run(lambda connection: connection.copy(_COPY, text.encode()))
+        except Duplicate:
+            return False
+        return True
 
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
         """Look up orders; see `OrderStore.get`."""
         if not ids:
             return ()
-        amounts = self._run(lambda connection: _amounts(connection, ids))
-        return [
-            Order(order_id, amounts[order_id]) if order_id in amounts else None for order_id in ids
-        ]
+        return self._run(lambda connection: run(_getting(ids), connection))
+
+    def begin_add(self, orders: Sequence[Order]) -> PendingStatements[Outcome] | None:
+        """Begin to add; see `PromptStore.begin_add`."""
+        if len(orders) > _PROMPTLY:
+            return None
+        return begin_statements(self._pool, lambda: self._adding(orders))
+
+    def begin_get(self, ids: Sequence[OrderId]) -> PendingStatements[Order | None] | None:
+        """Begin to look up; see `PromptStore.begin_get`."""
+        if len(ids) > _PROMPTLY:
+            return None
+        return begin_statements(self._pool, lambda: _getting(ids))
 
     def page(
         self,
@@ -108,6 +146,14 @@ class PostgresStore:
             rows = self._rows(_PAGE, limit)
         return [Order(order_id, amount) for order_id, amount in rows]
 
+    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
+        """Read the orders behind an id as JSON; see `OrderStore.page_json`."""
+        if after is None:
+            ((lines,),) = self._rows(_PAGE_JSON, limit)
+        else:
+            ((lines,),) = self._rows(_PAGE_JSON_AFTER, after.value, limit)
+        return str(lines or "").encode()
+
     def totals(self) -> Totals:
         """Count and sum; see `OrderStore.totals`."""
         ((count, amount),) = self._rows(_TOTALS)
@@ -116,6 +162,15 @@ class PostgresStore:
     def check(self) -> None:
         """Read from the database and prove its schema new enough; see `OrderStore.check`."""
         self._run(lambda connection: require_schema(connection, self._url.place))
+
+    def renew(self) -> None:
+        """Connect anew from now on, and read the files that this takes; see `OrderStore.renew`."""
+        self._pool.renew()
+
+    @property
+    def breaker_open(self) -> bool:
+        """Whether no connection is tried now, since the last ones failed; see `Breaker`."""
+        return self._pool.breaker_open
 
     def close(self) -> None:
         """Close every connection; see `OrderStore.close`."""
@@ -126,9 +181,12 @@ class PostgresStore:
         try:
             require_utf8(connection, self._url.place)
             require_schema(connection, self._url.place)
+            connection.script(_PLANS)
             ((flushes,),) = connection.run(_FLUSHES)
             if not flushes:
                 connection.script(_FLUSH)
+            for statement in (_INSERT, _GET):
+                connection.prepare(statement)
         except BaseException:
             connection.close()
             raise
@@ -144,7 +202,7 @@ class PostgresStore:
     def _rows(self, statement: str, *values: str | int) -> Sequence[Row]:
         return self._run(lambda connection: connection.run(statement, *values))
 
-    def _add(self, connection: Connection, orders: Sequence[Order]) -> Sequence[Outcome]:
+    def _adding(self, orders: Sequence[Order]) -> Statements[Outcome]:
         """Insert what is not there, then compare what was.
 
         A statement of its own compares: it sees what others committed while the first one
@@ -155,14 +213,16 @@ class PostgresStore:
             firsts.setdefault(order.id.value, order)
         # In one order for all writers, so that none waits for another in a circle.
         ids = sorted(firsts)
-        rows = connection.run(
-            _INSERT,
-            _array(ids),
-            _array(str(firsts[each].amount) for each in ids),
-        )
+        amounts = [str(firsts[each].amount) for each in ids]
+        rows = yield _INSERT, (_array(ids), _array(amounts))
+        if len(rows) == len(orders):
+            return (Outcome.CREATED,) * len(orders)
         created = {order_id for (order_id,) in rows}
         known = [firsts[each].id for each in ids if each not in created]
-        stored = _amounts(connection, known) if known else {}
+        stored = {}
+        if known:
+            found = yield from _getting(known)
+            stored = {order.id: order.amount for order in found if order is not None}
         if len(stored) < len(known):
             message = f"{self._url.place}: orders were neither stored nor found"
             raise StoreUnavailable(Reason.FAILED, message)
@@ -174,15 +234,19 @@ class PostgresStore:
         orders: Sequence[Order],
     ) -> Sequence[Outcome]:
         with connection.transaction():
-            outcomes = self._add(connection, orders)
+            outcomes = run(self._adding(orders), connection)
             if Outcome.CONFLICT in outcomes:
                 connection.undo()
         return outcomes
 
 
-def _amounts(connection: Connection, ids: Iterable[OrderId]) -> Mapping[OrderId, Amount]:
-    rows = connection.run(_GET, _array({order_id.value for order_id in ids}))
-    return {OrderId(order_id): Amount(amount) for order_id, amount in rows}
+def _getting(ids: Sequence[OrderId]) -> Statements[Order | None]:
+    rows = yield _GET, (_array({order_id.value for order_id in ids}),)
+    amounts = {text: Amount(amount) for text, amount in rows}
+    return [
+        Order(order_id, amounts[order_id.value]) if order_id.value in amounts else None
+        for order_id in ids
+    ]
 
 
 def _array(texts: Iterable[str]) -> str:

@@ -1,15 +1,27 @@
 """What a TLS connection to the database trusts and shows, read from files each time."""
 
+import errno
+import re
 import ssl
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from orders_core import Reason, StoreUnavailable
 from orders_postgres.url import DatabaseUrl, SslMode
 
-_ROOT_USER = 0
+_ROOT_USER: Final = 0
+
+# OpenSSL's names for what is wrong with a file; a key that it cannot read has no name.
+_FILE_PROBLEMS: Final = {
+    "NO_CERTIFICATE_OR_CRL_FOUND": "there is nothing in it in PEM",
+    "KEY_VALUES_MISMATCH": "the key is not that of the certificate",
+    None: "both must be in PEM, and the key not encrypted",
+}
+# So OpenSSL names the alerts (RFC 8446, section 6) by which a server refuses a certificate.
+_REFUSALS: Final = re.compile(r"ALERT_(UNKNOWN_CA|.*CERTIFICATE.*)")
 
 
 def client_context(url: DatabaseUrl) -> ssl.SSLContext:
@@ -44,12 +56,26 @@ def client_context(url: DatabaseUrl) -> ssl.SSLContext:
     return context
 
 
+def tls_problem(url: DatabaseUrl, error: ssl.SSLError) -> str:
+    """Say why the two sides do not trust each other, and which file decides that."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = error.verify_message.rstrip(".")
+        trusted = f"sslrootcert {url.sslrootcert or 'system'}"
+        return f"the server's certificate is refused: {why} (trusted is {trusted})"
+    refusal = _REFUSALS.search(error.reason or "")
+    if refusal is not None:
+        why = refusal[1].lower().replace("_", " ")
+        return f"the server refuses the client's certificate, sslcert {url.sslcert}: {why}"
+    return str(error)
+
+
 def _refuse_exposed_key(path: Path) -> None:
     """Apply libpq's rule (PostgreSQL, "Client Certificates"): 0600, or 0640 if root owns it."""
     status = path.stat()
     allowed = 0o640 if status.st_uid == _ROOT_USER else 0o600
     if stat.S_IMODE(status.st_mode) & 0o077 & ~allowed:
-        raise ssl.SSLError(f"others may read the private key; {allowed:04o} is the widest mode")
+        why = f"others may read the private key; {allowed:04o} is the widest mode"
+        raise PermissionError(errno.EPERM, why)
 
 
 @contextmanager
@@ -58,5 +84,8 @@ def _named(url: DatabaseUrl, files: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"{url.place}: cannot use {files}: {error.strerror or error}"
+        why = error.strerror
+        if isinstance(error, ssl.SSLError):
+            why = _FILE_PROBLEMS.get(error.reason, why)
+        message = f"{url.place}: cannot use {files}: {why}"
         raise StoreUnavailable(Reason.TLS, message) from error

@@ -23,6 +23,7 @@ from orders_core import (
     StoreUnavailable,
     Totals,
     decimal_of_cents,
+    json_lines,
     judge,
 )
 
@@ -155,6 +156,24 @@ class SqliteStore:
             self._require_same_file()
             return outcomes
 
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+        """Store orders that are all new; see `OrderStore.load`."""
+        if not rows:
+            return True
+        in_cents = json.dumps([(order_id, _cents(amount)) for order_id, amount in rows])
+        with self._connection(self._writer) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.execute(_INSERT, (in_cents,))
+            except sqlite3.IntegrityError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+                    raise
+                connection.execute("ROLLBACK")
+                return False
+            connection.execute("COMMIT")
+            self._require_same_file()
+            return True
+
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
         """Look up orders; see `OrderStore.get`."""
         with self._connection(self._reader) as connection:
@@ -175,11 +194,15 @@ class SqliteStore:
             if before is not None:
                 rows = connection.execute(_PAGE_BEFORE, (before.value, limit)).fetchall()
                 rows.reverse()
-            elif after is not None:
-                rows = connection.execute(_PAGE_AFTER, (after.value, limit)).fetchall()
             else:
-                rows = connection.execute(_PAGE, (limit,)).fetchall()
+                rows = _page(connection, limit, after)
         return [Order(order_id, Amount.from_cents(cents)) for order_id, cents in rows]
+
+    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
+        """Read the orders behind an id as JSON; see `OrderStore.page_json`."""
+        with self._connection(self._reader) as connection:
+            rows = _page(connection, limit, after)
+        return json_lines((order_id, str(decimal_of_cents(cents))) for order_id, cents in rows)
 
     def totals(self) -> Totals:
         """Count and sum; see `OrderStore.totals`."""
@@ -192,6 +215,9 @@ class SqliteStore:
         with self._connection(self._reader) as connection:
             self._require_schema(_state(connection))
             connection.execute(_PAGE, (1,)).fetchall()
+
+    def renew(self) -> None:
+        """Do nothing: a file has no password and no certificate."""
 
     def close(self) -> None:
         """Close the file; see `OrderStore.close`."""
@@ -327,7 +353,8 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
     deadline = monotonic() + _LOCK_SECONDS
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            # Its row is fetched: PyPy would keep the statement open, and so a transaction.
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
         except sqlite3.OperationalError as error:
             locked = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
             if not locked or monotonic() >= deadline:
@@ -340,6 +367,22 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 def _amounts(connection: sqlite3.Connection, ids: Sequence[OrderId]) -> dict[OrderId, Amount]:
     rows = connection.execute(_GET, (json.dumps([order_id.value for order_id in ids]),))
     return {OrderId(order_id): Amount.from_cents(cents) for order_id, cents in rows}
+
+
+def _cents(amount: str) -> int:
+    """Read an amount of plain digits and at most two decimals in hundredths."""
+    whole, _, fraction = amount.partition(".")
+    return int(whole + fraction.ljust(2, "0"))
+
+
+def _page(
+    connection: sqlite3.Connection,
+    limit: int,
+    after: OrderId | None,
+) -> list[tuple[str, int]]:
+    if after is None:
+        return connection.execute(_PAGE, (limit,)).fetchall()
+    return connection.execute(_PAGE_AFTER, (after.value, limit)).fetchall()
 
 
 def _state(connection: sqlite3.Connection) -> _State:

@@ -106,6 +106,8 @@ def _run(parser: Parser, parsed: argparse.Namespace) -> int:
             from orders_cli.database import check  # noqa: PLC0415
 
             return check(config)
+        case "token":
+            return _token(parser, parsed, config)
         case "import":
             from orders_cli.transfer import import_orders  # noqa: PLC0415
 
@@ -114,6 +116,19 @@ def _run(parser: Parser, parsed: argparse.Namespace) -> int:
             from orders_cli.transfer import export_orders  # noqa: PLC0415
 
             return export_orders(config, parsed.output, parsed.format)
+
+
+def _token(parser: Parser, parsed: argparse.Namespace, config: Config) -> int:
+    """Make, revoke or list tokens."""
+    from orders_cli.tokens import list_tokens, make_token, revoke_token  # noqa: PLC0415
+
+    if parsed.list != (parsed.name is None):
+        parser.error("token takes the NAME of a token, or --list without one")
+    if parsed.list:
+        return list_tokens(config)
+    if parsed.revoke:
+        return revoke_token(config, parsed.name)
+    return make_token(config, parsed.name, parsed.scope, add=parsed.add)
 
 
 def _version() -> str:

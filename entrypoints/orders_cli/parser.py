@@ -89,6 +89,21 @@ def build_parser() -> Parser:
         help="default: csv when FILE ends in .csv, else ndjson",
     )
     command("check", "print the configuration without its secrets, and try the database", settings)
+    token = command(
+        "token", "make a token for a client, print it once, and tell its line", settings
+    )
+    token.add_argument("name", metavar="NAME", nargs="?", help="what to call it, such as shop")
+    token.add_argument(
+        "--scope",
+        action="append",
+        choices=("read", "write"),
+        default=[],
+        help="what it allows, once for each; default: read. Neither includes the other",
+    )
+    what = token.add_mutually_exclusive_group()
+    what.add_argument("--add", action="store_true", help="add its line to the token file")
+    what.add_argument("--revoke", action="store_true", help="take NAME out of the token file")
+    what.add_argument("--list", action="store_true", help="print the names and the scopes")
     completion = command("completion", "print the completion script of a shell")
     completion.add_argument("shell", choices=("bash", "zsh"), help="the shell that will read it")
     return parser
@@ -113,5 +128,7 @@ def _settings_parser() -> Parser:
         if setting.flag is not None:
             default = f", default {setting.default}" if setting.default else ""
             explanation = f"{setting.explanation} ({setting.variable}{default})"
-            group.add_argument(setting.flag, metavar="VALUE", help=explanation)
+            argument = group.add_argument(setting.flag, metavar="VALUE", help=explanation)
+            if setting.name.endswith("_file"):
+                _completing_files(argument)
     return parser

@@ -20,10 +20,11 @@ from orders_http.operations import create_operations_app
 from orders_http.roster import Roster
 from orders_http.server import DRAIN_SECONDS, IDLE_SECONDS, ThreadedServer
 from orders_service.composition import SharedMetrics, build_service
-from orders_service.config import Address, Config
+from orders_service.config import Address, Auth, Config, InvalidConfig, unprotected
 from orders_service.logs import configure_logs
 from orders_service.supervisor import Attend, Role, Supervisor
 from orders_service.systemd import Notifier, inherited_sockets
+from orders_service.tokens import TokenFile
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class _Shared:
         workers: What the workers know of each other.
         operations: The same of the process for probes and metrics, which is alone.
         metrics: What all of them measure: the workers, the operations, the parent.
+        tokens: The tokens that clients must have, as the parent read them last.
     """
 
     config: Config
@@ -50,6 +52,7 @@ class _Shared:
     workers: Roster
     operations: Roster
     metrics: SharedMetrics
+    tokens: TokenFile | None
 
     def close(self) -> None:
         """Close this process's hold of the sockets."""
@@ -63,11 +66,15 @@ def serve(config: Config) -> int:
         StoreUnavailable: The database has not the schema that this release needs. One that
             cannot be reached is no reason to stop: the service answers 503 until it can.
         OSError: An address cannot be listened on.
+        InvalidTokens: The token file cannot be used.
+        InvalidConfig: Others than this machine can connect, and nothing keeps them out.
     """
     configure_logs()
+    tokens = None if config.tokens_file is None else TokenFile(config.tokens_file)
     _check_schema(config)
     _raise_descriptor_limit()
     orders_sockets, operations_sockets = _listening_sockets(config)
+    _refuse_unprotected(config, orders_sockets)
     workers = config.worker_count
     shared = _Shared(
         config,
@@ -76,6 +83,7 @@ def serve(config: Config) -> int:
         workers=Roster(workers),
         operations=Roster(1),
         metrics=SharedMetrics(workers + 2),
+        tokens=tokens,
     )
     metrics = shared.metrics.of(workers + 1, "parent")
 
@@ -89,6 +97,9 @@ def serve(config: Config) -> int:
         )
 
     def note_running(names: Collection[str]) -> None:
+        if tokens is not None:
+            # A worker that is started now begins with these, whatever the file has become.
+            tokens.refresh()
         metrics.workers_running(sum(name != _OPERATIONS for name in names))
 
     def note_restart(name: str) -> None:
@@ -142,6 +153,19 @@ def _listening_sockets(
     return opened, operations or _listening(config.ops_listen, "--ops-listen")
 
 
+def _refuse_unprotected(config: Config, sockets: Iterable[socket.socket]) -> None:
+    """Look once more who can connect: a service manager may have opened other sockets.
+
+    Raises:
+        InvalidConfig: Others than this machine can, and nothing keeps them out.
+    """
+    if config.auth is Auth.LOOPBACK:
+        addresses = [Address(*each.getsockname()[:2]) for each in sockets]
+        open_ones = [address for address in addresses if not address.is_loopback]
+        if open_ones:
+            raise InvalidConfig(map(unprotected, open_ones))
+
+
 def _listening(address: Address, flag: str) -> Sequence[socket.socket]:
     """Listen, or say which address cannot be had and how to choose another.
 
@@ -181,8 +205,13 @@ def _operations_role(shared: _Shared) -> Role:
 def _work(shared: _Shared, number: int, attend: Attend) -> None:
     _close(shared.operations_sockets)
     config = shared.config
-    with closing(build_service(config, shared.metrics.of(number))) as service:
-        settings = HttpSettings(config.currency, HostRule(config.allowed_hosts))
+    with closing(build_service(config, shared.metrics.of(number), shared.tokens)) as service:
+        settings = HttpSettings(
+            config.currency,
+            HostRule(config.allowed_hosts),
+            service.tokens,
+            log_requests=config.log_requests,
+        )
         app = create_app(service.store, settings, service.metrics)
         place = shared.workers.place(number)
         server = GatheringServer(app, service.store, shared.orders_sockets, place)

@@ -5,9 +5,10 @@ import io
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
@@ -17,15 +18,23 @@ from orders_cli.exits import Exit
 from orders_cli.progress import Progress
 from orders_cli.standard_error import tell
 from orders_cli.whole_file import replacing
-from orders_core import OrderStore, Outcome, Reason, StoreUnavailable, place_each, scan
-from orders_http.records import CSV_HEADER, Line, MediaType, read_lines, write_orders
+from orders_core import (
+    Order,
+    OrderStore,
+    Outcome,
+    Reason,
+    StoreUnavailable,
+    place_each,
+    scan_json,
+)
+from orders_http.records import CSV_HEADER, Batch, Line, MediaType, csv_of_json_lines, read_batches
 from orders_service.config import Config
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 BATCH: Final = 2_000
-"""Rows that are stored with one commit."""
+"""Rows that are stored with one commit, where not all are new."""
 TOLD: Final = 100
 """Refused rows that are told one by one."""
 
@@ -62,6 +71,69 @@ class _Tally:
         )
 
 
+@define
+class _Import:
+    """What is done with the orders that are read.
+
+    Attributes:
+        store: Where they go.
+        progress: Shows how many were read.
+        tally: What became of them.
+        all_new: Whether the orders that came last were all new, so that the next ones may be.
+            A batch that turns out not to be is stored in vain first, and the room that it took
+            is lost until PostgreSQL sweeps it.
+    """
+
+    store: OrderStore
+    progress: Progress
+    tally: _Tally = Factory(_Tally)
+    all_new: bool = True
+
+    def place(self, batch: Batch) -> None:
+        """Store the orders of a batch, and tell the lines that were refused."""
+        if self.all_new and self.store.load(batch.rows):
+            self.tally.outcomes[Outcome.CREATED] += len(batch.rows)
+            self._refuse(batch.problems, [])
+            return
+        created = self.tally.outcomes[Outcome.CREATED]
+        for part in _parts(batch):
+            self._place_each(part)
+        created = self.tally.outcomes[Outcome.CREATED] - created
+        self.all_new = created == len(batch.rows)
+
+    def _place_each(self, part: Batch) -> None:
+        orders = [Order(*row) for row in part.rows]
+        outcomes = place_each(self.store, orders)
+        self.tally.outcomes.update(outcomes)
+        conflicts = [
+            (number, f"order {order.id.value!r} is already stored with another amount")
+            for number, order, outcome in zip(part.numbers, orders, outcomes, strict=True)
+            if outcome is Outcome.CONFLICT
+        ]
+        self._refuse(part.problems, conflicts)
+
+    def _refuse(self, malformed: Sequence[Line], conflicts: Sequence[tuple[int, str]]) -> None:
+        """Count what is malformed, and tell all that is refused by its line's number."""
+        self.tally.malformed += len(malformed)
+        refused = [*conflicts, *((line.number, str(line.problem)) for line in malformed)]
+        left = TOLD - (self.tally.refused - len(refused))
+        for number, problem in sorted(refused)[: max(0, left)]:
+            self.progress.clear()
+            tell(f"line {number}: {problem}")
+        self.progress.show(self.tally.rows)
+
+
+def _parts(batch: Batch) -> Iterator[Batch]:
+    """Cut a batch into parts of which each is one commit."""
+    problems = list(batch.problems)
+    for start in range(0, len(batch.rows), BATCH):
+        numbers = batch.numbers[start : start + BATCH]
+        passed = [each for each in problems if each.number < numbers[-1]]
+        problems = problems[len(passed) :]
+        yield Batch(batch.rows[start : start + BATCH], numbers, passed)
+    yield Batch((), (), problems)
+
+
 def import_orders(config: Config, file: str, format_name: str | None) -> int:
     """Store the orders of a file and tell what became of them.
 
@@ -78,25 +150,31 @@ def import_orders(config: Config, file: str, format_name: str | None) -> int:
         StoreUnavailable: The database went away. What was told as stored is; repeating is safe.
         OSError: The file cannot be read, or standard input is closed.
     """
-    tally = _Tally()
     with (
         _opened(file) as opened,
         closing(config.database.open()) as store,
         Progress(sys.stderr) as progress,
     ):
+        importing = _Import(store, progress)
+        tally = importing.tally
         # A database that is away is told before any row is; a new file gets its table.
         store.check()
         if format_name is None:
             media_type, content = _seen_format(opened)
         else:
             media_type, content = _FORMATS[format_name], opened
-        lines = read_lines(content, media_type)
         try:
-            while batch := list(islice(lines, BATCH)):
-                if media_type is MediaType.CSV and batch[0].number == 1:
-                    return _refuse_header(batch[0], guessed=format_name is None)
-                _place(store, batch, tally, progress)
-                progress.show(tally.rows)
+            with ThreadPoolExecutor(1) as threads:
+                placing = None
+                for batch in read_batches(content, media_type):
+                    if media_type is MediaType.CSV and _is_of_header(batch):
+                        return _refuse_header(batch.problems[0], guessed=format_name is None)
+                    if placing is not None:
+                        placing.result()
+                    # The next batch is read while the store is at work.
+                    placing = threads.submit(importing.place, batch)
+                if placing is not None:
+                    placing.result()
         except (StoreUnavailable, OSError, KeyboardInterrupt):
             progress.clear()
             tell(f"stopped: {tally}")
@@ -150,28 +228,15 @@ def _seen_format(opened: io.BufferedReader) -> tuple[MediaType, BinaryIO]:
     return media_type, io.BufferedReader(_Joined(beginning, opened))
 
 
+def _is_of_header(batch: Batch) -> bool:
+    """Tell whether it is line 1 of CSV that is wrong."""
+    return bool(batch.problems) and batch.problems[0].number == 1
+
+
 def _refuse_header(line: Line, *, guessed: bool) -> Exit:
     hint = " (it was taken for CSV, since NDJSON begins with {)" if guessed else ""
     tell(f"line {line.number}: {line.problem}{hint}; nothing was stored")
     return Exit.REFUSED
-
-
-def _place(store: OrderStore, lines: Sequence[Line], tally: _Tally, progress: Progress) -> None:
-    """Store the orders among the lines as one commit, and tell those that were refused."""
-    placed = iter(place_each(store, [line.order for line in lines if line.order is not None]))
-    for line in lines:
-        if line.order is None:
-            tally.malformed += 1
-            problem = str(line.problem)
-        else:
-            outcome = next(placed)
-            tally.outcomes[outcome] += 1
-            if outcome is not Outcome.CONFLICT:
-                continue
-            problem = f"order {line.order.id.value!r} is already stored with another amount"
-        if tally.refused <= TOLD:
-            progress.clear()
-            tell(f"line {line.number}: {problem}")
 
 
 def export_orders(config: Config, output: str | None, format_name: str | None) -> int:
@@ -212,14 +277,15 @@ def export_orders(config: Config, output: str | None, format_name: str | None) -
 
 
 def _write(store: OrderStore, media_type: MediaType, file: IO[bytes], progress: Progress) -> None:
-    batches = scan(store)
+    is_csv = media_type is MediaType.CSV
+    batches = map(csv_of_json_lines, scan_json(store)) if is_csv else scan_json(store)
     # Read before anything is written: a database that is away leaves no beginning behind.
-    first = next(batches, ())
-    if media_type is MediaType.CSV:
+    first = next(batches, b"")
+    if is_csv:
         file.write(f"{CSV_HEADER}\r\n".encode())
     count = 0
-    for orders in chain([first], batches):
-        file.write(write_orders(orders, media_type))
-        count += len(orders)
+    for lines in chain([first], batches):
+        file.write(lines)
+        count += lines.count(b"\n")
         progress.show(count)
     file.flush()

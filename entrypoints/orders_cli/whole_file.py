@@ -9,16 +9,19 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Final
 
-_NEW_FILE_MODE: Final = 0o600
+_OWNER_ALONE: Final = 0o600
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, new_file_mode: int = _OWNER_ALONE) -> Iterator[IO[bytes]]:
     """Give a file to write to, which takes the place of `path` when all went well.
 
-    Until then, and for ever when something fails, what is at `path` stays as it was. A new file
-    can be read by its owner alone; one that was there keeps its mode. When this ends, the file
-    is on the disk.
+    Until then, and for ever when something fails, what is at `path` stays as it was. When this
+    ends, the file is on the disk.
+
+    Args:
+        path: Where the file is to be; one that is there keeps its mode.
+        new_file_mode: The mode of a new one; unless told otherwise, only its owner may read it.
 
     Raises:
         OSError: The file cannot be written, or what is at `path` is no regular file: a device
@@ -27,7 +30,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     target = path.resolve()
     if target.exists() and not target.is_file():
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
-    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else _NEW_FILE_MODE
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else new_file_mode
     try:
         # Beside the target, since a rename works within one file system only.
         file = NamedTemporaryFile(dir=target.parent, prefix=".orders-", delete=False)  # noqa: SIM115 - renamed below

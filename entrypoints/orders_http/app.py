@@ -6,6 +6,7 @@ and written by the modules beside this one, because Bottle's own readers are len
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Mapping
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from time import perf_counter
@@ -15,13 +16,17 @@ import bottle
 from attrs import frozen
 
 from orders_core import OrderStore, StoreUnavailable
+from orders_http.authentication import guarded
 from orders_http.exchange import Exchange, RequestObserver, Steps, Unobserved, Work
 from orders_http.hosts import HostRule
 from orders_http.messages import Reply, Request
 from orders_http.openapi import OpenApiDocument
 from orders_http.orders import OrdersResource
 from orders_http.page import OrdersPage
-from orders_http.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
+from orders_http.problems import Problem, ProblemType
+from orders_http.request_ids import REQUEST_ID, RequestIds
+from orders_http.request_log import RequestLog
+from orders_service.tokens import Scope, TokenFile
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -43,10 +48,14 @@ class HttpSettings:
     Attributes:
         currency: The ISO 4217 code that the page shows behind amounts.
         hosts: Which Host headers are answered.
+        tokens: The tokens that clients must have; None when they need none.
+        log_requests: Lines a second that the request log may have, and as many for failures.
     """
 
     currency: str
     hosts: HostRule
+    tokens: TokenFile | None = None
+    log_requests: int = 0
 
 
 @frozen
@@ -70,13 +79,17 @@ def create_app(
         observer: Hears of every request, for metrics.
     """
     orders = OrdersResource(store)
-    page = OrdersPage(store, settings.currency)
+    page = OrdersPage(store, settings.currency, settings.tokens)
+    reading = partial(guarded, scope=Scope.READ, tokens=settings.tokens)
+    writing = partial(guarded, scope=Scope.WRITE, tokens=settings.tokens)
     description = OpenApiDocument.of_version(version("orders-core"))
     routes: Mapping[str, Mapping[str, Handler]] = {
         "/": {"GET": _working(page.show), "POST": _working(page.create)},
+        "/login": {"GET": _working(page.show_log_in), "POST": _working(page.log_in)},
+        "/logout": {"POST": _working(page.log_out)},
         "/favicon.svg": {"GET": page.icon},
-        "/orders": {"GET": orders.get_list, "POST": orders.add},
-        "/orders/<id:path>": {"GET": orders.get},
+        "/orders": {"GET": reading(orders.get_list), "POST": writing(orders.add)},
+        "/orders/<id:path>": {"GET": reading(orders.get)},
         "/health": {"GET": _health},
         "/openapi.json": {"GET": description.get},
     }
@@ -88,7 +101,8 @@ def create_app(
         template = path.replace(":path", "")
         for method, handler in {"OPTIONS": _options(handlers), **handlers}.items():
             router.add(path, method, _Route(template, handler))
-    return Application(store, router, settings.hosts, observer or Unobserved())
+    log = RequestLog(settings.log_requests)
+    return Application(store, router, settings.hosts, observer or Unobserved(), log)
 
 
 class Application:
@@ -106,12 +120,15 @@ class Application:
         router: Any,  # noqa: ANN401 - Bottle has no types
         hosts: HostRule,
         observer: RequestObserver,
+        log: RequestLog,
     ) -> None:
         """Take the parts; `create_app` makes them."""
         self._store = store
         self._router = router
         self._hosts = hosts
         self.observer = observer
+        self._log = log
+        self._ids = RequestIds()
 
     def __call__(
         self,
@@ -129,33 +146,67 @@ class Application:
         """Begin to answer a request: everything up to the first thing that takes the store."""
         return Exchange(self._steps(Request(environ)))
 
+    def refuse(self, environ: "WSGIEnvironment", problem: Problem) -> Reply:
+        """Answer a request that the server did not take.
+
+        Args:
+            environ: As much of a WSGI environment as there is.
+            problem: Why it was not taken.
+        """
+        started = perf_counter()
+        self.observer.request_begun()
+        reply = Reply.of_problem(problem)
+        return self._reported(environ, self._ids.of(environ), _NO_ROUTE, started, reply)
+
     def _steps(self, request: Request) -> Steps:
         """Find the handler, follow its steps, tell its errors and report the request."""
         started = perf_counter()
         self.observer.request_begun()
+        request_id = self._ids.of(request.environ)
         template = _NO_ROUTE
-        status = HTTPStatus.INTERNAL_SERVER_ERROR  # until there is a reply
         try:
-            try:
-                path = _path(request)
-                self._hosts.check(request.header("Host"))
-                route, parameters = self._matched(request.method, path)
-                template = route.template
-                handled = route.handler(request, **parameters)
-                reply = (yield from handled) if isinstance(handled, Generator) else handled
-            except Problem as problem:
-                reply = Reply.of_problem(problem)
-            except StoreUnavailable as error:
-                _LOG.warning(
-                    "store unavailable", extra={"reason": error.reason.value}, exc_info=error
-                )
-                reply = Reply.of_problem(unavailable())
-            status = reply.status
-            return reply
-        finally:
-            method = request.method if request.method in _METHODS else _OTHER_METHOD
-            seconds = perf_counter() - started
-            self.observer.request_answered(template, method, status.value, seconds)
+            path = _path(request)
+            self._hosts.check(request.header("Host"))
+            route, parameters = self._matched(request.method, path)
+            template = route.template
+            handled = route.handler(request, **parameters)
+            reply = (yield from handled) if isinstance(handled, Generator) else handled
+        except Problem as problem:
+            reply = Reply.of_problem(problem)
+        except StoreUnavailable:
+            reply = Reply.of_problem(Problem.unavailable())
+        except Exception:  # noqa: BLE001 - logged, and answered
+            _LOG.exception("a request failed", extra={"request_id": request_id, "route": template})
+            reply = Reply.of_problem(Problem.defect())
+        return self._reported(request.environ, request_id, template, started, reply)
+
+    def _reported(
+        self,
+        environ: Mapping[str, Any],
+        request_id: str,
+        template: str,
+        started: float,
+        reply: Reply,
+    ) -> Reply:
+        """Report a request that is answered, and give the answer its id."""
+        method = environ["REQUEST_METHOD"]
+        method = method if method in _METHODS else _OTHER_METHOD
+        status = reply.status.value
+        seconds = perf_counter() - started
+        self.observer.request_answered(template, method, status, seconds)
+        if self._log.admits(status):
+            self._log.tell(
+                environ,
+                {
+                    "request_id": request_id,
+                    "method": method,
+                    "route": template,
+                    "status": status,
+                    "seconds": round(seconds, 6),
+                    "bytes": len(reply.body),
+                },
+            )
+        return reply.with_header(REQUEST_ID, request_id)
 
     def _matched(self, method: str, path: str) -> tuple[_Route, Mapping[str, str]]:
         try:
@@ -180,15 +231,6 @@ def _path(request: Request) -> str:
         raise Problem(ProblemType.MALFORMED_REQUEST, "the path is not UTF-8") from None
 
 
-def unavailable() -> Problem:
-    """Say that the store is away, and nothing of why: that is for the service's own log."""
-    return Problem(
-        ProblemType.STORE_UNAVAILABLE,
-        "the orders cannot be reached now; send the same request again",
-        headers=(("Retry-After", str(RETRY_AFTER_SECONDS)),),
-    )
-
-
 def _working(handler: Callable[[Request], Reply]) -> Handler:
     """Make steps of a handler that waits for the store by itself."""
 
@@ -210,8 +252,9 @@ def _options(handlers: Mapping[str, Handler]) -> Handler:
 
 
 def _allow(methods: Iterable[str]) -> str:
-    """Write an Allow header: every path has GET, which HEAD goes with, and OPTIONS."""
-    return ", ".join(sorted({*methods, "HEAD", "OPTIONS"}))
+    """Write an Allow header: GET goes with HEAD, and every path has OPTIONS."""
+    allowed = {*methods, "OPTIONS"}
+    return ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
 
 
 def _health(_request: Request) -> Reply:

@@ -51,7 +51,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # Waitress has no types
         error = self.request.error
         problem_type = _PROBLEMS.get(error.code, ProblemType.MALFORMED_REQUEST)
         detail = _DETAILS.get(problem_type, str(error.body))
-        reply = Reply.of_problem(Problem(problem_type, detail))
+        reply = self.channel.server.refuse(self._environ(), Problem(problem_type, detail))
         self.status = f"{reply.status.value} {reply.status.phrase}"
         self.response_headers.extend(reply.header_list())
         self.set_close_on_finish()
@@ -60,6 +60,14 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # Waitress has no types
         # A head that could not be read has no command.
         head = getattr(self.request, "command", "") == "HEAD"
         self.write(b"" if head else reply.body)
+
+    def _environ(self) -> dict[str, str]:
+        """Give what is known of the request, as WSGI names it."""
+        return {
+            "REQUEST_METHOD": getattr(self.request, "command", ""),
+            "REMOTE_ADDR": self.channel.addr[0],
+            **{f"HTTP_{name}": value for name, value in self.request.headers.items()},
+        }
 
 
 class Task(WSGITask):  # type: ignore[misc]  # Waitress has no types
@@ -162,10 +170,29 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
-    """One listening socket."""
+    """One listening socket.
+
+    Attributes:
+        draining: Whether no more connections are taken.
+        refuse: Answers what Waitress refuses by itself.
+        may_accept: Tells whether it is this process's turn to take a connection.
+    """
 
     draining = False
+    refuse: Callable[[dict[str, Any], Problem], Reply]
     may_accept: Callable[[], bool]
+    _accepts = False
+
+    def look_after(self) -> None:
+        """Do what is due, and decide whether to accept; called on every turn of the loop."""
+        # Waitress looks after its connections when it is asked this.
+        self._accepts = bool(super().readable()) and self.may_accept()
+        if self.accepting:
+            self._map.ask(self._fileno)
+
+    def readable(self) -> bool:
+        """Tell whether to accept a connection."""
+        return self._accepts
 
     def stop_accepting(self) -> None:
         """Take what the kernel has already accepted, then close the socket."""
@@ -180,15 +207,12 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         """Give the address as it is; Waitress would ask the resolver for its name."""
         return self.socket.getsockname()[:2]
 
-    def readable(self) -> bool:
-        """Tell whether to wait for connections to accept."""
-        return bool(super().readable()) and self.may_accept()
-
     def maintenance(self, now: float) -> None:
         """Look after the connections; called about every second."""
         super().maintenance(now)
         for channel in list(self.active_channels.values()):
             channel.refuse_slow_client()
+        self._map.ask_all()
 
     def close_idle_channels(self) -> None:
         """Close each connection on which no request is under way."""
@@ -196,3 +220,4 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
             busy = channel.requests or channel.request is not None or channel.total_outbufs_len
             if not busy:
                 channel.will_close = True
+        self._map.ask_all()

@@ -10,9 +10,8 @@ from typing import Any, Literal, Protocol
 
 from attrs import frozen
 
-from orders_core import Order, OrderId, OrderStore, StoreUnavailable
+from orders_core import Order, OrderId, OrderStore
 from orders_http.messages import Reply
-from orders_http.problems import Problem
 
 
 @frozen
@@ -31,9 +30,16 @@ class Get:
 
 @frozen
 class Work:
-    """Do something that may take its time, and cannot be gathered; a `Reply` is the result."""
+    """Do something that cannot be gathered; a `Reply` is the result.
+
+    Attributes:
+        run: Does it.
+        brief: Whether it takes about as long as a batch, so that batches may wait for it. What may
+            take longer has threads of its own.
+    """
 
     run: Callable[[], Reply]
+    brief: bool = False
 
 
 Step = Add | Get | Work
@@ -138,7 +144,7 @@ class Exchange:
         while self.awaits is not None:
             try:
                 result = taken(self.awaits, store)
-            except (Problem, StoreUnavailable) as error:
+            except Exception as error:  # noqa: BLE001 - the steps answer for it
                 self.fail(error)
             else:
                 self.resume(result)

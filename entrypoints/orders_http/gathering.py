@@ -1,9 +1,14 @@
 """The server that makes the application fast: one batch for all that waits for the store.
 
 Waitress hands each complete request to a thread. Here requests are begun in the server's own
-loop, and what they ask of the store is gathered: while one batch is under way, on a thread of its
-own, the next one collects. Nothing waits for a batch to fill; on an idle server a batch is one
-request. Work that cannot be gathered, such as lists, bulk and pages, goes to a few threads.
+loop, and what they ask of the store is gathered: while one batch of creates or of look-ups is under
+way, the next one collects. Nothing waits for a batch to fill; on an idle server a batch is one
+request. When the store can begin a batch, the loop waits for the store's socket too; else a thread
+takes it. Work that cannot be gathered, such as bulk and pages, goes to a few threads.
+
+A request's way: `loop` sees that its connection has something to read, `connections` and `parsing`
+read it, `Gatherer.turn` begins it (`app`) and lets its steps wait in a `_Lane`, a batch ends, and
+`_GatheredChannel.answer` sends the reply.
 """
 
 import logging
@@ -11,17 +16,28 @@ import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from time import monotonic
+from functools import partial
+from operator import attrgetter
+from time import monotonic, time
 from typing import Any, Final, Literal
 
-from attrs import define
+from attrs import define, field, frozen
 
-from orders_core import OrderStore, Reason, StoreUnavailable
+from orders_core import (
+    Order,
+    OrderId,
+    OrderStore,
+    Pending,
+    PromptStore,
+    Reason,
+    StoreUnavailable,
+)
 from orders_http.app import Application
-from orders_http.connections import Channel, Task
-from orders_http.exchange import Add, Exchange, Get, Step, Work, taken
-from orders_http.messages import Reply
-from orders_http.problems import Problem, ProblemType
+from orders_http.connections import Channel
+from orders_http.exchange import Add, Exchange, Step, Work, taken
+from orders_http.loop import Loop
+from orders_http.messages import Reply, head_of
+from orders_http.problems import Problem
 from orders_http.roster import Place
 from orders_http.server import Server
 
@@ -37,6 +53,7 @@ WORKERS: Final = 4
 """Threads for what cannot be gathered."""
 
 _TICK_SECONDS: Final = 0.1
+_UNPREFIXED: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 
 
 @define(eq=False)
@@ -58,16 +75,63 @@ class _Waiting:
     refused: bool = False
 
 
+@define(eq=False)
+class _Lane:
+    """The steps of one kind: what is gathered of them, and whether a batch is under way.
+
+    Attributes:
+        operation: What metrics call it.
+        asked: Gives what a step asks of the store.
+        begin: Begins a batch, when the store can do so without waiting.
+        take: Takes a batch, and waits.
+        gathered: What the next batch is made of.
+        busy: Whether a batch is under way.
+    """
+
+    operation: Literal["add", "get"]
+    asked: Callable[[Any], object]
+    begin: Callable[[Sequence[Any]], Pending[object] | None]
+    take: Callable[[Sequence[Any]], Sequence[object]]
+    gathered: list[_Waiting] = field(factory=list)
+    busy: bool = False
+
+
+@frozen(eq=False)
+class _Awaited:
+    """A batch that the store has begun, as the loop knows its sockets."""
+
+    pending: Pending[object]
+    ended: Callable[["_Awaited"], None]
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read_event(self) -> None:
+        if self.pending.proceed():
+            self.ended(self)
+
+    def handle_close(self) -> None:
+        """Leave it to reading, which tells how the connection ended."""
+
+    def close(self) -> None:
+        """Leave it to the store."""
+
+
 class Gatherer:
     """Answers requests for a server; Waitress calls such a thing its task dispatcher.
 
-    Steps are taken on threads of its own. Everything else happens in the server's loop.
+    What the store can begin without waiting, and what takes none of it, happens in the server's
+    loop. Other steps are taken on threads.
     """
 
     def __init__(
         self,
         application: Application,
         store: OrderStore,
+        loop: Loop,
         wake: Callable[[], None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
@@ -76,18 +140,23 @@ class Gatherer:
         Args:
             application: Begins the requests.
             store: Takes their steps.
+            loop: The server's loop.
             wake: Lets the server's loop turn once. It is called from other threads.
             clock: Gives the time in seconds, from any beginning.
         """
         self._application = application
         self._store = store
+        self._loop = loop
         self._wake = wake
         self._clock = clock
         self._complete: deque[Any] = deque()
-        self._gathered: list[_Waiting] = []
+        prompt = store if isinstance(store, PromptStore) else _NeverPrompt()
+        self._adds = _Lane("add", attrgetter("order"), prompt.begin_add, store.add)
+        self._gets = _Lane("get", attrgetter("id"), prompt.begin_get, store.get)
+        self._awaited: set[_Awaited] = set()
         self._under_way: set[_Waiting] = set()
-        self._batch_under_way = False
-        # What other threads hand back to the loop.
+        self._looked = clock()
+        # What is to be done at the next turn; other threads hand it over.
         self._taken: deque[Callable[[], None]] = deque()
         self._batches = ThreadPoolExecutor(1, "batch")
         self._workers = ThreadPoolExecutor(WORKERS, "work")
@@ -107,12 +176,16 @@ class Gatherer:
             self._taken.popleft()()
         while self._complete:
             self._begin(self._complete.popleft())
-        if self._gathered and not self._batch_under_way:
-            batch, self._gathered = self._gathered, []
-            self._batch_under_way = True
-            self._batches.submit(self._take_batch, batch)
-        if self._under_way:
-            self._refuse_late()
+        for lane in (self._adds, self._gets):
+            if lane.gathered and not lane.busy:
+                self._begin_batch(lane)
+        now = self._clock()
+        if self._under_way and now - self._looked >= _TICK_SECONDS:
+            self._looked = now
+            self._refuse_late(now)
+            for awaited in tuple(self._awaited):
+                # Nothing may have come for too long.
+                awaited.handle_read_event()
 
     def shutdown(self, timeout: float) -> None:  # noqa: ARG002 - what Waitress would pass
         """End the threads when they have done what they do; what waits for them is dropped."""
@@ -122,7 +195,7 @@ class Gatherer:
     def _begin(self, channel: Any) -> None:  # noqa: ANN401 - Waitress has no types
         environ = channel.environment()
         if environ is None:
-            channel.service()
+            channel.refuse()
             return
         try:
             exchange = self._application.begin(environ)
@@ -138,10 +211,13 @@ class Gatherer:
             return
         waiting = _Waiting(channel, exchange, exchange.awaits, begun)
         self._under_way.add(waiting)
-        if isinstance(waiting.step, Work):
-            self._workers.submit(self._take_work, waiting)
+        step = waiting.step
+        if isinstance(step, Work):
+            threads = self._batches if step.brief else self._workers
+            threads.submit(self._take_work, waiting)
         else:
-            self._gathered.append(waiting)
+            lane = self._adds if isinstance(step, Add) else self._gets
+            lane.gathered.append(waiting)
 
     def _give(self, waiting: _Waiting, result: object) -> None:
         """Give a request what came of its step: a result, or the error in its place."""
@@ -159,12 +235,13 @@ class Gatherer:
         else:
             self._go_on(waiting.channel, exchange, waiting.begun)
 
-    def _refuse_late(self) -> None:
+    def _refuse_late(self, now: float) -> None:
         """Refuse what has waited for the store, or been under way, for too long."""
-        now = self._clock()
         observer = self._application.observer
-        shed = {each for each in self._gathered if now - each.begun > SHED_SECONDS}
-        self._gathered = [each for each in self._gathered if each not in shed]
+        shed = set()
+        for lane in (self._adds, self._gets):
+            shed |= {each for each in lane.gathered if now - each.begun > SHED_SECONDS}
+            lane.gathered = [each for each in lane.gathered if each not in shed]
         late = {each for each in self._under_way if now - each.begun > DEADLINE_SECONDS}
         for waiting in shed | late:
             observer.request_shed("busy" if waiting in shed else "deadline")
@@ -186,46 +263,75 @@ class Gatherer:
             result = error
         self._hand_back(lambda: self._give(waiting, result))
 
-    def _take_batch(self, batch: Sequence[_Waiting]) -> None:
-        """Take the steps of many requests at once, on the batches' thread."""
-        adds = [(each, each.step.order) for each in batch if isinstance(each.step, Add)]
-        gets = [(each, each.step.id) for each in batch if isinstance(each.step, Get)]
-        self._observe_batch("add", adds)
-        self._observe_batch("get", gets)
-        outcomes = _together(self._store.add, [order for _, order in adds])
-        orders = _together(self._store.get, [order_id for _, order_id in gets])
-        taken_together = [each for each, _ in adds] + [each for each, _ in gets]
-
-        def give() -> None:
-            self._batch_under_way = False
-            for waiting, result in zip(taken_together, [*outcomes, *orders], strict=True):
-                self._give(waiting, result)
-
-        self._hand_back(give)
-
-    def _observe_batch(
-        self, operation: Literal["add", "get"], batch: Sequence[tuple[_Waiting, object]]
-    ) -> None:
+    def _begin_batch(self, lane: _Lane) -> None:
+        """Let the store begin a batch of all that is gathered, or a thread take it."""
+        batch, lane.gathered = lane.gathered, []
+        lane.busy = True
         now = self._clock()
-        if batch:
-            waits = [now - waiting.begun for waiting, _ in batch]
-            self._application.observer.batch_begun(operation, waits)
+        waits = [now - waiting.begun for waiting in batch]
+        self._application.observer.batch_begun(lane.operation, waits)
+        asked = [lane.asked(waiting.step) for waiting in batch]
+        try:
+            pending = lane.begin(asked)
+        except Exception as error:  # noqa: BLE001 - answered for each
+            self._give_batch(lane, batch, [error] * len(batch))
+            return
+        if pending is None:
+            self._batches.submit(self._take_batch, lane, batch, partial(lane.take, asked))
+            return
+
+        def ended(awaited: _Awaited) -> None:
+            del self._loop[pending.fileno()]
+            self._awaited.discard(awaited)
+            if pending.must_wait:
+                self._batches.submit(self._take_batch, lane, batch, pending.outcome)
+            else:
+                self._taken.append(partial(self._end_batch, lane, batch, pending.outcome))
+
+        awaited = _Awaited(pending, ended)
+        self._awaited.add(awaited)
+        self._loop[pending.fileno()] = awaited
+
+    def _take_batch(
+        self, lane: _Lane, batch: Sequence[_Waiting], take: Callable[[], Sequence[object]]
+    ) -> None:
+        """Take a batch on the batches' thread."""
+        results = _results(take, len(batch))
+        self._hand_back(partial(self._give_batch, lane, batch, results))
+
+    def _end_batch(
+        self, lane: _Lane, batch: Sequence[_Waiting], take: Callable[[], Sequence[object]]
+    ) -> None:
+        self._give_batch(lane, batch, _results(take, len(batch)))
+
+    def _give_batch(
+        self, lane: _Lane, batch: Sequence[_Waiting], results: Sequence[object]
+    ) -> None:
+        lane.busy = False
+        for waiting, result in zip(batch, results, strict=True):
+            self._give(waiting, result)
 
     def _hand_back(self, give: Callable[[], None]) -> None:
         self._taken.append(give)
         self._wake()
 
 
-def _together(
-    take: Callable[[Sequence[Any]], Sequence[object]], asked: Sequence[Any]
-) -> list[object]:
-    """Ask the store once for many; when it fails, each gets the error."""
-    if not asked:
-        return []
+def _results(take: Callable[[], Sequence[object]], count: int) -> Sequence[object]:
+    """Take a batch; when that fails, each gets the error."""
     try:
-        return list(take(asked))
+        return take()
     except Exception as error:  # noqa: BLE001 - the loop answers for it
-        return [error] * len(asked)
+        return [error] * count
+
+
+class _NeverPrompt:
+    """Stands in for a store that can only wait."""
+
+    def begin_add(self, _orders: Sequence[Order]) -> None:
+        """Begin nothing."""
+
+    def begin_get(self, _ids: Sequence[OrderId]) -> None:
+        """Begin nothing."""
 
 
 def _too_busy() -> StoreUnavailable:
@@ -235,43 +341,86 @@ def _too_busy() -> StoreUnavailable:
 def _defect() -> Reply:
     """Answer for a defect of ours, and log it."""
     _LOG.exception("a request failed")
-    problem = Problem(ProblemType.INTERNAL_ERROR, ProblemType.INTERNAL_ERROR.title)
-    return Reply.of_problem(problem)
-
-
-class _ReplyTask(Task):
-    """Sends a reply that is there already."""
-
-    def execute(self) -> None:
-        reply = self.channel.reply
-        self.status = f"{reply.status.value} {reply.status.phrase}"
-        self.response_headers = reply.header_list()
-        self.complete = True
-        self.content_length = None if reply.content_type is None else len(reply.body)
-        body = b"" if self.request.command == "HEAD" else reply.body
-        head = self.build_response_header()
-        self.wrote_header = True
-        # In one piece: one call of the kernel, and one packet.
-        self.channel.write_soon(head + body)
+    return Reply.of_problem(Problem.defect())
 
 
 class _GatheredChannel(Channel):
     """A connection whose requests a `Gatherer` answers."""
 
-    task_class = _ReplyTask
-    reply: Reply
+    def environment(self) -> dict[str, Any] | None:
+        """Give the environment of the first request that waits; None when it was refused.
 
-    def environment(self) -> Any:  # noqa: ANN401 - a WSGI environment
-        """Give the environment of the first request that waits; None when it was refused."""
+        It holds what an `Application` reads of a WSGI environment.
+        """
         request = self.requests[0]
-        return None if request.error else Task(self, request).get_environment()
+        if request.error:
+            return None
+        path = request.path
+        environ = {
+            "REQUEST_METHOD": request.command,
+            "SCRIPT_NAME": "",
+            # As Waitress does: many slashes in front are one.
+            "PATH_INFO": "/" + path.lstrip("/") if path[:1] == "/" else path,
+            "QUERY_STRING": request.query,
+            "REMOTE_ADDR": self.addr[0],
+            "wsgi.input": request.get_body_stream(),
+            "wsgi.input_terminated": True,
+        }
+        for name, value in request.headers.items():
+            environ[name if name in _UNPREFIXED else f"HTTP_{name}"] = value
+        return environ
+
+    def refuse(self) -> None:
+        """Answer the first request that waits, which Waitress or the parser refused."""
+        self.service()
+        self._see_to_the_rest()
 
     def answer(self, reply: Reply) -> None:
         """Send the reply to the first request that waits, at once as far as it goes."""
-        self.reply = reply
-        self.service()
+        request = self.requests[0]
+        asked = request.headers.get("CONNECTION", "").lower()
+        connection = None
+        if request.version == "1.0":
+            keep = asked == "keep-alive" and reply.content_type is not None
+            connection = "Keep-Alive" if keep else "close"
+        if asked == "close" or self.server.draining:
+            connection = "close"
+        head = head_of(reply, request.version, connection)
+        # In one piece: one call of the kernel, and one packet.
+        self._send(head if request.command == "HEAD" else head + reply.body)
+        self._end_request(request, closes=connection == "close")
+        self._see_to_the_rest()
+
+    def _send(self, content: bytes) -> None:
+        sent = 0
+        if self.connected and not self.total_outbufs_len:
+            sent, _ = self._flush_exception(partial(self.send, content))
+            self.last_activity = time()
+        if self.connected and sent < len(content):
+            self.write_soon(content[sent:])
+
+    def _end_request(self, request: Any, *, closes: bool) -> None:  # noqa: ANN401
+        """Do what Waitress's `service` does when a request is answered."""
+        if closes or not self.connected:
+            self.close_when_flushed = True
+            for each in self.requests:
+                each.close()
+            self.requests = []
+            return
+        request.close()
+        self.requests.pop(0)
+        if self.requests:
+            self.server.add_task(self)
+        elif self.request is not None and self.request.expect_continue and not self.sent_continue:
+            # It could not be sent in front of the answer.
+            self.send_continue()
+
+    def _see_to_the_rest(self) -> None:
+        """Send what is left, or close, or let the loop wait for what there is to wait for."""
         if self.connected and self.total_outbufs_len:
             self._flush_exception(self._flush_some)
+        if self._fileno is not None:
+            self._map.ask(self._fileno)
 
 
 class GatheringServer(Server):
@@ -296,8 +445,9 @@ class GatheringServer(Server):
                 it is alone.
         """
         self._observer = application.observer
-        self._gatherer = Gatherer(application, store, self.wake)
-        super().__init__(application, sockets, self._gatherer, place)
+        loop = Loop()
+        self._gatherer = Gatherer(application, store, loop, self.wake)
+        super().__init__(application, sockets, self._gatherer, place, loop)
 
     def _turn(self, seconds: float = 1.0) -> None:
         super()._turn(min(seconds, _TICK_SECONDS) if self._gatherer.waits else seconds)

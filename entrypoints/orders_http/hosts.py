@@ -1,6 +1,7 @@
 """Which Host headers are answered: the guard against DNS rebinding."""
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -38,11 +39,10 @@ class HostRule:
         """
         if host is None:
             return
-        parsed = _HOST.fullmatch(host)
-        if parsed is None:
+        name, is_address = _parsed(host)
+        if name is None:
             raise Problem(ProblemType.MALFORMED_REQUEST, "the Host header names no host")
-        name = (parsed["v6"] or parsed["name"]).lower()
-        if not (self._answers(name) or _is_address(name)):
+        if not (is_address or self._answers(name)):
             raise Problem(
                 ProblemType.MISDIRECTED_REQUEST,
                 f"host {name!r} is not served here; ORDERS_ALLOWED_HOSTS lists the names that are",
@@ -52,9 +52,15 @@ class HostRule:
         return name == "localhost" or not self.names.isdisjoint({name, "*"})
 
 
-def _is_address(name: str) -> bool:
+@lru_cache  # It is nearly always the same one.
+def _parsed(host: str) -> tuple[str | None, bool]:
+    """Give the name in small letters, or None, and whether it is an address."""
+    parsed = _HOST.fullmatch(host)
+    if parsed is None:
+        return None, False
+    name = (parsed["v6"] or parsed["name"]).lower()
     try:
         ip_address(name)
     except ValueError:
-        return False
-    return True
+        return name, False
+    return name, True

@@ -1,18 +1,23 @@
 """HTTP messages as the handlers see them: a request read strictly, and a reply."""
 
-import hashlib
 import re
 from collections.abc import Collection, Mapping
+from email.utils import formatdate
+from functools import lru_cache
+from hashlib import blake2b
 from http import HTTPStatus
+from operator import itemgetter
+from time import time
 from typing import Any, BinaryIO, Final
 from urllib.parse import parse_qsl, quote
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from orders_http.problems import CONTENT_TYPE as PROBLEM_TYPE
 from orders_http.problems import Problem, ProblemType
 
 KIB: Final = 1024
+_by_name: Final = itemgetter(0)
 _MAX_PARAMETERS: Final = 16
 _NO_SNIFFING: Final = ("X-Content-Type-Options", "nosniff")
 # Longer numbers of bytes than anyone sends; int() would refuse 4,301 digits with an error.
@@ -40,6 +45,11 @@ class Reply:
     def of_problem(cls, problem: Problem) -> "Reply":
         """Answer with problem details."""
         return cls(problem.type.status, problem.body(), PROBLEM_TYPE, problem.headers)
+
+    def with_header(self, name: str, value: str) -> "Reply":
+        """Add a header."""
+        headers = (*self.headers, (name, value))
+        return Reply(self.status, self.body, self.content_type, headers)
 
     def header_list(self) -> list[tuple[str, str]]:
         """Give all headers, with the body's type and length."""
@@ -129,6 +139,8 @@ class Request:
             Problem: 400 when it is not UTF-8, or a parameter is unknown or there twice.
         """
         raw = str(self.environ.get("QUERY_STRING", "")).encode("latin-1")
+        if not raw:
+            return {}
         return read_form(raw, known, ProblemType.INVALID_QUERY)
 
     def answered_conditionally(self, reply: Reply) -> Reply:
@@ -137,17 +149,51 @@ class Request:
         The comparison is RFC 9110's weak one (sections 8.8.3.2 and 13.1.2).
         """
         tagged = with_entity_tag(reply)
-        known = self.header("If-None-Match") or ""
+        known = self.header("If-None-Match")
+        if known is None:
+            return tagged
         tags = {("ETag", tag) for tag in _ENTITY_TAG.findall(known)}
         if known.strip() == "*" or not tags.isdisjoint(tagged.headers):
             return Reply(HTTPStatus.NOT_MODIFIED, headers=tagged.headers)
         return tagged
 
 
+def head_of(reply: Reply, version: str, connection: str | None) -> bytes:
+    """Write the status line and the headers of a response, as Waitress writes them.
+
+    Args:
+        reply: What is answered.
+        version: Of HTTP: `1.0` or `1.1`.
+        connection: What to tell about the connection, if anything.
+    """
+    headers = [(_capitalized(name), value) for name, value in reply.header_list()]
+    headers.append(("Date", _date(int(time()))))
+    if connection is not None:
+        headers.append(("Connection", connection))
+    headers.sort(key=_by_name)
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    return f"HTTP/{version} {_status_line(reply.status)}\r\n{lines}\r\n".encode("latin-1")
+
+
+@lru_cache
+def _capitalized(name: str) -> str:
+    return "-".join(part.capitalize() for part in name.split("-"))
+
+
+@lru_cache(1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+@lru_cache
+def _status_line(status: HTTPStatus) -> str:
+    return f"{status.value} {status.phrase}"
+
+
 def with_entity_tag(reply: Reply) -> Reply:
     """Add a strong entity tag, which is the same for the same body."""
-    tag = f'"{hashlib.sha256(reply.body).hexdigest()[:32]}"'
-    return evolve(reply, headers=(*reply.headers, ("ETag", tag)))
+    tag = f'"{blake2b(reply.body, digest_size=16).hexdigest()}"'
+    return Reply(reply.status, reply.body, reply.content_type, (*reply.headers, ("ETag", tag)))
 
 
 def read_form(

@@ -17,6 +17,9 @@ from orders_http.orders import MAX_BULK_BYTES, MAX_BULK_ROWS, MAX_JSON_BYTES, cu
 from orders_http.problems import CONTENT_TYPE as PROBLEM_TYPE
 from orders_http.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
 from orders_http.records import CSV_HEADER, MediaType
+from orders_http.request_ids import REQUEST_ID
+from orders_http.sessions import COOKIE
+from orders_service.tokens import Scope
 
 Object = dict[str, Any]
 
@@ -49,16 +52,24 @@ are never rounded.
 Of NDJSON (a JSON object in each line) and of CSV (RFC 4180, the first line is `{CSV_HEADER}`) the
 schemas and examples show the lines as the items of an array.
 
+Every answer has an `X-Request-Id`, which the service's log has too. A request may bring its own.
+
 Every error is a problem (RFC 9457) whose `type` is stable. A method that a path has not is
 answered with 405 and `Allow` (`#/components/responses/MethodNotAllowed`), a path that there is not
 with 404 (`#/components/responses/NotFound`), a request that two readers could take apart
 differently with 400.
+
+Whether clients need a token is for the people to say who run the service. Where they do, a request
+without one is answered with 401; where they do not, tokens mean nothing, and there is no log-in.
 """
 
 _DETAILS: Final[Mapping[ProblemType, str]] = {
     ProblemType.MALFORMED_REQUEST: "the path is not UTF-8",
     ProblemType.MALFORMED_BODY: "the object lacks amount",
     ProblemType.INVALID_QUERY: f"limit must be a whole number from 1 to {MAX_PAGE}",
+    ProblemType.TOKEN_REQUIRED: "send a token, as in Authorization: Bearer orders_...",
+    ProblemType.INVALID_TOKEN: "the token is none of this service, or was revoked",
+    ProblemType.INSUFFICIENT_SCOPE: "the token has not the scope write, which this takes",
     ProblemType.NOT_FOUND: "there is nothing at /order",
     ProblemType.ORDER_NOT_FOUND: "no order has the id 'A-1'",
     ProblemType.METHOD_NOT_ALLOWED: "DELETE is not allowed at /orders/A-1; allowed: GET, HEAD, "
@@ -82,7 +93,14 @@ _ON_ARRIVAL: Final = (
     ProblemType.HEADERS_TOO_LARGE,
 )
 _EVERYWHERE: Final = (ProblemType.MALFORMED_REQUEST, *_ON_ARRIVAL)
+_WITH_TOKENS: Final = (
+    ProblemType.TOKEN_REQUIRED,
+    ProblemType.INVALID_TOKEN,
+    ProblemType.INSUFFICIENT_SCOPE,
+)
 _HEADERS_OF_STATUS: Final[Mapping[HTTPStatus, tuple[str, ...]]] = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate",),
+    HTTPStatus.FORBIDDEN: ("WWW-Authenticate",),
     HTTPStatus.METHOD_NOT_ALLOWED: ("Allow",),
     HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After",),
 }
@@ -136,6 +154,8 @@ def _document(version: str) -> Object:
                 "/orders": {"get": _list_orders(), "post": _place_orders()},
                 "/orders/{id}": {"get": _get_order()},
                 "/": {"get": _show_page(), "post": _submit_form()},
+                "/login": {"get": _show_log_in(), "post": _log_in()},
+                "/logout": {"post": _log_out()},
                 "/favicon.svg": {"get": _get_icon()},
                 "/health": {"get": _get_health()},
                 "/openapi.json": {"get": _get_description()},
@@ -149,25 +169,31 @@ def _document(version: str) -> Object:
             },
             "headers": _headers(),
             "parameters": _parameters(),
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": (
+                        "A token, with the scopes `read` and `write`, of which neither includes "
+                        "the other (RFC 6750)."
+                    ),
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": COOKIE,
+                    "description": "The page's: `/login` begins it, `/logout` ends it.",
+                },
+            },
         },
     }
 
 
 def _with_head_and_options(item: Mapping[str, Object]) -> Object:
-    """Add what every path has: HEAD, which is GET without the body, and OPTIONS."""
-    get = item["get"]
-    responses = {
-        status: {name: part for name, part in response.items() if name not in {"content", "links"}}
-        for status, response in get["responses"].items()
-    }
-    head = {
-        **get,
-        "operationId": f"{get['operationId']}Headers",
-        "summary": f"{get['summary']} (the headers alone)",
-        "responses": responses,
-    }
+    """Add what goes by itself: OPTIONS, and with GET also HEAD, which is GET without the body."""
+    operation = next(iter(item.values()))
     options: Object = {
-        "operationId": f"{get['operationId']}Methods",
+        "operationId": f"{operation['operationId']}Methods",
         "summary": "Tell which methods this path has",
         "tags": ["service"],
         "responses": {
@@ -175,10 +201,26 @@ def _with_head_and_options(item: Mapping[str, Object]) -> Object:
             **_problems(*_EVERYWHERE),
         },
     }
-    if _reference("parameters", "Id") in get.get("parameters", ()):
+    if _reference("parameters", "Id") in operation.get("parameters", ()):
         # The methods are those of every id, whether an order can have it or not.
         options["parameters"] = [{**_parameters()["Id"], "schema": {"type": "string"}}]
-    return {**item, "head": head, "options": options}
+    added = {"options": options}
+    if "get" in item:
+        added["head"] = _head(item["get"])
+    return {**item, **added}
+
+
+def _head(get: Object) -> Object:
+    responses = {
+        status: {name: part for name, part in response.items() if name not in {"content", "links"}}
+        for status, response in get["responses"].items()
+    }
+    return {
+        **get,
+        "operationId": f"{get['operationId']}Headers",
+        "summary": f"{get['summary']} (the headers alone)",
+        "responses": responses,
+    }
 
 
 def _list_orders() -> Object:
@@ -192,6 +234,7 @@ def _list_orders() -> Object:
             "is that one order, as at `/orders/{id}`: for ids that proxies mangle in paths."
         ),
         "tags": ["orders"],
+        "security": _security("bearer", Scope.READ),
         "parameters": [
             {
                 "name": "limit",
@@ -246,6 +289,7 @@ def _list_orders() -> Object:
             "304": _not_modified(),
             **_problems(
                 *_EVERYWHERE,
+                *_WITH_TOKENS,
                 ProblemType.INVALID_QUERY,
                 ProblemType.ORDER_NOT_FOUND,
                 ProblemType.NOT_ACCEPTABLE,
@@ -266,6 +310,7 @@ def _place_orders() -> Object:
             "line."
         ),
         "tags": ["orders"],
+        "security": _security("bearer", Scope.WRITE),
         "requestBody": {
             "required": True,
             "content": {
@@ -313,6 +358,7 @@ def _place_orders() -> Object:
             ),
             **_problems(
                 *_EVERYWHERE,
+                *_WITH_TOKENS,
                 ProblemType.MALFORMED_BODY,
                 ProblemType.INVALID_QUERY,
                 ProblemType.NOT_ACCEPTABLE,
@@ -331,6 +377,7 @@ def _get_order() -> Object:
         "operationId": "getOrder",
         "summary": "Look up one order",
         "tags": ["orders"],
+        "security": _security("bearer", Scope.READ),
         "parameters": [_reference("parameters", "Id"), _reference("parameters", "IfNoneMatch")],
         "responses": {
             "200": _response(
@@ -346,6 +393,7 @@ def _get_order() -> Object:
             "304": _not_modified(),
             **_problems(
                 *_EVERYWHERE,
+                *_WITH_TOKENS,
                 ProblemType.INVALID_QUERY,
                 ProblemType.ORDER_NOT_FOUND,
                 ProblemType.NOT_ACCEPTABLE,
@@ -365,6 +413,7 @@ def _show_page() -> Object:
         "summary": "Show the orders to a person",
         "description": "The parameters exclude each other.",
         "tags": ["page"],
+        "security": _security("session", Scope.READ),
         "parameters": [
             _query("after", "Show the orders behind this place.", cursor, place),
             _query("before", "Show the orders in front of this place.", cursor, place),
@@ -375,6 +424,8 @@ def _show_page() -> Object:
             "200": _page_response("The page."),
             "404": _page_response("The page: no order has this id."),
             "400": _page_or_problem("The query cannot be understood."),
+            "401": _page_response("The form that asks for a token.", "WWW-Authenticate"),
+            "403": _page_response("The token does not allow to read.", "WWW-Authenticate"),
             **_problems(*_ON_ARRIVAL),
             "503": _page_response("The page: the orders cannot be reached.", "Retry-After"),
         },
@@ -390,22 +441,8 @@ def _submit_form() -> Object:
             "`Origin` or `Sec-Fetch-Site` tells. Programs use `POST /orders`."
         ),
         "tags": ["page"],
-        "parameters": [
-            {
-                "name": "Origin",
-                "in": "header",
-                "description": "The origin of the page that holds the form.",
-                "schema": {"type": "string"},
-                "example": "http://localhost:8000",
-            },
-            {
-                "name": "Sec-Fetch-Site",
-                "in": "header",
-                "description": "`same-origin` says the same, when there is no `Origin`.",
-                "schema": {"type": "string"},
-                "example": "same-origin",
-            },
-        ],
+        "security": _security("session", Scope.READ, Scope.WRITE),
+        "parameters": _form_parameters(),
         "requestBody": {
             "required": True,
             "content": {
@@ -426,7 +463,10 @@ def _submit_form() -> Object:
         "responses": {
             "303": _response("The order is stored; the page shows it.", headers=("Location",)),
             "400": _page_or_problem("The request cannot be understood."),
-            "403": _page_response("The form was sent from another site."),
+            "401": _page_response("The form that asks for a token.", "WWW-Authenticate"),
+            "403": _page_response(
+                "The form was sent from another site, or the token does not allow to store.",
+            ),
             "409": _page_response("The form again: the id is stored with another amount."),
             "413": _page_response("The form is too large."),
             "415": _page_response("This is not how the form is sent."),
@@ -437,6 +477,68 @@ def _submit_form() -> Object:
                 "it again.",
                 "Retry-After",
             ),
+        },
+    }
+
+
+def _show_log_in() -> Object:
+    return {
+        "operationId": "showLogIn",
+        "summary": "Show the form that asks for a token",
+        "tags": ["page"],
+        "responses": {
+            "200": _page_response("The form."),
+            **_problems(*_EVERYWHERE, ProblemType.NOT_FOUND),
+        },
+    }
+
+
+def _log_in() -> Object:
+    return {
+        "operationId": "logIn",
+        "summary": "Begin a session of the page",
+        "description": "For browsers, like the form of the page.",
+        "tags": ["page"],
+        "parameters": _form_parameters(),
+        "requestBody": {
+            "required": True,
+            "content": {
+                _FORM: {
+                    "schema": {
+                        "type": "object",
+                        "properties": {"token": {"type": "string", "format": "password"}},
+                        "required": ["token"],
+                        "additionalProperties": False,
+                    },
+                    "example": {"token": "orders_..."},
+                },
+            },
+        },
+        "responses": {
+            "303": _response(
+                "The session has begun; the page is there.", headers=("Location", "Set-Cookie")
+            ),
+            "400": _page_or_problem("The request cannot be understood."),
+            "401": _page_response("The form again: this is no token.", "WWW-Authenticate"),
+            "403": _page_response("The form was sent from another site."),
+            "413": _page_response("The form is too large."),
+            "415": _page_response("This is not how the form is sent."),
+            **_problems(*_ON_ARRIVAL, ProblemType.NOT_FOUND),
+        },
+    }
+
+
+def _log_out() -> Object:
+    return {
+        "operationId": "logOut",
+        "summary": "End a session of the page",
+        "description": "For browsers, like the form of the page.",
+        "tags": ["page"],
+        "parameters": _form_parameters(),
+        "responses": {
+            "303": _response("The session is over.", headers=("Location", "Set-Cookie")),
+            "403": _page_response("The form was sent from another site."),
+            **_problems(*_EVERYWHERE, ProblemType.NOT_FOUND),
         },
     }
 
@@ -677,10 +779,24 @@ def _headers() -> Object:
         "Location": header(
             "Where the result is.", f"/orders/{_EXAMPLE.id}", format="uri-reference"
         ),
+        "Set-Cookie": header(
+            "The session's cookie, or that it is to be forgotten.",
+            f"{COOKIE}=...; Path=/; HttpOnly; SameSite=Strict; Secure",
+        ),
+        "WWW-Authenticate": header(
+            "Asks for a token, and tells what was wrong with the one that came (RFC 6750).",
+            'Bearer realm="orders"',
+        ),
         "Retry-After": header(
             "Seconds to wait before the same request is sent again.",
             str(RETRY_AFTER_SECONDS),
             pattern="^[0-9]+$",
+        ),
+        REQUEST_ID: header(
+            "What the request is called in the service's log: the request's own `X-Request-Id` "
+            "when that is 1 to 64 letters, digits and hyphens, else a new one.",
+            "4bf92f3577b3-1",
+            pattern="^[A-Za-z0-9-]{1,64}$",
         ),
         "Vary": header("The answer depends on this request header.", "Accept"),
     }
@@ -704,6 +820,30 @@ def _parameters() -> Object:
             "example": '"fcfd8c98da1d02a01e92e0c8ef4b5bb2"',
         },
     }
+
+
+def _form_parameters() -> list[Object]:
+    return [
+        {
+            "name": "Origin",
+            "in": "header",
+            "description": "The origin of the page that holds the form.",
+            "schema": {"type": "string"},
+            "example": "http://localhost:8000",
+        },
+        {
+            "name": "Sec-Fetch-Site",
+            "in": "header",
+            "description": "`same-origin` says the same, when there is no `Origin`.",
+            "schema": {"type": "string"},
+            "example": "same-origin",
+        },
+    ]
+
+
+def _security(scheme: str, *scopes: Scope) -> list[Object]:
+    """Describe who is let in: everybody where no token is needed, else who has these scopes."""
+    return [{}, {scheme: [scope.value for scope in scopes]}]
 
 
 def _query(name: str, description: str, schema: Object, example: str) -> Object:
@@ -730,7 +870,7 @@ def _response(
 ) -> Object:
     # A header that is always there is `required`; a reference cannot say so, a copy can.
     described = {
-        **{name: {**_headers()[name], "required": True} for name in headers},
+        **{name: {**_headers()[name], "required": True} for name in (*headers, REQUEST_ID)},
         **{name: _reference("headers", name) for name in optional_headers},
     }
     parts = {"content": content, "headers": described, "links": links}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from itertools import islice
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from attrs import frozen
 
@@ -22,7 +22,8 @@ from orders_core import (
     OrderNotFound,
     OrderStore,
     Outcome,
-    page,
+    order_to_json,
+    page_json,
     place_all,
 )
 from orders_http.exchange import Add, Get, Steps, Work
@@ -34,15 +35,16 @@ from orders_http.records import (
     Line,
     MalformedRecord,
     MediaType,
+    csv_of_json_lines,
     order_from_json,
-    order_to_json,
     read_lines,
-    write_orders,
 )
 
 MAX_JSON_BYTES: Final = 64 * KIB
 MAX_BULK_BYTES: Final = 1024 * KIB
 MAX_BULK_ROWS: Final = 1_000
+BRIEF_LIST: Final = 500
+"""Orders that a list may have and still be read while batches wait."""
 
 _LIMIT: Final = re.compile(r"[0-9]{1,5}")
 _REVALIDATE: Final = ("Cache-Control", "no-cache")
@@ -149,7 +151,10 @@ class OrdersResource:
         after: OrderId | None,
         media_type: MediaType,
     ) -> Steps:
-        reply: Reply = yield Work(lambda: self._listed(request.root, limit, after, media_type))
+        reply: Reply = yield Work(
+            lambda: self._listed(request.root, limit, after, media_type),
+            brief=limit <= BRIEF_LIST,
+        )
         return request.answered_conditionally(reply)
 
     def _listed(
@@ -159,17 +164,19 @@ class OrdersResource:
         after: OrderId | None,
         media_type: MediaType,
     ) -> Reply:
-        found = page(self.store, limit, after=after)
-        body = write_orders(found.orders, media_type)
-        if media_type is MediaType.CSV:
-            body = f"{CSV_HEADER}\r\n".encode() + body
+        found = page_json(self.store, limit, after=after)
+        content_type = media_type.value
+        if media_type is MediaType.JSON:
+            body = found.array
+        elif media_type is MediaType.NDJSON:
+            body = found.lines
+        else:
+            body = f"{CSV_HEADER}\r\n".encode() + csv_of_json_lines(found.lines)
+            content_type += "; charset=utf-8; header=present"
         headers = [_REVALIDATE, ("Vary", "Accept")]
         if found.has_next:
-            following = {"after": cursor_of_id(found.orders[-1].id), "limit": limit}
-            headers.append(("Link", f'<{root}/orders?{urlencode(following)}>; rel="next"'))
-        content_type = media_type.value
-        if media_type is MediaType.CSV:
-            content_type += "; charset=utf-8; header=present"
+            following = f"{root}/orders?after={cursor_of_id(found.last)}&limit={limit}"
+            headers.append(("Link", f'<{following}>; rel="next"'))
         return Reply(HTTPStatus.OK, body, content_type, tuple(headers))
 
     def _found(self, request: Request, text: str) -> Steps:

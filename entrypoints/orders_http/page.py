@@ -7,7 +7,6 @@ Content-Security-Policy allows.
 
 import base64
 import hashlib
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -33,11 +32,12 @@ from orders_core import (
     place,
     totals,
 )
+from orders_http.authentication import CHALLENGE, insufficient
 from orders_http.messages import KIB, Reply, Request, read_form
 from orders_http.orders import cursor_of_id, id_of_cursor
-from orders_http.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
-
-_LOG: Final = logging.getLogger(__name__)
+from orders_http.problems import Problem, ProblemType
+from orders_http.sessions import Sessions
+from orders_service.tokens import Scope, Token, TokenFile
 
 PAGE_SIZE: Final = 50
 """Orders that one page shows."""
@@ -100,6 +100,11 @@ class _View:
 
     Attributes:
         root: The path under which the application is mounted.
+        visitor: The token that who looks at the page has logged in with; None when the page asks
+            for none, or nobody has logged in.
+        locked: Whether a token is asked for, and nobody has logged in.
+        unknown: Whether what was given to log in with is no token.
+        unsent: Whether an order was sent by somebody who was not logged in.
         typed: What stands in the form.
         errors: By a field's name, what is wrong with it, as a phrase that follows the name.
         stored: The order that the form has just stored.
@@ -117,6 +122,10 @@ class _View:
     """
 
     root: str
+    visitor: Token | None = None
+    locked: bool = False
+    unknown: bool = False
+    unsent: bool = False
     typed: _Typed = _Typed()
     errors: Mapping[str, str] = field(factory=dict)
     stored: Order | None = None
@@ -131,24 +140,39 @@ class _View:
     unsure: bool = False
     problem: Problem | None = None
 
+    @property
+    def may_store(self) -> bool:
+        """Whether the form that creates an order is of use."""
+        return self.visitor is None or Scope.WRITE in self.visitor.scopes
+
 
 @frozen
 class OrdersPage:
-    """Handlers of `/` and its icon.
+    """Handlers of `/`, its log-in and its icon.
 
     Attributes:
         store: Where the orders are kept.
         currency: The ISO 4217 code that stands behind amounts.
+        tokens: The tokens to log in with; None when nobody needs to.
     """
 
     store: OrderStore
     currency: str
+    tokens: TokenFile | None = None
+    _sessions: Sessions | None = field(init=False, repr=False)
     _design: _Design = field(init=False, factory=_read_design, repr=False)
+
+    @_sessions.default
+    def _of_tokens(self) -> Sessions | None:
+        return None if self.tokens is None else Sessions(self.tokens)
 
     def show(self, request: Request) -> Reply:
         """Show a page of the orders, the one that was looked up, or the one just stored."""
-        view = _View(root=request.root)
+        begun = view = self._begun(request)
+        if view.locked:
+            return self._asking_for_token(view)
         try:
+            _refuse_without(Scope.READ, view)
             query = _read_query(request)
             after, before = _cursor(query, "after"), _cursor(query, "before")
         except Problem as problem:
@@ -161,17 +185,21 @@ class OrdersPage:
                 view = evolve(view, stored=view.orders[0], sought=None)
             if view.sought is None:
                 view = self._listed(view, after, before)
-        except StoreUnavailable as error:
-            _log(error)
-            return self._away(_View(root=request.root, away=True))
+        except StoreUnavailable:
+            return self._away(evolve(begun, away=True))
         missing = view.sought is not None and not view.orders
         return self._reply(HTTPStatus.NOT_FOUND if missing else HTTPStatus.OK, view)
 
     def create(self, request: Request) -> Reply:
         """Store the order that was typed into the form, then show it by a redirect."""
-        view = _View(root=request.root)
+        view = self._begun(request)
         try:
             _refuse_foreign_form(request)
+            if view.locked:
+                return self._asking_for_token(evolve(view, unsent=True))
+            # The answer shows orders too.
+            _refuse_without(Scope.READ, view)
+            _refuse_without(Scope.WRITE, view)
             view = evolve(view, typed=_read_typed(request))
         except Problem as problem:
             return self._refused(view, problem)
@@ -185,12 +213,37 @@ class OrdersPage:
             errors = {"id": "is taken by an order with another amount; choose another id"}
             conflict = evolve(view, errors=errors, sought=order.id.value)
             return self._not_stored(HTTPStatus.CONFLICT, conflict)
-        except StoreUnavailable as error:
-            _log(error)
+        except StoreUnavailable:
             return self._away(evolve(view, away=True, unsure=True))
-        location = f"{request.root}/?stored={quote(order.id.value, safe='')}"
-        headers = (("Location", location), *self._design.headers)
-        return Reply(HTTPStatus.SEE_OTHER, b"", _HTML, headers)
+        return self._redirected(f"{request.root}/?stored={quote(order.id.value, safe='')}")
+
+    def show_log_in(self, request: Request) -> Reply:
+        """Show the form that asks for a token."""
+        _ = self._required_sessions()
+        return self._reply(HTTPStatus.OK, _View(root=request.root, locked=True))
+
+    def log_in(self, request: Request) -> Reply:
+        """Begin a session with the token that was typed into the form."""
+        sessions = self._required_sessions()
+        view = _View(root=request.root, locked=True)
+        try:
+            _refuse_foreign_form(request)
+            secret = _read_secret(request)
+        except Problem as problem:
+            return self._refused(view, problem)
+        token = sessions.tokens.find(secret)
+        if token is None:
+            return self._asking_for_token(evolve(view, unknown=True))
+        return self._redirected(f"{request.root}/", sessions.begin(token, secret, request))
+
+    def log_out(self, request: Request) -> Reply:
+        """End the session."""
+        sessions = self._required_sessions()
+        try:
+            _refuse_foreign_form(request)
+        except Problem as problem:
+            return self._refused(self._begun(request), problem)
+        return self._redirected(f"{request.root}/login", sessions.end(request))
 
     def icon(self, request: Request) -> Reply:
         """Give the icon that stands in the page's head and in the browser's tab."""
@@ -198,6 +251,23 @@ class OrdersPage:
         return request.answered_conditionally(
             Reply(HTTPStatus.OK, self._design.icon, "image/svg+xml", headers),
         )
+
+    def _required_sessions(self) -> Sessions:
+        """Give the sessions.
+
+        Raises:
+            Problem: 404 when nobody needs to log in.
+        """
+        if self._sessions is None:
+            raise Problem(ProblemType.NOT_FOUND, "this service asks for no token")
+        return self._sessions
+
+    def _begun(self, request: Request) -> _View:
+        """Begin a view, with who looks at it."""
+        if self._sessions is None:
+            return _View(root=request.root)
+        visitor = self._sessions.token(request)
+        return _View(root=request.root, visitor=visitor, locked=visitor is None)
 
     def _looked_up(self, view: _View, text: str) -> _View:
         view = evolve(view, sought=text)
@@ -227,8 +297,7 @@ class OrdersPage:
         """Count and sum, unless that takes too long: then the list stands without it."""
         try:
             return totals(self.store)
-        except StoreUnavailable as error:
-            _log(error)
+        except StoreUnavailable:
             return None
 
     def _not_stored(self, status: HTTPStatus, view: _View) -> Reply:
@@ -241,14 +310,20 @@ class OrdersPage:
                 view = self._listed(view, None, None)
             else:
                 view = self._looked_up(view, view.sought)
-        except StoreUnavailable as error:
-            _log(error)
+        except StoreUnavailable:
             view = evolve(view, away=True)
         return self._reply(status, view)
 
     def _away(self, view: _View) -> Reply:
-        retry = ("Retry-After", str(RETRY_AFTER_SECONDS))
-        return self._reply(HTTPStatus.SERVICE_UNAVAILABLE, view, retry)
+        problem = Problem.unavailable()
+        return self._reply(problem.type.status, view, *problem.headers)
+
+    def _redirected(self, location: str, *headers: tuple[str, str]) -> Reply:
+        all_headers = (("Location", location), *headers, *self._design.headers)
+        return Reply(HTTPStatus.SEE_OTHER, b"", _HTML, all_headers)
+
+    def _asking_for_token(self, view: _View) -> Reply:
+        return self._reply(HTTPStatus.UNAUTHORIZED, view, CHALLENGE)
 
     def _refused(self, view: _View, problem: Problem) -> Reply:
         return self._reply(problem.type.status, evolve(view, problem=problem), *problem.headers)
@@ -305,8 +380,35 @@ def _cursor(query: Mapping[str, str], name: str) -> OrderId | None:
         ) from None
 
 
+def _refuse_without(scope: Scope, view: _View) -> None:
+    """Refuse a visitor whose token does not allow this.
+
+    Raises:
+        Problem: 403.
+    """
+    if view.visitor is not None and scope not in view.visitor.scopes:
+        raise insufficient(scope)
+
+
 def _read_typed(request: Request) -> _Typed:
     """Read the form. An id or an amount never begins or ends with white space: it is dropped."""
+    content = _form_content(request)
+    values = read_form(content, ("id", "amount"), ProblemType.MALFORMED_BODY)
+    return _Typed(values.get("id", "").strip(), values.get("amount", "").strip())
+
+
+def _read_secret(request: Request) -> str:
+    """Read the form that asks for a token."""
+    content = _form_content(request)
+    try:
+        values = read_form(content, ("token",), ProblemType.MALFORMED_BODY)
+    except Problem:
+        # Not in its own words: they repeat names, and a token may stand where a name belongs.
+        raise Problem(ProblemType.MALFORMED_BODY, "the form is not the one field token") from None
+    return values.get("token", "").strip()
+
+
+def _form_content(request: Request) -> bytes:
     named = request.media_type()
     if named != _FORM_TYPE:
         raise Problem(
@@ -314,9 +416,7 @@ def _read_typed(request: Request) -> _Typed:
             f"Content-Type is {named or 'missing'}; the form's is {_FORM_TYPE}",
         )
     request.query(())
-    content = request.body(_MAX_FORM_BYTES)
-    values = read_form(content, ("id", "amount"), ProblemType.MALFORMED_BODY)
-    return _Typed(values.get("id", "").strip(), values.get("amount", "").strip())
+    return request.body(_MAX_FORM_BYTES)
 
 
 def _refuse_foreign_form(request: Request) -> None:
@@ -343,7 +443,3 @@ def _refuse_foreign_form(request: Request) -> None:
             f"the form came from {origin}, and this is {host}; a proxy between them must "
             "pass the Host header on",
         )
-
-
-def _log(error: StoreUnavailable) -> None:
-    _LOG.warning("store unavailable", extra={"reason": error.reason.value}, exc_info=error)

@@ -5,7 +5,9 @@ differently (RFC 9112, sections 3.2, 6.1 and 11.2).
 """
 
 import re
+from io import BytesIO
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from waitress.parser import HTTPRequestParser, ParsingError
 
@@ -14,9 +16,15 @@ from orders_http.chunks import ChunkedBody
 _ONCE: Final = frozenset({b"host", b"content-length", b"content-type", b"transfer-encoding"})
 _WORDS: Final = 3
 _VERSIONS: Final = frozenset({b"HTTP/1.0", b"HTTP/1.1"})
-_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+_LENGTH: Final = re.compile("[0-9]{1,18}")
 # Waitress would drop a tab from the target and serve another path.
 _UNPRINTABLE: Final = re.compile(rb"[^\x20-\x7e]")
+_END: Final = b"\r\n\r\n"
+# What the heads of nearly all requests are made of, and what they are about.
+_PLAIN_METHODS: Final = frozenset({"GET", "HEAD", "POST"})
+_NOT_PLAIN: Final = re.compile(r"[^\x20-\x7e\r\n]")
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9-]+")
+_INVOLVED: Final = frozenset({"TRANSFER_ENCODING", "EXPECT"})
 
 
 def _strictly(header_plus: bytes) -> None:
@@ -53,7 +61,7 @@ def _strictly(header_plus: bytes) -> None:
         raise ParsingError(message)
     if b"transfer-encoding" in fields:
         _check_transfer_encoding(request_line, fields)
-    if not _LENGTH.fullmatch(fields.get(b"content-length", b"0")):
+    if not _LENGTH.fullmatch(fields.get(b"content-length", b"0").decode("latin-1")):
         message = "Content-Length is no number of bytes"
         raise ParsingError(message)
 
@@ -67,18 +75,83 @@ def _check_transfer_encoding(request_line: bytes, fields: dict[bytes, bytes]) ->
         raise ParsingError(message)
 
 
+def _plain_fields(lines: list[str]) -> dict[str, str] | None:
+    """Read header lines by Waitress's names (`CONTENT_TYPE`); None when one is out of the ordinary.
+
+    The lines hold nothing but printable ASCII.
+    """
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        key = name.upper().replace("-", "_")
+        if not colon or key in fields or key in _INVOLVED or not _PLAIN_NAME.fullmatch(name):
+            return None
+        fields[key] = value.strip(" ")
+    return fields
+
+
 class Parser(HTTPRequestParser):  # type: ignore[misc]  # Waitress has no types
-    """Waitress's parser behind a stricter one."""
+    """Waitress's parser behind a stricter one.
+
+    Nearly all requests come whole, and hold nothing that could be taken in two ways. Those are
+    read in one go; the others, and all that are refused, piece by piece.
+    """
 
     body_rcv: Any
+    _body: bytes | None = None
 
     def received(self, data: bytes) -> int:
         """Take what came of one request; tell how many bytes belong to it."""
+        if not self.header_plus and self.body_rcv is None:
+            consumed = self._take_whole(data)
+            if consumed:
+                return consumed
         consumed = int(super().received(data))
         if self.completed:
             # Waitress would ask for a body that does not come, or that is refused already.
             self.expect_continue = False
         return consumed
+
+    def get_body_stream(self) -> Any:  # noqa: ANN401 - Waitress has no types
+        """Give the body as a file."""
+        return super().get_body_stream() if self._body is None else BytesIO(self._body)
+
+    def _take_whole(self, data: bytes) -> int:
+        """Take a plain request that is there whole; nothing of any other: then the answer is 0."""
+        end = data.find(_END)
+        if not 0 <= end < self.adj.max_request_header_size - len(_END):
+            return 0
+        head = data[:end].decode("latin-1")
+        request_line, *lines = head.split("\r\n")
+        breaks = len(lines)
+        if _NOT_PLAIN.search(head) or not head.count("\r") == head.count("\n") == breaks:
+            return 0
+        method, _, rest = request_line.partition(" ")
+        target, _, version = rest.partition(" ")
+        if method not in _PLAIN_METHODS or version != "HTTP/1.1":
+            return 0
+        if target[:1] != "/" or target[:2] == "//" or "#" in target:
+            return 0
+        fields = _plain_fields(lines)
+        if fields is None or "HOST" not in fields:
+            return 0
+        written = fields.get("CONTENT_LENGTH", "0")
+        if not _LENGTH.fullmatch(written):
+            return 0
+        length = int(written)
+        end += len(_END)
+        if len(data) - end < length or length >= self.adj.max_request_body_size:
+            return 0
+        path, _, self.query = target.partition("?")
+        self.path = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
+        self.command, self.request_uri, self.version = method, target, "1.1"
+        self.url_scheme = self.adj.url_scheme
+        self.headers = fields
+        self.connection_close = fields.get("CONNECTION", "").lower() == "close"
+        self.content_length = length
+        self._body = data[end : end + length]
+        self.headers_finished = self.completed = True
+        return end + length
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read the request line and the headers, or refuse them."""

@@ -25,6 +25,9 @@ class ProblemType(Enum):
     MALFORMED_REQUEST = _Kind(HTTPStatus.BAD_REQUEST, "The request is not well-formed HTTP")
     MALFORMED_BODY = _Kind(HTTPStatus.BAD_REQUEST, "The body cannot be read")
     INVALID_QUERY = _Kind(HTTPStatus.BAD_REQUEST, "The query cannot be understood")
+    TOKEN_REQUIRED = _Kind(HTTPStatus.UNAUTHORIZED, "A token is needed")
+    INVALID_TOKEN = _Kind(HTTPStatus.UNAUTHORIZED, "The token is not valid")
+    INSUFFICIENT_SCOPE = _Kind(HTTPStatus.FORBIDDEN, "The token does not allow this")
     FOREIGN_ORIGIN = _Kind(HTTPStatus.FORBIDDEN, "The form was sent from another site")
     NOT_FOUND = _Kind(HTTPStatus.NOT_FOUND, "There is nothing at this path")
     ORDER_NOT_FOUND = _Kind(HTTPStatus.NOT_FOUND, "No order has this id")
@@ -86,6 +89,20 @@ class Problem(Exception):
     detail: str
     errors: tuple[dict[str, Any], ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=())
+
+    @classmethod
+    def unavailable(cls) -> "Problem":
+        """Say that the store is away, and nothing of why: that is for the service's own log."""
+        return cls(
+            ProblemType.STORE_UNAVAILABLE,
+            "the orders cannot be reached now; send the same request again",
+            headers=(("Retry-After", str(RETRY_AFTER_SECONDS)),),
+        )
+
+    @classmethod
+    def defect(cls) -> "Problem":
+        """Say that we did something wrong, and nothing of what."""
+        return cls(ProblemType.INTERNAL_ERROR, ProblemType.INTERNAL_ERROR.title)
 
     def body(self) -> bytes:
         """Write the problem as JSON, with the detail also as the member `error`."""

@@ -5,13 +5,15 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
+from orders_http.app import Application
 from orders_http.connections import Channel, Listener
 from orders_http.listening import address_of
-from orders_http.messages import KIB
+from orders_http.loop import Loop
+from orders_http.messages import KIB, Reply
+from orders_http.problems import Problem
 from orders_http.roster import Place, Roster
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Server:
         sockets: Sequence[socket.socket],
         answerer: Any,  # noqa: ANN401 - Waitress has no types
         place: Place | None,
+        loop: Loop,
     ) -> None:
         """Take the sockets; requests wait until `run`.
 
@@ -54,6 +57,7 @@ class Server:
             answerer: What Waitress calls a task dispatcher.
             place: The server's place among those that accept from the same sockets; None when
                 it is alone.
+            loop: Waits for the sockets.
         """
         settings = Adjustments(
             ident=None,
@@ -65,14 +69,14 @@ class Server:
         )
         # Head and body leave in one packet. To give it as an argument is deprecated.
         settings.send_bytes = 64 * KIB
-        self._map: dict[int, Any] = {}
+        self._loop = loop
         self._stopping = False
         self._answerer = answerer
         self._place = place or Roster(1).place(0)
         self._listeners = [
             Listener(
                 application,
-                self._map,
+                self._loop,
                 _sock=each,
                 dispatcher=answerer,
                 adj=settings,
@@ -83,6 +87,9 @@ class Server:
         ]
         for listener in self._listeners:
             listener.channel_class = self.channel_class
+            listener.refuse = (
+                application.refuse if isinstance(application, Application) else _refuse
+            )
             listener.may_accept = self._may_accept
 
     @property
@@ -113,7 +120,7 @@ class Server:
                 for listener in self._listeners:
                     listener.close_idle_channels()
         self._answerer.shutdown(timeout=1)
-        wasyncore.close_all(self._map)
+        self._loop.close()
 
     def stop(self) -> None:
         """Let `run` come to its end. Callable from other threads and from signal handlers."""
@@ -128,8 +135,14 @@ class Server:
         return self._place.may_accept(self.connections)
 
     def _turn(self, seconds: float = 1.0) -> None:
-        wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
+        for listener in self._listeners:
+            listener.look_after()
+        self._loop.turn(seconds)
         self._place.turned(self.connections)
+
+
+def _refuse(_environ: dict[str, Any], problem: Problem) -> Reply:
+    return Reply.of_problem(problem)
 
 
 class ThreadedServer(Server):
@@ -152,5 +165,10 @@ class ThreadedServer(Server):
                 it is alone.
         """
         dispatcher = ThreadedTaskDispatcher()
-        super().__init__(application, sockets, dispatcher, place)
+        super().__init__(application, sockets, dispatcher, place, Loop())
         dispatcher.set_thread_count(threads)
+
+    def _turn(self, seconds: float = 1.0) -> None:
+        # What its connections wait for changes on other threads.
+        self._loop.ask_all()
+        super()._turn(seconds)

@@ -5,6 +5,8 @@ from attrs import frozen
 from orders_core import OrderStore
 from orders_prometheus import MeasuredStore, Metrics, SharedMetrics
 from orders_service.config import Config
+from orders_service.outages import OutageLog
+from orders_service.tokens import TokenFile
 
 __all__ = ["Service", "SharedMetrics", "build_service"]
 
@@ -16,24 +18,30 @@ class Service:
     Attributes:
         store: Where the orders are kept, measured.
         metrics: What this process measures.
+        tokens: The tokens that clients must have; None when they need none.
     """
 
     store: OrderStore
     metrics: Metrics
+    tokens: TokenFile | None = None
 
     def renew(self) -> None:
-        """Read files anew that may have changed: certificates, passwords."""
+        """Read files anew that may have changed: certificates, passwords, tokens."""
+        self.store.renew()
+        if self.tokens is not None:
+            self.tokens.reload()
 
     def close(self) -> None:
         """Give back every connection and file."""
         self.store.close()
 
 
-def build_service(config: Config, metrics: Metrics) -> Service:
+def build_service(config: Config, metrics: Metrics, tokens: TokenFile | None = None) -> Service:
     """Build the service's parts for one process; nothing is opened or connected yet.
 
     Args:
         config: The checked configuration.
         metrics: What the process writes, from `SharedMetrics.of`.
+        tokens: The tokens that clients must have, when they need any.
     """
-    return Service(MeasuredStore(config.database.open(), metrics), metrics)
+    return Service(MeasuredStore(config.database.open(), metrics, OutageLog()), metrics, tokens)

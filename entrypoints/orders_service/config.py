@@ -8,6 +8,8 @@ environment, `name_file` in TOML.
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -76,10 +78,29 @@ SETTINGS: Final = (
         "",
         "host names to answer for, by commas, besides localhost and addresses; * is every name",
     ),
+    Setting(
+        "tokens_file",
+        "ORDERS_TOKENS_FILE",
+        "",
+        "the file of the tokens that clients must have; orders token makes them",
+    ),
+    Setting(
+        "auth",
+        "ORDERS_AUTH",
+        "",
+        "tokens, or trusted-network: whoever reaches the service may use it",
+    ),
+    Setting(
+        "log_requests",
+        "ORDERS_LOG_REQUESTS",
+        "20",
+        "requests to log in a second and process, and as many failed ones; 0 is none",
+    ),
 )
 
 _LISTS: Final = {"allowed_hosts"}
-_NUMBERS: Final = {"workers"}
+_NUMBERS: Final = {"workers", "log_requests"}
+_NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 # ISO 4217's codes whose minor unit is not a hundredth.
 _OTHER_MINOR_UNITS: Final = frozenset(
@@ -125,10 +146,32 @@ class Address:
     host: str
     port: int
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it, by its own words: names are not looked up."""
+        try:
+            address = ip_address(self.host)
+        except ValueError:
+            return self.host.lower() == "localhost"
+        return address == IPv6Address(1) or (
+            isinstance(address, IPv4Address) and address.is_loopback
+        )
+
     def __str__(self) -> str:
         """Write as in a URL: `127.0.0.1:8000`, `[::1]:8000`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+class Auth(Enum):
+    """What lets a client in."""
+
+    TOKENS = "tokens"
+    """A token."""
+    TRUSTED_NETWORK = "trusted-network"
+    """That the network lets it through; someone has said that this suffices."""
+    LOOPBACK = ""
+    """That it is on this machine, which alone reaches the service."""
 
 
 @frozen
@@ -142,6 +185,9 @@ class Config:
         workers: How many processes answer; None is as many as are of use.
         currency: The ISO 4217 code of the amounts.
         allowed_hosts: The host names to answer for, in small letters; `*` is every name.
+        tokens_file: The file of the tokens; there is one exactly when `auth` is tokens.
+        auth: What lets a client in.
+        log_requests: Requests to log in a second and process, and as many failed ones.
         sources: For each setting's name, where its value came from.
     """
 
@@ -151,6 +197,9 @@ class Config:
     workers: int | None
     currency: str
     allowed_hosts: frozenset[str]
+    tokens_file: Path | None
+    auth: Auth
+    log_requests: int
     sources: Mapping[str, str] = field(repr=False)
 
     @property
@@ -167,11 +216,24 @@ class Config:
             "workers": "auto" if self.workers is None else str(self.workers),
             "currency": self.currency,
             "allowed_hosts": ",".join(sorted(self.allowed_hosts)),
+            "tokens_file": str(self.tokens_file or ""),
+            "auth": self.auth.value,
+            "log_requests": str(self.log_requests),
         }
         for setting in SETTINGS:
             source = self.sources[setting.name]
             hidden = "" if source == "default" else "***"
             yield setting, values.get(setting.name, hidden), source
+
+
+def unprotected(listen: Address) -> str:
+    """Say what is wrong with a listener that others reach while nothing keeps them out."""
+    return (
+        f"listen is {listen}, which other machines can reach, and clients need no token; name a "
+        "file of tokens with ORDERS_TOKENS_FILE (orders token makes them), or say "
+        "ORDERS_AUTH=trusted-network when everyone who can reach it may use it, or listen to "
+        "127.0.0.1"
+    )
 
 
 @frozen
@@ -212,13 +274,24 @@ def load(
         )
         for setting in SETTINGS
     }
+    listen = _checked(given, "listen", _address, problems)
+    tokens_file = _checked(given, "tokens_file", _path, problems)
     config = Config(
         database=_database(given["database_url"], given["database_password"], problems),
-        listen=_checked(given, "listen", _address, problems),
+        listen=listen,
         ops_listen=_checked(given, "ops_listen", _address, problems),
         workers=_checked(given, "workers", _workers, problems),
         currency=_checked(given, "currency", _currency, problems),
         allowed_hosts=_checked(given, "allowed_hosts", _host_names, problems),
+        tokens_file=tokens_file,
+        auth=_auth(
+            _checked(given, "auth", _auth_named, problems),
+            given["auth"],
+            listen,
+            tokens_file,
+            problems,
+        ),
+        log_requests=_checked(given, "log_requests", _number, problems),
         sources={name: each.source for name, each in given.items()},
     )
     if config.listen == config.ops_listen and config.listen.port != 0:
@@ -338,6 +411,13 @@ def _currency(text: str) -> str:
     return text
 
 
+def _number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        message = f"{text!r} is no whole number from 0 to 999999"
+        raise ValueError(message)
+    return int(text)
+
+
 def _host_names(text: str) -> frozenset[str]:
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
     for name in names:
@@ -345,6 +425,45 @@ def _host_names(text: str) -> frozenset[str]:
             message = f"{name!r} is no host name such as orders.example.org (without a port)"
             raise ValueError(message)
     return frozenset(names)
+
+
+def _path(text: str) -> Path | None:
+    if "\0" in text:
+        raise ValueError("the path holds a NUL character; no path can")
+    return Path(text) if text else None
+
+
+def _auth_named(text: str) -> Auth:
+    try:
+        return Auth(text)
+    except ValueError:
+        message = f"{text!r} is neither tokens nor trusted-network"
+        raise ValueError(message) from None
+
+
+def _auth(
+    auth: Auth,
+    given: _Given,
+    listen: Address,
+    tokens_file: Path | None,
+    problems: list[str],
+) -> Auth:
+    """Decide what lets a client in, and note it when nothing would keep anybody out."""
+    if auth is Auth.TRUSTED_NETWORK and tokens_file is not None:
+        problems.append(
+            f"auth ({given.source}) is trusted-network, which asks for no token, and there is a "
+            "tokens_file; one must go",
+        )
+    elif auth is Auth.TOKENS and tokens_file is None:
+        problems.append(
+            f"auth ({given.source}) is tokens, and there is no tokens_file; name it with "
+            "ORDERS_TOKENS_FILE; orders token makes tokens",
+        )
+    elif tokens_file is not None:
+        return Auth.TOKENS
+    elif auth is Auth.LOOPBACK and not listen.is_loopback:
+        problems.append(unprotected(listen))
+    return auth
 
 
 def _database(url: _Given, password: _Given, problems: list[str]) -> Database:

@@ -10,7 +10,7 @@ from orders_cli.parser import build_parser
 from orders_service.config import SETTINGS
 from tests.cli.command import Orders
 
-COMMANDS = ("serve", "migrate", "import", "export", "check", "completion")
+COMMANDS = ("serve", "migrate", "import", "export", "check", "token", "completion")
 
 
 def test_without_a_command_it_prints_its_help_and_exits_with_2(orders: Orders) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orders_cli.exits import Exit
+from orders_service.config import SETTINGS
 from tests.cli.command import Orders
 from tests.postgres_server import PASSWORD, SERVICE, OrdersDatabase
 
@@ -16,8 +17,13 @@ DEFAULTS = """\
 # database_password = ""  # default
 listen = "127.0.0.1:8000"  # default
 ops_listen = "127.0.0.1:9000"  # default
+workers = "auto"  # default
 currency = "USD"  # default
 allowed_hosts = ""  # default
+tokens_file = ""  # default
+auth = ""  # default
+log_requests = "20"  # default
+# clients need no token: only this machine reaches 127.0.0.1:8000
 # sqlite:///orders.db does not exist yet; the first start makes it
 """
 
@@ -26,8 +32,13 @@ GIVEN = """\
 # database_password = ""  # default
 listen = "[::1]:80"  # flag --listen
 ops_listen = "localhost:0"  # orders.toml
+workers = "auto"  # default
 currency = "EUR"  # environment ORDERS_CURRENCY
 allowed_hosts = "a.example,b.example"  # orders.toml
+tokens_file = ""  # default
+auth = ""  # default
+log_requests = "20"  # default
+# clients need no token: only this machine reaches [::1]:80
 # the database answers and has the schema that this release needs
 """
 
@@ -89,7 +100,7 @@ def test_it_tells_all_problems_at_once_and_exits_with_78(orders: Orders) -> None
 def test_a_database_that_does_not_answer_is_told_behind_the_configuration(orders: Orders) -> None:
     ended = orders("check", "--database-url", "sqlite:///missing/orders.db")
     assert ended.status == Exit.UNAVAILABLE
-    assert ended.out.count("\n") == 6
+    assert ended.out.count("\n") == len(SETTINGS) + 1
     assert ended.err.startswith("orders: missing/orders.db: ")
     assert ended.err.count("\n") == 1
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from orders_cli.exits import Exit
+from orders_service.config import SETTINGS
 from tests.cli.command import Orders
 
 SHELLS = ("bash", "zsh")
-FLAGS = {"--config", "--database-url", "--listen", "--ops-listen", "--currency", "--allowed-hosts"}
+FLAGS = {"--config", *(setting.flag for setting in SETTINGS if setting.flag)}
 
 # What bash does when Tab is pressed behind the last word.
 PRESS_TAB = """
@@ -58,7 +59,7 @@ def test_the_shipped_script_is_what_make_completion_writes(orders: Orders, shell
 
 
 def test_bash_completes_the_commands(orders: Orders) -> None:
-    everything = {"serve", "migrate", "import", "export", "check", "completion"}
+    everything = {"serve", "migrate", "import", "export", "check", "token", "completion"}
     assert completed(orders, "") == everything
     assert completed(orders, "e") == {"export"}
     assert completed(orders, "--v") == {"--version"}
@@ -78,5 +79,10 @@ def test_bash_completes_the_choices_of_a_flag(orders: Orders) -> None:
 def test_bash_completes_files_where_a_file_belongs(orders: Orders) -> None:
     Path("jan.csv").touch()
     Path("jan.toml").touch()
-    for words in (("import",), ("export", "--output"), ("serve", "--config")):
+    for words in (
+        ("import",),
+        ("export", "--output"),
+        ("serve", "--config"),
+        ("serve", "--tokens-file"),
+    ):
         assert completed(orders, *words, "jan") == {"jan.csv", "jan.toml"}

@@ -13,11 +13,12 @@ from typing import IO
 import pytest
 
 from orders_cli.exits import Exit
-from orders_cli.transfer import BATCH, TOLD
+from orders_cli.transfer import TOLD
 from orders_core import scan
+from orders_http.records import BATCH_BYTES
 from orders_sqlite import SqliteStore
 from tests.cli.command import Orders
-from tests.postgres_server import open_server, wait_until
+from tests.postgres_server import OrdersDatabase, open_server, wait_until
 
 SAFE = "orders: what is counted is stored; importing the whole file again is safe\n"
 
@@ -43,6 +44,16 @@ def counts(created: int = 0, there: int = 0, conflicts: int = 0, malformed: int 
         f"{total:,} {'order' if total == 1 else 'orders'} read: {created:,} created, "
         f"{there:,} already there, {conflicts:,} in conflict, {malformed:,} malformed\n"
     )
+
+
+# What an import reads and stores at a time, in rows of `csv_of`.
+BATCH = -(-BATCH_BYTES // len(b"A-000000,1.00\r\n"))
+
+
+def count(orders: Orders) -> int:
+    """Count what the default SQLite file holds."""
+    with closing(SqliteStore(orders.folder / "orders.db")) as store:
+        return store.totals().count
 
 
 def csv_of(first: int, last: int) -> bytes:
@@ -237,7 +248,7 @@ def test_what_was_counted_is_stored_when_the_database_fails_in_the_middle(orders
     orders("migrate")
     with closing(sqlite3.connect("orders.db")) as connection:
         connection.execute(
-            "CREATE TRIGGER full BEFORE INSERT ON orders WHEN NEW.id = 'A-002500'"
+            f"CREATE TRIGGER full BEFORE INSERT ON orders WHEN NEW.id = 'A-{BATCH + 500:06}'"
             " BEGIN SELECT RAISE(ABORT, 'no more room'); END",
         )
     ended = orders.read(b"id,amount\n" + csv_of(0, 2 * BATCH), "import", "-")
@@ -245,7 +256,7 @@ def test_what_was_counted_is_stored_when_the_database_fails_in_the_middle(orders
     assert ended.err == (
         f"orders: stopped: {counts(created=BATCH)}{SAFE}orders: orders.db: no more room\n"
     )
-    assert len(stored(orders)) == BATCH
+    assert count(orders) == BATCH
 
 
 def test_ctrl_c_says_what_is_stored_and_exits_with_130(orders: Orders) -> None:
@@ -256,18 +267,18 @@ def test_ctrl_c_says_what_is_stored_and_exits_with_130(orders: Orders) -> None:
         process.stdin.flush()
         # What was read is stored while the input is still open.
         wait_until((orders.folder / "orders.db").exists)
-        wait_until(lambda: len(stored(orders)) == BATCH)
+        wait_until(lambda: count(orders) == BATCH)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert (process.returncode, out) == (Exit.INTERRUPTED, b"")
     assert err.decode() == f"orders: stopped: {counts(created=BATCH)}{SAFE}"
-    assert len(stored(orders)) == BATCH
+    assert count(orders) == BATCH
 
 
 def test_what_was_counted_is_stored_when_postgresql_is_killed_in_the_middle(
     orders: Orders,
 ) -> None:
-    count = "SELECT count(*) FROM orders"
+    counted = "SELECT count(*) FROM orders"
     with open_server() as server:
         database = server.new_database()
         environ = {"DATABASE_URL": server.url_text(database.name)}
@@ -275,7 +286,7 @@ def test_what_was_counted_is_stored_when_postgresql_is_killed_in_the_middle(
             assert process.stdin is not None
             process.stdin.write(b"id,amount\n" + csv_of(0, BATCH))
             process.stdin.flush()
-            wait_until(lambda: list(database.run(count)) == [[BATCH]])
+            wait_until(lambda: list(database.run(counted)) == [[BATCH]])
             server.kill()
             out, err = process.communicate(csv_of(BATCH, 2 * BATCH))
         assert (process.returncode, out) == (Exit.UNAVAILABLE, b"")
@@ -284,10 +295,58 @@ def test_what_was_counted_is_stored_when_postgresql_is_killed_in_the_middle(
         assert "cannot connect" in reason
 
         server.start()
-        assert list(database.run(count)) == [[BATCH]]
+        assert list(database.run(counted)) == [[BATCH]]
         ended = orders.read(
             b"id,amount\n" + csv_of(0, 2 * BATCH),
             *("import", "-"),
             **environ,
         )
         assert ended.err == f"orders: {counts(created=BATCH, there=BATCH)}"
+
+
+def refused(ended_err: str) -> list[str]:
+    return [line.removeprefix("orders: line ") for line in ended_err.splitlines()[:-1]]
+
+
+@pytest.mark.parametrize("on_postgres", [False, True])
+def test_a_file_that_repeats_itself_is_told_as_if_it_were_read_row_by_row(
+    orders: Orders,
+    orders_database: OrdersDatabase,
+    *,
+    on_postgres: bool,
+) -> None:
+    url = orders_database.server.url_text(orders_database.name)
+    environ = {"DATABASE_URL": url} if on_postgres else {}
+    new = b"".join(b"N-%06d,2\n" % number for number in range(5_000))
+    # In conflict with a row before it, with one that is stored, and within the second part.
+    rows = [
+        b"id,amount\n",
+        b"A-1,1\n",
+        b"A-1,2\n",
+        b"B-2,x\n",
+        new,
+        b'"A-1",3\n',
+        b"N-002000,2.0\n",
+    ]
+    ended = orders.read(b"".join(rows), "import", "-", **environ)
+    assert ended.status == Exit.REFUSED
+    assert refused(ended.err) == [
+        "3: order 'A-1' is already stored with another amount",
+        "4: amount is not a decimal number such as 12.30",
+        "5005: order 'A-1' is already stored with another amount",
+    ]
+    assert ended.err.endswith(counts(created=5_001, there=1, conflicts=2, malformed=1))
+    ended = orders.read(b"".join(rows), "import", "-", **environ)
+    assert len(refused(ended.err)) == 3
+    assert ended.err.endswith(counts(there=5_002, conflicts=2, malformed=1))
+
+
+def test_orders_that_are_new_again_are_stored_after_those_that_were_there(
+    orders: Orders,
+    orders_database: OrdersDatabase,
+) -> None:
+    environ = {"DATABASE_URL": orders_database.server.url_text(orders_database.name)}
+    orders.read(b"id,amount\n" + csv_of(0, 10), "import", "-", **environ)
+    ended = orders.read(b"id,amount\n" + csv_of(0, 3 * BATCH), "import", "-", **environ)
+    assert ended.err == f"orders: {counts(created=3 * BATCH - 10, there=10)}"
+    assert orders_database.run("SELECT count(*) FROM orders") == [[3 * BATCH]]

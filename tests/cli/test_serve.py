@@ -112,7 +112,7 @@ def test_an_address_in_use_is_named(orders: Orders, flag: str) -> None:
 def test_a_name_that_is_no_address_is_named(orders: Orders) -> None:
     # Longer than a label may be, so that nobody is asked what it means.
     address = f"{'x' * 64}:8000"
-    with orders.start("serve", "--listen", address) as process:
+    with orders.start("serve", *ANY_PORT, "--ops-listen", address) as process:
         _, err = process.communicate()
     assert process.returncode == Exit.UNAVAILABLE
     assert err.decode().startswith(f"orders: {address}: cannot be listened on: ")
@@ -136,7 +136,8 @@ def test_a_database_without_its_schema_is_a_reason_not_to_start(
 
 def test_a_database_that_is_away_is_logged_and_answered_with_503(orders: Orders) -> None:
     url = "postgresql://me:canary@127.0.0.1:1/mine"
-    with serving(orders, DATABASE_URL=url) as service:
+    with serving(orders, DATABASE_URL=url, ORDERS_WORKERS="1") as service:
+        assert service.ask("GET", "/orders/A-1") == 503
         assert service.ask("GET", "/orders/A-1") == 503
         assert service.ask("GET", "/livez", port=service.operations_port) == 200
         assert service.ask("GET", "/readyz", port=service.operations_port) == 503
@@ -146,6 +147,9 @@ def test_a_database_that_is_away_is_logged_and_answered_with_503(orders: Orders)
     logged = [json.loads(line) for line in err.decode("ascii").splitlines()]
     assert logged[0]["message"] == "store unavailable at start"
     assert logged[0]["reason"] == "unreachable"
+    # A worker and the process that answers probes tell it once each, however often they ask.
+    failed = [each["operation"] for each in logged if each["message"] == "store unavailable"]
+    assert sorted(failed) == ["check", "get"]
     assert "canary" not in service.said + err.decode()
 
 

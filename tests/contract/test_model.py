@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from orders_core import Amount, Order, OrderId, Outcome, scan
+from orders_core import Amount, Order, OrderId, Outcome, order_to_json, scan
 from tests.contract.data import Data
 from tests.strategies import amounts, order_ids
 
@@ -62,6 +62,15 @@ class OrdersModel(RuleBasedStateMachine):
         if not (atomic and Outcome.CONFLICT in expected):
             self._cents = after
 
+    @rule(orders=st.lists(ORDERS, max_size=10))
+    def load(self, orders: list[Order]) -> None:
+        new = {order.id.value: order.amount.cents for order in orders}
+        all_new = len(new) == len(orders) and new.keys().isdisjoint(self._cents)
+        rows = [(order.id.value, str(order.amount)) for order in orders]
+        assert self._store.load(rows) == all_new
+        if all_new:
+            self._cents |= new
+
     @precondition(lambda self: self._cents)
     @rule(data=st.data(), atomic=st.booleans())
     def add_again(self, data: st.DataObject, *, atomic: bool) -> None:
@@ -81,6 +90,12 @@ class OrdersModel(RuleBasedStateMachine):
     def page_after(self, limit: int, after: OrderId) -> None:
         greater = [order for order in self._sorted() if order.id.value > after.value]
         assert list(self._store.page(limit, after=after)) == greater[:limit]
+
+    @rule(limit=st.integers(1, 30), after=st.none() | IDS)
+    def page_json(self, limit: int, after: OrderId | None) -> None:
+        orders = self._store.page(limit, after=after)
+        expected = b"".join(order_to_json(order) + b"\n" for order in orders)
+        assert self._store.page_json(limit, after=after) == expected
 
     @rule(limit=st.integers(1, 30), before=IDS)
     def page_before(self, limit: int, before: OrderId) -> None:

@@ -2,11 +2,14 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
+from random import Random
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orders_core import MAX_CENTS, Amount, Order, OrderStore, Totals
+from orders_core import MAX_CENTS, Amount, Order, OrderStore, Totals, scan
+from tests.contract.threads import at_once, meanwhile
 from tests.strategies import amounts
 
 
@@ -52,6 +55,34 @@ def test_hundredths_are_carried_exactly(store: OrderStore) -> None:
     store.add([Order(f"id-{number:05}", "0.01") for number in range(9_999)])
     store.add([Order("large", "9999999999999.99")])
     assert str(store.totals().amount) == "10000000000099.98"
+
+
+def test_totals_are_right_after_many_writers_met(store: OrderStore) -> None:
+    orders = [Order(f"{number:02}", number) for number in range(60)]
+
+    def write(seed: int) -> None:
+        random = Random(seed)  # noqa: S311 - the same batches in every run
+        for _ in range(12):
+            batch = [
+                Order(each.id, random.choice([each.amount, Amount(99)]))
+                for each in random.sample(orders, random.choice([1, 2, 20]))
+            ]
+            store.add(batch, atomic=random.random() < 0.5)
+
+    at_once([partial(write, seed) for seed in range(8)])
+    found = [order for batch in scan(store) for order in batch]
+    assert store.totals() == Totals(len(found), sum((o.amount.value for o in found), Decimal(0)))
+
+
+def test_totals_never_tell_of_a_part_of_a_batch(store: OrderStore) -> None:
+    def write() -> None:
+        for number in range(20):
+            store.add([Order(f"{number}-{each}", "0.25") for each in range(8)])
+
+    with meanwhile(write) as goes_on:
+        while goes_on():
+            totals = store.totals()
+            assert (totals.count % 8, totals.amount) == (0, totals.count * Decimal("0.25"))
 
 
 def test_totals_read_twice_are_the_same(store: OrderStore) -> None:

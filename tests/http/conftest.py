@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,8 +11,10 @@ from orders_http.hosts import HostRule
 from orders_memory import MemoryStore
 from orders_sqlite import SqliteStore
 from tests.http.wsgi_client import WsgiClient
-from tests.postgres_server import PostgresServer, open_server
 from tests.service_process import RunningService, running_service
+
+if TYPE_CHECKING:
+    from tests.postgres_server import PostgresServer
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -40,13 +43,6 @@ def sqlite_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
     folder = tmp_path_factory.mktemp("service")
     with running_service(f"sqlite:///{folder}/orders.db") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server that a test may stop and start; each leaves it running."""
-    with open_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_http.app import HttpSettings, create_app
+from orders_http.exchange import Unobserved
 from orders_http.gathering import WORKERS, GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.listening import listen
@@ -274,19 +275,39 @@ def test_a_defect_is_answered_as_a_problem_and_logged_and_the_service_goes_on(
     assert "DefectError" in caplog.text
 
 
-def test_a_defect_at_the_beginning_of_a_request_is_answered_too(
+@pytest.mark.parametrize("target", ["/health", "/orders/any"])
+def test_a_defect_outside_of_the_handlers_does_not_end_the_service_either(
     caplog: pytest.LogCaptureFixture,
+    target: str,
 ) -> None:
-    class DefectiveHosts(HostRule):
-        def check(self, host: str | None) -> None:
-            raise DefectError(host)
+    class DefectiveObserver(Unobserved):
+        def request_answered(self, route: str, *_others: object) -> None:
+            raise DefectError(route)
 
     store = MemoryStore()
-    application = create_app(store, HttpSettings("USD", DefectiveHosts()))
+    application = create_app(store, HttpSettings("USD", HostRule()), DefectiveObserver())
     with (
         served(GatheringServer(application, store, listen("127.0.0.1", 0))) as port,
         connected_to("127.0.0.1", port) as wire,
     ):
-        wire.send(get("/health"))
-        assert wire.receive().status == 500
-    assert "DefectError" in caplog.text
+        for _ in range(2):
+            wire.send(get(target))
+            assert wire.receive().status == 500
+    assert caplog.text.count("DefectError: ") == 2
+
+
+def test_a_reply_that_the_network_takes_piece_by_piece_arrives_whole(
+    gathering: Gathering,
+) -> None:
+    orders = [Order("\U0001f9fe" * 120 + str(number), 1) for number in range(10_000)]
+    gathering.store.add(orders)
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.settimeout(30)
+        reader.connect(("127.0.0.1", gathering.port))
+        # Each list is more than the kernel keeps for one connection.
+        reader.sendall(get("/orders") * 2 + get("/orders?limit=1"))
+        wire = Wire(reader)
+        for _ in range(2):
+            assert len(json.loads(wire.receive().body)) == len(orders)
+        assert len(json.loads(wire.receive().body)) == 1

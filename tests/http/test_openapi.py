@@ -63,7 +63,16 @@ def test_a_client_that_has_it_is_not_sent_it_again(client: WsgiClient) -> None:
 
 def test_every_path_and_method_is_there_and_no_other(client: WsgiClient) -> None:
     assert set(DOCUMENT["paths"]) == {
-        *("/", "/favicon.svg", "/orders", "/orders/{id}", "/health", "/openapi.json"),
+        *(
+            "/",
+            "/login",
+            "/logout",
+            "/favicon.svg",
+            "/orders",
+            "/orders/{id}",
+            "/health",
+            "/openapi.json",
+        ),
     }
     for path, item in DOCUMENT["paths"].items():
         allow = client.request("OPTIONS", path.replace("{id}", "A-1")).headers["allow"]

@@ -14,6 +14,8 @@ from orders_http.problems import ProblemType
 from orders_memory import MemoryStore
 from orders_prometheus.metrics import ROUTES, STATUSES
 from orders_sqlite import SqliteStore
+from tests.http.hostile_requests import HOST, head
+from tests.http.wire import connected_to
 from tests.http.wsgi_client import WsgiClient
 from tests.service_process import RunningService
 
@@ -165,3 +167,12 @@ def test_the_probes_of_a_running_service_answer(operations_connection: HTTPConne
         operations_connection.request("GET", path)
         response = operations_connection.getresponse()
         assert (response.status, json.loads(response.read())) == (200, expected)
+
+
+def test_what_the_operations_listener_cannot_read_it_refuses(
+    sqlite_service: RunningService,
+) -> None:
+    with connected_to(sqlite_service.host, sqlite_service.operations_port) as wire:
+        wire.send(head("GET /livez HTTP/1.1", HOST, HOST))
+        response = wire.receive()
+        assert (response.status, response.problem()) == (400, "malformed-request")

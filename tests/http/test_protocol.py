@@ -198,7 +198,9 @@ def test_every_request_is_observed_under_a_label_of_a_small_set() -> None:
     ]
 
 
-def test_a_defect_is_left_to_the_server_and_observed_as_500() -> None:
+def test_a_defect_is_answered_with_500_and_logged_with_the_id_of_its_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     observed = Observed()
 
     class DefectError(Exception): ...
@@ -208,6 +210,11 @@ def test_a_defect_is_left_to_the_server_and_observed_as_500() -> None:
             raise DefectError
 
     application = create_app(DefectiveStore(), HttpSettings("USD", HostRule()), observed)
-    with pytest.raises(DefectError):
-        WsgiClient(application).get("/orders")
+    answer = WsgiClient(application).get("/orders", X_Request_Id="of-a-defect")
+    assert (answer.status, answer.problem()) == (500, "internal-error")
+    assert b"DefectError" not in answer.body
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is DefectError
+    assert vars(record)["request_id"] == "of-a-defect"
     assert observed.answered == [("/orders", "GET", 500)]

@@ -18,6 +18,9 @@ from tests.http.wire import HEALTH, connected_to
 from tests.service_process import served
 
 _DATE: Final = re.compile(rb"\r\nDate: [^\r\n]+")
+# Where the request brings none of its own, each server makes another one.
+_MADE_ID: Final = re.compile(rb"(?<=\r\nX-Request-Id: )[0-9a-f]{12}-[0-9]+")
+_STATUS: Final = re.compile(rb"HTTP/1\.[01] [2-5][0-9]{2} [A-Z]")
 _FORM: Final = "Content-Type: application/x-www-form-urlencoded"
 _ORIGIN: Final = "Origin: http://localhost"
 _NDJSON: Final = "Content-Type: application/x-ndjson"
@@ -46,6 +49,7 @@ def every_route() -> Iterator[bytes]:
         yield post("id=form&amount=2", _FORM, _ORIGIN, target="/")
         yield post("id=&amount=x", _FORM, _ORIGIN, target="/")
         yield post("id=form&amount=1", _FORM, target="/")
+        yield get("/health", "X-Request-Id: mine") + get("/nothing", "X-Request-Id: mine")
         # Many at once on one connection are answered in their order.
         yield get("/health") + get("/orders/hostile") + get("/orders") + post(ORDER)
 
@@ -72,10 +76,13 @@ def running(make: Callable[[Application, MemoryStore], Server]) -> Iterator[int]
 
 
 def answered(port: int, raw: bytes) -> bytes:
-    """Send bytes and a last request; give all that comes until the server closes, undated."""
+    """Send bytes and a last request; give all that comes until the server closes.
+
+    Dates, and ids that the server made, are left out.
+    """
     with connected_to("127.0.0.1", port) as wire:
         wire.send(raw + HEALTH)
-        return _DATE.sub(b"", wire.rest())
+        return _MADE_ID.sub(b"made", _DATE.sub(b"", wire.rest()))
 
 
 @pytest.mark.parametrize("requests", [every_route, hostile])
@@ -86,4 +93,5 @@ def test_both_servers_answer_the_same_requests_with_the_same_bytes(
         for raw in requests():
             answer = answered(one, raw)
             assert answer.startswith(b"HTTP/1."), raw
+            assert answer.count(b"X-Request-Id: ") == len(_STATUS.findall(answer)), raw
             assert answered(other, raw) == answer, raw

@@ -1,20 +1,36 @@
-"""A TCP proxy before a real server, that cuts a connection where a test wants it."""
+"""A TCP proxy before a real server, that is the bad network which a test wants."""
 
 import socket
+import struct
+from collections import deque
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from selectors import EVENT_READ, DefaultSelector
 from threading import Event, Thread
+from time import monotonic
 from typing import Final
 
 from attrs import define, field
 
-from tests.postgres_server import HOST
+from tests.postgres_server import HOST, free_port
 
 _POLL_SECONDS: Final = 0.02
 _CHUNK: Final = 1 << 20
+_DRIP_SECONDS: Final = 0.002
+# socket(7), SO_LINGER: closing resets the connection, and drops what was not sent.
+_RESET: Final = struct.pack("ii", 1, 0)
 # PostgreSQL, "Message Formats": ReadyForQuery, idle: what was asked is done and committed.
 _DONE: Final = b"Z\x00\x00\x00\x05I"
+
+
+@define(eq=False)
+class _Flow:
+    """One direction of a connection: where its bytes go, and those that are on their way."""
+
+    source: socket.socket
+    sink: socket.socket
+    from_client: bool
+    waiting: deque[tuple[float, bytes]] = field(factory=deque)
 
 
 @define(eq=False)
@@ -22,64 +38,123 @@ class Proxy:
     """Passes bytes on in both directions until it is told otherwise.
 
     Attributes:
-        cut_before: Cut, once, when the client sends these bytes; they do not arrive.
-        cut_after: Cut, once, when the server has done and committed what the client sent with
-            these bytes; the last of its answer does not arrive.
-        silent: Pass nothing on.
-        cuts: How often it has cut.
+        port: Where it listens.
+        cut_before: Reset the connection, once, when the client sends these bytes; they do not
+            arrive.
+        cut_after: Reset the connection, once, when the server has done and committed what the
+            client sent with these bytes; the last of its answer does not arrive.
+        silent: Lose everything on the way, on old connections and on new ones.
+        latency: Seconds that bytes are on their way, in each direction.
+        drips: Pass bytes on one by one.
+        deaf: Take new connections, and do nothing with them.
+        refuses: Do not listen, so that new connections are refused.
+        cuts: How often it has reset a connection by `cut_before` or `cut_after`.
+        lost: How often bytes were lost, or came to nobody.
     """
 
-    _listener: socket.socket
+    port: int
     _target: int
     cut_before: bytes | None = None
     cut_after: bytes | None = None
     silent: bool = False
+    latency: float = 0.0
+    drips: bool = False
+    deaf: bool = False
+    refuses: bool = False
     cuts: int = 0
+    lost: int = 0
+    _resetting: bool = False
     _awaiting: bool = False
-    _peers: dict[socket.socket, socket.socket] = field(factory=dict)
-    _clients: set[socket.socket] = field(factory=set)
+    _listener: socket.socket | None = None
+    _flows: dict[socket.socket, _Flow] = field(factory=dict)
+    _unheard: list[socket.socket] = field(factory=list)
     _selector: DefaultSelector = field(factory=DefaultSelector)
 
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        port: int = self._listener.getsockname()[1]
-        return port
+    def reset_all(self) -> None:
+        """Reset every connection that there is now."""
+        self._resetting = True
 
     def serve(self, stopped: Event) -> None:
         """Pass on until told to stop."""
-        self._selector.register(self._listener, EVENT_READ)
         while not stopped.is_set():
-            for key, _ in self._selector.select(_POLL_SECONDS):
+            self.listen()
+            busy = any(flow.waiting for flow in self._flows.values())
+            for key, _ in self._selector.select(_DRIP_SECONDS if busy else _POLL_SECONDS):
                 assert isinstance(key.fileobj, socket.socket)
                 if key.fileobj is self._listener:
-                    self._accept()
-                elif key.fileobj in self._peers:
-                    self._pass_on(key.fileobj)
-        for source in list(self._clients):
-            self._cut(source)
+                    self._accept(self._listener)
+                elif key.fileobj in self._flows:
+                    self._take(self._flows[key.fileobj])
+            for flow in list(self._flows.values()):
+                if flow.source in self._flows:
+                    self._pass_on(flow)
+            if self._resetting:
+                self._reset_each()
+                self._resetting = False
+        self._reset_each()
+        if self._listener is not None:
+            self._listener.close()
         self._selector.close()
 
-    def _accept(self) -> None:
-        client, _ = self._listener.accept()
-        server = socket.create_connection((HOST, self._target))
-        self._clients.add(client)
+    def listen(self) -> None:
+        """Listen, or do so no more, as `refuses` says."""
+        if self.refuses and self._listener is not None:
+            self._selector.unregister(self._listener)
+            self._listener.close()
+            self._listener = None
+        elif not self.refuses and self._listener is None:
+            self._listener = socket.create_server((HOST, self.port))
+            self._selector.register(self._listener, EVENT_READ)
+
+    def _accept(self, listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        if self.deaf or self.silent:
+            self.lost += 1
+            self._unheard.append(client)
+            return
+        try:
+            server = socket.create_connection((HOST, self._target))
+        except ConnectionError:
+            _reset(client)
+            return
+        for each in (client, server):
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for source, sink in ((client, server), (server, client)):
-            self._peers[source] = sink
+            self._flows[source] = _Flow(source, sink, source is client)
             self._selector.register(source, EVENT_READ)
 
-    def _pass_on(self, source: socket.socket) -> None:
-        data = b""
-        with suppress(ConnectionError):
-            data = source.recv(_CHUNK)
-        if not data or self._is_where_to_cut(source, data):
-            self._cut(source)
-        elif not self.silent:
-            with suppress(ConnectionError):
-                self._peers[source].sendall(data)
+    def _take(self, flow: _Flow) -> None:
+        try:
+            data = flow.source.recv(_CHUNK)
+        except ConnectionError:
+            self._end(flow, reset=True)
+            return
+        if not data:
+            self._selector.unregister(flow.source)
+        if self._is_where_to_cut(flow, data):
+            self._end(flow, reset=True)
+        elif data and self.silent:
+            self.lost += 1
+        else:
+            # The end of what comes, which is no bytes, is passed on in its turn.
+            flow.waiting.append((monotonic() + self.latency, data))
 
-    def _is_where_to_cut(self, source: socket.socket, data: bytes) -> bool:
-        if source in self._clients:
+    def _pass_on(self, flow: _Flow) -> None:
+        """Send what has been on its way for long enough."""
+        while flow.waiting and flow.waiting[0][0] <= monotonic():
+            due, data = flow.waiting.popleft()
+            if not data:
+                self._end(flow, reset=False)
+                return
+            now, later = (data[:1], data[1:]) if self.drips else (data, b"")
+            with suppress(ConnectionError):
+                flow.sink.sendall(now)
+            if later:
+                flow.waiting.appendleft((due, later))
+                return
+
+    def _is_where_to_cut(self, flow: _Flow, data: bytes) -> bool:
+        if flow.from_client:
             if self.cut_before is not None and self.cut_before in data:
                 self.cut_before = None
             else:
@@ -93,25 +168,39 @@ class Proxy:
         self.cuts += 1
         return True
 
-    def _cut(self, source: socket.socket) -> None:
-        sink = self._peers[source]
-        for each in (source, sink):
-            self._selector.unregister(each)
-            self._clients.discard(each)
-            del self._peers[each]
-            each.close()
+    def _reset_each(self) -> None:
+        for flow in list(self._flows.values()):
+            if flow.from_client:
+                self._end(flow, reset=True)
+        while self._unheard:
+            _reset(self._unheard.pop())
+
+    def _end(self, flow: _Flow, *, reset: bool) -> None:
+        for each in (flow.source, flow.sink):
+            with suppress(KeyError):  # What has come to its end is not waited for any more.
+                self._selector.unregister(each)
+            del self._flows[each]
+            if reset:
+                _reset(each)
+            else:
+                each.close()
+
+
+def _reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    connection.close()
 
 
 @contextmanager
 def open_proxy(target: int) -> Iterator[Proxy]:
     """Stand in front of the server on this port."""
     stopped = Event()
-    with closing(socket.create_server((HOST, 0))) as listener:
-        proxy = Proxy(listener, target)
-        thread = Thread(target=proxy.serve, args=(stopped,))
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            stopped.set()
-            thread.join()
+    proxy = Proxy(free_port(), target)
+    proxy.listen()
+    thread = Thread(target=proxy.serve, args=(stopped,))
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        stopped.set()
+        thread.join()

@@ -11,7 +11,7 @@ import pytest
 from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from orders_core import Order, Outcome, Reason, StoreUnavailable
 from orders_postgres import PostgresStore
@@ -209,6 +209,10 @@ class Attempts(RuleBasedStateMachine):
     def let_time_pass(self, seconds: float) -> None:
         self.world.now += seconds
 
+    @invariant()
+    def says_whether_it_is_open(self) -> None:
+        assert self.breaker.is_open == (self.failures >= 5)
+
     @rule()
     def begin(self) -> None:
         is_open = self.failures >= 5
@@ -287,6 +291,8 @@ def test_a_server_that_stops_is_left_alone_and_used_again_within_5_seconds_of_it
             while tried < 11:
                 tried += not is_refused_untried(store)
             wait_until(lambda: is_refused_untried(store))
+            assert store.breaker_open
         finally:
             mortal_server.start()
         wait_until(lambda: adds(store, Order("A", 1)), seconds=5)
+        assert not store.breaker_open

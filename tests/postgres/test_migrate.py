@@ -14,6 +14,7 @@ from orders_postgres.schema import migrations, numbered
 from tests.postgres_server import OWNER, SERVICE, OrdersDatabase, PostgresServer
 
 NAMES = count(1)
+FILES = tuple(migration.name for migration in migrations())
 
 
 @pytest.fixture
@@ -69,10 +70,10 @@ def test_a_gap_or_a_strange_name_is_refused(
 
 
 def test_the_second_run_applies_nothing(empty_database: OrdersDatabase) -> None:
-    assert migrate(empty_database.owner_url()) == ("0001_orders.sql",)
+    assert migrate(empty_database.owner_url()) == FILES
     assert migrate(empty_database.owner_url()) == ()
-    recorded = empty_database.run("SELECT version, name FROM orders_schema")
-    assert recorded == [[1, "0001_orders.sql"]]
+    recorded = empty_database.run("SELECT version, name FROM orders_schema ORDER BY 1")
+    assert recorded == [[number, name] for number, name in enumerate(FILES, start=1)]
 
 
 def test_the_service_works_after_its_role_was_granted_what_it_needs(
@@ -91,7 +92,12 @@ def test_the_role_gets_select_and_insert_and_no_more(orders_database: OrdersData
         "WHERE grantee = :service ORDER BY 1, 2",
         service=SERVICE,
     )
-    assert rows == [["orders", "INSERT"], ["orders", "SELECT"], ["orders_schema", "SELECT"]]
+    assert rows == [
+        ["orders", "INSERT"],
+        ["orders", "SELECT"],
+        ["orders_schema", "SELECT"],
+        ["orders_totals", "SELECT"],
+    ]
 
 
 def test_a_role_of_any_name_can_be_granted(empty_database: OrdersDatabase) -> None:
@@ -123,7 +129,7 @@ def test_many_that_migrate_at_once_apply_each_migration_once(
         applied = list(
             threads.map(lambda _: migrate(empty_database.owner_url(), SERVICE), range(6)),
         )
-    assert sorted(applied) == [(), (), (), (), (), ("0001_orders.sql",)]
+    assert sorted(applied) == [(), (), (), (), (), FILES]
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(empty_database: OrdersDatabase) -> None:
@@ -132,7 +138,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty_database: OrdersData
         migrate(empty_database.owner_url())
     assert empty_database.run("SELECT to_regclass('orders_schema')") == [[None]]
     empty_database.run("DROP TABLE orders")
-    assert migrate(empty_database.owner_url()) == ("0001_orders.sql",)
+    assert migrate(empty_database.owner_url()) == FILES
 
 
 def test_who_does_not_own_the_schema_cannot_migrate(empty_database: OrdersDatabase) -> None:
@@ -151,7 +157,8 @@ def test_an_older_schema_asks_for_the_migrations(orders_database: OrdersDatabase
     orders_database.run("DELETE FROM orders_schema")
     error = schema_failure(orders_database)
     assert error.reason is Reason.SCHEMA
-    assert "the schema has version 0, this release needs 1: run the migrations" in str(error)
+    assert "the schema has version 0, this release needs 3: run the migrations" in str(error)
+    assert f"(missing: {', '.join(FILES)})" in str(error)
 
 
 def test_a_newer_schema_serves_this_release_too(orders_database: OrdersDatabase) -> None:

@@ -64,6 +64,31 @@ def test_the_connection_that_came_back_last_is_lent_first(pool: Pool) -> None:
     assert pid_of(pool) == pid(first)
 
 
+def test_renewed_it_uses_no_connection_of_before(opened: Opened, pool: Pool) -> None:
+    with pool.connection() as lent:
+        idle, before = pid_of(pool), pid(lent)
+        pool.renew()
+        # What is lent stays with who has it until it comes back.
+        assert pid(lent) == before
+        after = pid_of(pool)
+        assert after not in {idle, before}
+    assert pid_of(pool) == after
+    wait_until(lambda: opened.database.sessions() == [after])
+
+
+def test_a_connection_that_is_opened_while_it_is_renewed_is_used_once(opened: Opened) -> None:
+    def renewing() -> Connection:
+        if opened.number == 0:
+            small.renew()
+        return opened()
+
+    with closing(Pool(renewing, size=1)) as small:
+        first = pid_of(small)
+        second = pid_of(small)
+        assert first != second
+        assert pid_of(small) == second
+
+
 def test_when_all_are_lent_the_next_waits_and_then_is_told(pool: Pool) -> None:
     told = pytest.raises(StoreUnavailable, match="all 2 connections")
     with pool.connection(), pool.connection(), told as caught:

@@ -1,108 +1,59 @@
 """TLS to the database: nothing is said to a server that is not proven to be the right one."""
 
 import os
+import socket
 import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Final
 
 import pytest
 from attrs import define, evolve
 
 from orders_core import Order, Outcome, Reason, StoreUnavailable
-from orders_postgres import DatabaseUrl, PostgresStore
+from orders_postgres import DatabaseUrl, PostgresStore, SslMode
 from orders_postgres.connection import connect
-from orders_postgres.tls import client_context
 from tests.certificates import Authority, Issued
+from tests.postgres.secure_server import Client, SecureServer, open_secure_server
 from tests.postgres_server import (
+    HOST,
     OWNER,
     PASSWORD,
     SERVICE,
-    OrdersDatabase,
     PostgresServer,
-    ServerTls,
-    open_server,
+    wait_until,
 )
 
 EXPIRED: Final = timedelta(minutes=-5)
-
-
-@define
-class SecureServer:
-    """A server that takes TLS with a client certificate alone, and who signs for both sides."""
-
-    server: PostgresServer
-    authority: Authority
-    database: OrdersDatabase
-
-    def show(self, issued: Issued) -> None:
-        """Start again with another certificate of the server."""
-        pem = self.authority.certificate_pem
-        self.server.secure(ServerTls(issued.certificate_pem, issued.key_pem, pem))
-        self.server.restart()
-
-
-@define
-class Client:
-    """The files of a client, and the URL that names them."""
-
-    server: SecureServer
-    folder: Path
-
-    def write(self, name: str, content: bytes, mode: int = 0o600) -> Path:
-        """Write one file."""
-        path = self.folder / name
-        path.write_bytes(content)
-        path.chmod(mode)
-        return path
-
-    def identify(self, issued: Issued, mode: int = 0o600) -> None:
-        """Use this certificate from now on."""
-        self.write("client.crt", issued.certificate_pem)
-        self.write("client.key", issued.key_pem, mode)
-
-    def url(self, **changes: str | None) -> DatabaseUrl:
-        """Give a URL that works, with changes; None leaves a parameter out."""
-        parameters = {
-            "user": SERVICE,
-            "host": "localhost",
-            "connect_timeout": "30",
-            "sslmode": "verify-full",
-            "sslrootcert": str(self.folder / "ca.crt"),
-            "sslcert": str(self.folder / "client.crt"),
-            "sslkey": str(self.folder / "client.key"),
-            **changes,
-        }
-        given = "&".join(f"{name}={value}" for name, value in parameters.items() if value)
-        place = f"/{self.server.database.name}?port={self.server.server.port}"
-        return DatabaseUrl.parse(f"postgresql://{place}&{given}")
+NOT_YET: Final = timedelta(days=3)
+# PostgreSQL, "Message Formats": SSLRequest, AuthenticationCleartextPassword.
+SSL_REQUEST: Final = bytes.fromhex("00000008 04d2162f")
+ASK_FOR_PASSWORD: Final = b"R" + bytes.fromhex("00000008 00000003")
 
 
 @pytest.fixture(scope="module")
 def secure_server() -> Iterator[SecureServer]:
-    authority = Authority("Orders test authority")
-    issued = authority.issue("localhost", "localhost", "127.0.0.1")
-    tls = ServerTls(issued.certificate_pem, issued.key_pem, authority.certificate_pem)
-    with open_server(tls) as server:
-        yield SecureServer(server, authority, server.new_database())
+    with open_secure_server() as server:
+        yield server
 
 
 @pytest.fixture
-def other_certificate(secure_server: SecureServer) -> Iterator[Callable[[Issued], None]]:
+def other_certificate(secure_server: SecureServer) -> Iterator[Callable[..., None]]:
     """Let the server show another certificate until the test ends."""
     yield secure_server.show
-    secure_server.show(secure_server.authority.issue("localhost", "localhost", "127.0.0.1"))
+    secure_server.show_usual()
 
 
 @pytest.fixture
 def client(secure_server: SecureServer, tmp_path: Path) -> Client:
     client = Client(secure_server, tmp_path)
-    client.write("ca.crt", secure_server.authority.certificate_pem)
-    client.identify(secure_server.authority.issue(SERVICE))
+    client.prepare()
     return client
 
 
@@ -145,19 +96,9 @@ def test_an_address_is_verified_like_a_name(client: Client) -> None:
     assert_works(client.url(host="127.0.0.1"))
 
 
-def test_a_certificate_for_another_host_is_refused(
-    client: Client,
-    other_certificate: Callable[[Issued], None],
-) -> None:
-    other_certificate(client.server.authority.issue("db.example", "db.example"))
-    error = refusal(client.url())
-    assert error.reason is Reason.TLS
-    assert "certificate is not valid for 'localhost'" in str(error)
-
-
 def test_of_several_hosts_each_must_be_the_one_that_its_certificate_names(
     client: Client,
-    other_certificate: Callable[[Issued], None],
+    other_certificate: Callable[..., None],
 ) -> None:
     other_certificate(client.server.authority.issue("localhost", "localhost"))
     assert_works(client.url(host="127.0.0.1,localhost"))
@@ -169,40 +110,20 @@ def test_of_several_hosts_each_must_be_the_one_that_its_certificate_names(
 @pytest.mark.parametrize("mode", ["verify-ca", "require"])
 def test_without_verify_full_the_authority_is_enough(
     client: Client,
-    other_certificate: Callable[[Issued], None],
+    other_certificate: Callable[..., None],
     mode: str,
 ) -> None:
     other_certificate(client.server.authority.issue("db.example", "db.example"))
     assert_works(client.url(sslmode=mode))
 
 
-@pytest.mark.parametrize("mode", ["verify-full", "verify-ca", "require"])
-def test_a_server_of_another_authority_is_refused(client: Client, mode: str) -> None:
-    client.write("ca.crt", Authority("Another").certificate_pem)
-    assert refusal(client.url(sslmode=mode)).reason is Reason.TLS
-
-
-def test_a_private_authority_is_refused_when_only_the_systems_are_trusted(client: Client) -> None:
-    assert refusal(client.url(sslrootcert="system")).reason is Reason.TLS
-
-
 def test_require_without_an_authority_encrypts_and_verifies_nothing(client: Client) -> None:
     assert_works(client.url(sslmode="require", sslrootcert=None))
 
 
-def test_an_expired_server_certificate_is_refused(
-    client: Client,
-    other_certificate: Callable[[Issued], None],
-) -> None:
-    other_certificate(client.server.authority.issue("localhost", "localhost", valid_for=EXPIRED))
-    error = refusal(client.url())
-    assert error.reason is Reason.TLS
-    assert "expired" in str(error)
-
-
 def test_a_revoked_server_certificate_is_refused(
     client: Client,
-    other_certificate: Callable[[Issued], None],
+    other_certificate: Callable[..., None],
 ) -> None:
     authority = client.server.authority
     issued = authority.issue("localhost", "localhost")
@@ -309,5 +230,286 @@ def test_new_connections_use_new_certificates_without_a_restart(client: Client) 
         store.check()
 
 
-def test_old_protocols_are_never_spoken(client: Client) -> None:
-    assert client_context(client.url()).minimum_version is ssl.TLSVersion.TLSv1_2
+# To what is not proven to be the right server, nothing is said
+
+
+@define
+class Impostor:
+    """What stands where the database should be, asks for the password, and notes what it hears.
+
+    Attributes:
+        port: Where it listens.
+        asked: What it is asked in plain text.
+        heard: What it is told after that.
+    """
+
+    port: int
+    asked: bytes = b""
+    heard: bytes = b""
+
+
+@contextmanager
+def impostor(
+    issued: Issued | None,
+    newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
+) -> Iterator[Impostor]:
+    """Wait for one client, with a certificate or without any TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if issued is not None:
+        with TemporaryDirectory() as folder:
+            pem = Path(folder) / "pem"
+            pem.write_bytes(issued.key_pem + issued.certificate_pem)
+            context.load_cert_chain(pem)
+    if newest is not ssl.TLSVersion.MAXIMUM_SUPPORTED:
+        # What is that old, today's OpenSSL speaks at its lowest level alone.
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, newest
+
+    def serve(listener: socket.socket, found: Impostor) -> None:
+        transport, _ = listener.accept()
+        with transport, suppress(OSError):
+            transport.settimeout(30)
+            found.asked = transport.recv(8)
+            transport.sendall(b"N" if issued is None else b"S")
+            if issued is not None:
+                transport = context.wrap_socket(transport, server_side=True)
+            with transport:
+                found.heard += transport.recv(1024)
+                transport.sendall(ASK_FOR_PASSWORD)
+                found.heard += transport.recv(1024)
+
+    with socket.create_server((HOST, 0)) as listener:
+        found = Impostor(listener.getsockname()[1])
+        thread = Thread(target=serve, args=(listener, found))
+        thread.start()
+        try:
+            yield found
+        finally:
+            thread.join()
+
+
+def url_with_password(client: Client, port: int, **changes: str | None) -> DatabaseUrl:
+    """Give the URL of who has a password and no certificate."""
+    url = client.url(**{"sslcert": None, "sslkey": None, "port": str(port), **changes})
+    return evolve(url, password=PASSWORD)
+
+
+def unheard(
+    client: Client,
+    issued: Issued | None,
+    newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
+    **changes: str | None,
+) -> str:
+    """Prove that a server is refused before anything is said to it; give the error."""
+    with impostor(issued, newest) as server:
+        url = url_with_password(client, server.port, **changes)
+        error = refusal(url)
+    assert (server.asked, server.heard) == (SSL_REQUEST, b"")
+    assert error.reason is Reason.TLS
+    assert str(error).startswith(f"{url.place}: cannot connect: ")
+    assert PASSWORD not in str(error)
+    return str(error)
+
+
+def test_who_is_proven_to_be_the_right_server_is_told_the_password(client: Client) -> None:
+    # So the tests below would hear it.
+    with impostor(client.server.authority.issue("localhost", "localhost")) as server:
+        refusal(url_with_password(client, server.port))
+    assert f"user\0{SERVICE}\0".encode() in server.heard
+    assert PASSWORD.encode() in server.heard
+
+
+def test_nothing_is_said_to_a_server_of_another_host(client: Client) -> None:
+    told = unheard(client, client.server.authority.issue("db.example", "db.example"))
+    assert "certificate is not valid for 'localhost'" in told
+    assert f"(trusted is sslrootcert {client.folder / 'ca.crt'})" in told
+
+
+def test_nothing_is_said_to_an_address_whose_certificate_names_the_host_alone(
+    client: Client,
+) -> None:
+    told = unheard(client, client.server.authority.issue(HOST, "localhost"), host=HOST)
+    assert f"certificate is not valid for '{HOST}'" in told
+
+
+def test_the_common_name_counts_for_nothing_beside_other_names(client: Client) -> None:
+    told = unheard(client, client.server.authority.issue("localhost", "db.example"))
+    assert "certificate is not valid for 'localhost'" in told
+
+
+def test_an_address_in_the_common_name_counts_for_nothing(client: Client) -> None:
+    told = unheard(client, client.server.authority.issue(HOST), host=HOST)
+    assert f"certificate is not valid for '{HOST}'" in told
+
+
+def test_the_common_name_counts_where_there_is_no_other_as_it_does_to_libpq(
+    client: Client,
+    other_certificate: Callable[..., None],
+) -> None:
+    other_certificate(client.server.authority.issue("localhost"))
+    assert_works(client.url())
+
+
+@pytest.mark.parametrize("mode", ["verify-full", "verify-ca", "require"])
+def test_nothing_is_said_to_a_server_of_another_authority(client: Client, mode: str) -> None:
+    other = Authority("Orders test authority")
+    told = unheard(client, other.issue("localhost", "localhost"), sslmode=mode)
+    assert "certificate" in told
+    assert f"(trusted is sslrootcert {client.folder / 'ca.crt'})" in told
+
+
+def test_nothing_is_said_to_a_server_whose_certificate_it_signed_itself(client: Client) -> None:
+    authority = Authority("localhost")
+    assert "certificate" in unheard(client, authority.issue("localhost", "localhost"))
+
+
+def test_nothing_is_said_to_a_server_that_only_the_system_would_have_to_trust(
+    client: Client,
+) -> None:
+    issued = client.server.authority.issue("localhost", "localhost")
+    assert "(trusted is sslrootcert system)" in unheard(client, issued, sslrootcert="system")
+
+
+@pytest.mark.parametrize(
+    ("valid_for", "why"),
+    [(EXPIRED, "has expired"), (NOT_YET, "is not yet valid")],
+)
+def test_nothing_is_said_to_a_server_outside_its_certificates_time(
+    client: Client,
+    valid_for: timedelta,
+    why: str,
+) -> None:
+    issued = client.server.authority.issue("localhost", "localhost", valid_for=valid_for)
+    assert f"certificate {why}" in unheard(client, issued)
+
+
+def test_nothing_is_said_to_a_server_whose_certificate_was_revoked(client: Client) -> None:
+    authority = client.server.authority
+    issued = authority.issue("localhost", "localhost")
+    listed = client.write("ca.crl", authority.revocation_list(issued))
+    assert "certificate revoked" in unheard(client, issued, sslcrl=str(listed))
+
+
+def test_nothing_is_said_when_the_list_of_the_revoked_is_too_old(client: Client) -> None:
+    authority = client.server.authority
+    listed = client.write("ca.crl", authority.revocation_list(valid_for=EXPIRED))
+    issued = authority.issue("localhost", "localhost")
+    assert "CRL has expired" in unheard(client, issued, sslcrl=str(listed))
+
+
+def test_nothing_is_said_when_the_list_of_the_revoked_is_of_another_authority(
+    client: Client,
+) -> None:
+    listed = client.write("ca.crl", Authority("Another").revocation_list())
+    issued = client.server.authority.issue("localhost", "localhost")
+    assert "unable to get certificate CRL" in unheard(client, issued, sslcrl=str(listed))
+
+
+def test_nothing_is_said_to_a_server_that_hides_its_intermediate_authority(client: Client) -> None:
+    intermediate = Authority("Between", client.server.authority)
+    issued = evolve(intermediate.issue("localhost", "localhost"), chain=())
+    assert "unable to get local issuer certificate" in unheard(client, issued)
+
+
+def test_authorities_between_are_followed_on_both_sides(
+    client: Client,
+    other_certificate: Callable[..., None],
+) -> None:
+    intermediate = Authority("Between", Authority("Above", client.server.authority))
+    other_certificate(intermediate.issue("localhost", "localhost"))
+    client.identify(intermediate.issue(SERVICE))
+    assert_works(client.url())
+
+
+@pytest.mark.parametrize("mode", ["verify-full", "verify-ca", "require"])
+def test_nothing_is_said_to_a_server_that_declines_tls_and_goes_on(
+    client: Client,
+    mode: str,
+) -> None:
+    told = unheard(client, None, sslmode=mode)
+    assert told.endswith("the server has no TLS; nothing was sent to it")
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
+def test_nothing_is_said_in_an_old_protocol(client: Client) -> None:
+    issued = client.server.authority.issue("localhost", "localhost")
+    assert "protocol" in unheard(client, issued, ssl.TLSVersion.TLSv1_1).lower()
+
+
+def test_a_host_that_is_not_this_machine_is_verified_in_full_unless_told_otherwise(
+    client: Client,
+) -> None:
+    text = client.url_text(sslmode=None, host="db.example")
+    assert DatabaseUrl.parse(text).sslmode is SslMode.VERIFY_FULL
+
+
+# The client's own files
+
+
+def test_a_revoked_client_certificate_is_refused_by_the_server(
+    client: Client,
+    other_certificate: Callable[..., None],
+) -> None:
+    authority = client.server.authority
+    revoked, kept = authority.issue(SERVICE), authority.issue(SERVICE)
+    other_certificate(authority.issue("x", "localhost"), authority.revocation_list(revoked))
+    client.identify(kept)
+    assert_works(client.url())
+    client.identify(revoked)
+    assert refusal(client.url()).reason in {Reason.TLS, Reason.UNREACHABLE}
+
+
+def test_a_client_certificate_that_the_server_refuses_is_named(client: Client) -> None:
+    client.identify(Authority("Another").issue(SERVICE))
+    certificate = f"sslcert {client.folder / 'client.crt'}"
+    expected = f"the server refuses the client's certificate, {certificate}: unknown ca"
+    # It hangs up right after it has said so, and that may be noticed first.
+    wait_until(lambda: str(refusal(client.url())).endswith(expected))
+
+
+@pytest.mark.parametrize("name", ["ca.crt", "ca.crl"])
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "No such file or directory"),
+        (b"", "there is nothing in it in PEM"),
+        (b"nonsense", "there is nothing in it in PEM"),
+    ],
+)
+def test_a_file_of_whom_to_trust_that_cannot_be_used_is_named(
+    client: Client,
+    name: str,
+    content: bytes | None,
+    why: str,
+) -> None:
+    path = client.write(name, content or b"")
+    if content is None:
+        path.unlink()
+    parameter = {"ca.crt": "sslrootcert", "ca.crl": "sslcrl"}[name]
+    error = refusal(client.url(**{parameter: str(path)}))
+    assert error.reason is Reason.TLS
+    assert str(error).endswith(f": cannot use {parameter} {path}: {why}")
+
+
+def test_a_key_of_another_certificate_is_refused_before_anything_is_said(client: Client) -> None:
+    client.write("client.key", client.server.authority.issue(SERVICE).key_pem)
+    error = refusal(client.url())
+    assert error.reason is Reason.TLS
+    assert f"sslkey {client.folder / 'client.key'}: the key is not that of the certi" in str(error)
+
+
+@pytest.mark.parametrize("name", ["client.crt", "client.key"])
+def test_a_certificate_or_key_that_cannot_be_read_says_what_it_should_be(
+    client: Client,
+    name: str,
+) -> None:
+    client.write(name, b"nonsense")
+    assert str(refusal(client.url())).endswith("both must be in PEM, and the key not encrypted")
+
+
+def test_a_key_in_the_group_of_root_may_be_read_by_that_group(client: Client) -> None:
+    client.identify(client.server.authority.issue(SERVICE), mode=0o640)
+    if os.getuid() == 0:
+        assert_works(client.url())
+    else:
+        assert "0600 is the widest mode" in str(refusal(client.url()))

@@ -14,18 +14,11 @@ from attrs import define, field
 
 from orders_core import Amount, Order, OrderId, Outcome, StoreUnavailable, scan
 from orders_postgres import PostgresStore
-from tests.postgres_server import OrdersDatabase, PostgresServer, open_server, wait_until
+from tests.postgres_server import OrdersDatabase, PostgresServer, wait_until
 
 WRITERS: Final = 4
 BATCHES_BETWEEN: Final = 60
 SHAKES: Final = 3
-
-
-@pytest.fixture(scope="module")
-def mortal_server() -> Iterator[PostgresServer]:
-    """A server that a test may stop and kill; each leaves it running."""
-    with open_server() as server:
-        yield server
 
 
 @define
@@ -94,10 +87,10 @@ def traffic(store: PostgresStore) -> Iterator[list[Writer]]:
 
 @pytest.mark.parametrize("shake", [end_sessions, restart, kill])
 def test_every_acknowledged_order_is_there_once_whatever_happens_to_the_server(
-    mortal_server: PostgresServer,
+    own_server: PostgresServer,
     shake: Callable[[OrdersDatabase], None],
 ) -> None:
-    database = mortal_server.new_database()
+    database = own_server.new_database()
     with closing(database.store()) as store, traffic(store) as writers:
         for _ in range(SHAKES):
             shake(database)
@@ -105,15 +98,15 @@ def test_every_acknowledged_order_is_there_once_whatever_happens_to_the_server(
 
 
 def test_a_full_stop_is_reported_and_the_store_recovers_by_itself(
-    mortal_server: PostgresServer,
+    own_server: PostgresServer,
 ) -> None:
-    database = mortal_server.new_database()
+    database = own_server.new_database()
     with closing(database.store()) as store, traffic(store) as writers:
-        mortal_server.stop()
+        own_server.stop()
         try:
             wait_until(lambda: all(writer.refusals for writer in writers))
         finally:
-            mortal_server.start()
+            own_server.start()
 
 
 def wait_for_batches(writers: list[Writer]) -> None:

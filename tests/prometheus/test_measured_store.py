@@ -1,5 +1,7 @@
 """A measured store does what the store does, and counts it."""
 
+from collections.abc import Sequence
+
 import pytest
 from attrs import define
 from hypothesis import given
@@ -68,6 +70,7 @@ def test_it_answers_as_the_store_does(placed: list[Order], atomic: bool) -> None
     assert store.get(ids) == plain.get(ids)
     assert store.page(2) == plain.page(2)
     assert store.page(2, after=ids[0]) == plain.page(2, after=ids[0])
+    assert store.page_json(2, after=ids[0]) == plain.page_json(2, after=ids[0])
     assert store.page(2, before=ids[2]) == plain.page(2, before=ids[2])
     assert store.totals() == plain.totals()
 
@@ -92,6 +95,14 @@ def test_an_atomic_batch_without_a_conflict_is_counted_whole() -> None:
     assert outcomes(shared) == {"created": 2, "replayed": 1}
 
 
+def test_loaded_orders_are_created_unless_they_were_refused() -> None:
+    store, shared = measured()
+    assert store.load([("A", "1"), ("B", "1")])
+    assert not store.load([("C", "1"), ("B", "1")])
+    assert outcomes(shared) == {"created": 2}
+    assert operations(shared) == {"add": 2}
+
+
 def test_it_counts_each_operation() -> None:
     store, shared = measured()
     store.add([Order("A", 1)])
@@ -110,14 +121,16 @@ def test_a_store_that_is_away_is_counted_by_its_reason(reason: Reason) -> None:
         lambda: store.add([Order("A", 1)]),
         lambda: store.get([OrderId("A")]),
         lambda: store.page(1),
+        lambda: store.page_json(1),
+        lambda: store.load([("A", "1")]),
         store.totals,
         store.check,
     )
     for call in calls:
         with pytest.raises(StoreUnavailable):
             call()
-    assert counted(shared, "orders_store_unavailable_total") == {reason.value: 5}
-    assert operations(shared) == {"add": 1, "get": 1, "page": 1, "totals": 1, "check": 1}
+    assert counted(shared, "orders_store_unavailable_total") == {reason.value: 7}
+    assert operations(shared) == {"add": 2, "get": 1, "page": 2, "totals": 1, "check": 1}
     assert outcomes(shared) == {}
 
 
@@ -125,6 +138,12 @@ def test_closing_closes_the_store() -> None:
     away = Away(Reason.FAILED)
     measured(away)[0].close()  # type: ignore[arg-type]  # it answers every method
     assert away.closed
+
+
+def test_renewing_renews_the_store() -> None:
+    away = Away(Reason.FAILED)
+    with pytest.raises(StoreUnavailable, match="renew failed"):
+        measured(away)[0].renew()  # type: ignore[arg-type]  # it answers every method
 
 
 def test_the_counted_outcomes_are_all_that_there_are() -> None:
@@ -146,3 +165,75 @@ def test_a_breaker_that_opens_and_closes_is_told() -> None:
         guarded.breaker_open = is_open
         store.check()
         assert value(shared, "orders_store_breaker_open") == is_open
+
+
+@define
+class Done:
+    """Work that has ended."""
+
+    outcomes: tuple[Outcome, ...]
+    must_wait: bool = False
+
+    def fileno(self) -> int:
+        return 0
+
+    def proceed(self) -> bool:
+        return True
+
+    def outcome(self) -> tuple[Outcome, ...]:
+        if self.must_wait:
+            raise StoreUnavailable(Reason.UNREACHABLE, "on purpose")
+        return self.outcomes
+
+
+class Beginning(MemoryStore):
+    """A store that begins to add, and looks up only while its caller waits."""
+
+    must_wait = False
+
+    def begin_add(self, orders: Sequence[Order]) -> Done:
+        return Done((Outcome.CREATED,) * len(orders), self.must_wait)
+
+    def begin_get(self, ids: Sequence[OrderId]) -> None:
+        assert ids
+
+
+def test_work_that_is_begun_is_measured_when_it_has_ended() -> None:
+    store, shared = measured(Beginning())
+    pending = store.begin_add([Order("A", 1), Order("B", 1)])
+    assert pending is not None
+    assert (pending.fileno(), pending.must_wait, pending.proceed()) == (0, False, True)
+    assert operations(shared) == {}
+    assert pending.outcome() == (Outcome.CREATED, Outcome.CREATED)
+    assert operations(shared) == {"add": 1}
+    assert outcomes(shared) == {"created": 2}
+
+
+def test_work_that_is_begun_and_fails_is_counted() -> None:
+    beginning = Beginning()
+    beginning.must_wait = True
+    store, shared = measured(beginning)
+    pending = store.begin_add([Order("A", 1)])
+    assert pending is not None
+    with pytest.raises(StoreUnavailable):
+        pending.outcome()
+    assert operations(shared) == {"add": 1}
+    assert outcomes(shared) == {}
+
+
+def test_what_a_store_cannot_begin_a_measured_one_cannot() -> None:
+    assert measured(Beginning())[0].begin_get([OrderId("A")]) is None
+    assert measured()[0].begin_add([Order("A", 1)]) is None
+    assert measured()[0].begin_get([OrderId("A")]) is None
+
+
+def test_look_ups_that_are_begun_are_measured() -> None:
+    class Looking(Beginning):
+        def begin_get(self, ids: Sequence[OrderId]) -> Done:  # type: ignore[override]
+            return Done((), must_wait=not ids)
+
+    store, shared = measured(Looking())
+    pending = store.begin_get([OrderId("A")])
+    assert pending is not None
+    assert pending.outcome() == ()
+    assert operations(shared) == {"get": 1}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_service.config import SETTINGS, Address, Config, InvalidConfig, Setting, load
+from orders_service.config import SETTINGS, Address, Auth, Config, InvalidConfig, Setting, load
 from orders_service.cores import usable_cores
 from orders_service.databases import PostgresDatabase, SqliteFile
 
@@ -18,10 +18,12 @@ URL = "postgresql://me@localhost/mine"
 VALUES = {
     "workers": ("3", "5", "7"),
     "database_url": ("sqlite:///flag.db", "sqlite:///environment.db", "sqlite:///file.db"),
-    "listen": ("flag:1", "environment:1", "file:1"),
+    "listen": ("localhost:1", "127.0.0.1:1", "[::1]:1"),
     "ops_listen": ("[::1]:2", "[::2]:2", "[::3]:2"),
     "currency": ("EUR", "CHF", "GBP"),
     "allowed_hosts": ("flag.example", "environment.example", "*"),
+    "tokens_file": ("flag.tokens", "environment.tokens", "/file.tokens"),
+    "log_requests": ("0", "5", "999999"),
 }
 SHOWN = {setting.name: setting for setting in SETTINGS if setting.name in VALUES}
 
@@ -87,7 +89,8 @@ def test_flags_go_before_environment_before_file_before_defaults(
 
 
 def test_every_setting_that_can_be_shown_is_in_the_property_above() -> None:
-    assert set(VALUES) == {setting.name for setting in SETTINGS} - {"database_password"}
+    # What `auth` may be depends on the others: it has tests of its own.
+    assert set(VALUES) == {setting.name for setting in SETTINGS} - {"database_password", "auth"}
 
 
 def test_the_defaults() -> None:
@@ -99,6 +102,7 @@ def test_the_defaults() -> None:
     )
     assert (config.workers, config.worker_count) == (None, 1)
     assert (config.currency, config.allowed_hosts) == ("USD", frozenset())
+    assert (config.tokens_file, config.auth) == (None, Auth.LOOPBACK)
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
@@ -153,6 +157,25 @@ def test_hosts_in_toml_are_a_string_or_a_list(tmp_path: Path, value: str) -> Non
     assert config.allowed_hosts == {"a.example", "b.example"}
 
 
+@pytest.mark.parametrize("value", ["7", '"7"'])
+def test_a_number_in_toml_is_a_number_or_a_string(tmp_path: Path, value: str) -> None:
+    config = load({}, {}, file_of(tmp_path, f"log_requests = {value}\n"))
+    assert config.log_requests == 7
+
+
+@pytest.mark.parametrize("value", ["true", "1.0", "[1]"])
+def test_a_number_in_toml_is_not_anything_else(tmp_path: Path, value: str) -> None:
+    toml = file_of(tmp_path, f"log_requests = {value}\n")
+    assert problems(toml=toml) == (f"{toml}: log_requests must be a string or a whole number",)
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "1000000", "many", "٣"])
+def test_how_many_requests_are_logged_is_a_whole_number(value: str) -> None:
+    (problem,) = problems(environ={"ORDERS_LOG_REQUESTS": value})
+    assert problem.startswith("log_requests (environment ORDERS_LOG_REQUESTS): ")
+    assert problem.endswith(f"{value!r} is no whole number from 0 to 999999")
+
+
 def test_hosts_in_toml_are_not_anything_else(tmp_path: Path) -> None:
     toml = file_of(tmp_path, 'allowed_hosts = ["a.example", 1]\n')
     assert problems(toml=toml) == (f"{toml}: allowed_hosts must be a string or a list of strings",)
@@ -193,7 +216,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_an_address_is_host_and_port(text: str, address: Address) -> None:
-    assert load({"listen": text}, {}, None).listen == address
+    assert load({"listen": text, "auth": "trusted-network"}, {}, None).listen == address
     assert str(address) == text
 
 
@@ -212,12 +235,12 @@ def test_anything_else_is_no_address(text: str) -> None:
 
 
 def test_the_two_addresses_must_differ() -> None:
-    (found,) = problems({"listen": "a:1", "ops_listen": "a:1"})
-    assert found == "listen and ops_listen are both a:1; they must differ"
+    (found,) = problems({"listen": "localhost:1", "ops_listen": "localhost:1"})
+    assert found == "listen and ops_listen are both localhost:1; they must differ"
 
 
 def test_the_two_addresses_may_both_let_the_system_choose() -> None:
-    config = load({"listen": "a:0", "ops_listen": "a:0"}, {}, None)
+    config = load({"listen": "[::1]:0", "ops_listen": "[::1]:0"}, {}, None)
     assert config.listen == config.ops_listen
 
 
@@ -370,3 +393,63 @@ def test_there_are_as_many_workers_as_are_of_use() -> None:
     assert load({}, {"DATABASE_URL": URL}, None).worker_count == cores
     assert load({}, {}, None).worker_count == 1
     assert load({"workers": "3"}, {}, None).worker_count == 3
+
+
+LOOPBACK = ("127.0.0.1:1", "127.8.9.1:1", "localhost:1", "LOCALHOST:1", "[::1]:1", "[0:0::1]:1")
+ELSEWHERE = (
+    *("0.0.0.0:1", "[::]:1", "192.0.2.1:1", "[2001:db8::1]:1", "orders.example:1"),
+    # They mean this machine, perhaps, but do not say so.
+    *("localhost.:1", "localhost.example:1", "127.1:1", "2130706433:1", "[::ffff:127.0.0.1]:1"),
+)
+
+
+@pytest.mark.parametrize("address", LOOPBACK)
+def test_a_listener_on_this_machine_alone_needs_no_token(address: str) -> None:
+    config = load({"listen": address}, {}, None)
+    assert config.listen.is_loopback
+    assert (config.auth, config.tokens_file) == (Auth.LOOPBACK, None)
+
+
+@pytest.mark.parametrize("address", ELSEWHERE)
+def test_a_listener_that_others_reach_needs_tokens_or_a_trusted_network(address: str) -> None:
+    (found,) = problems({"listen": address})
+    assert found.startswith(f"listen is {address}, which other machines can reach, ")
+    for remedy in ("ORDERS_TOKENS_FILE", "ORDERS_AUTH=trusted-network", "127.0.0.1"):
+        assert remedy in found
+    with_tokens = load({"listen": address, "tokens_file": "tokens"}, {}, None)
+    assert (with_tokens.auth, with_tokens.tokens_file) == (Auth.TOKENS, Path("tokens"))
+    trusting = load({"listen": address, "auth": "trusted-network"}, {}, None)
+    assert (trusting.auth, trusting.tokens_file) == (Auth.TRUSTED_NETWORK, None)
+
+
+def test_the_operations_listener_needs_no_token() -> None:
+    assert load({"ops_listen": "0.0.0.0:9000"}, {}, None).auth is Auth.LOOPBACK
+
+
+def test_a_token_file_means_that_tokens_are_needed_also_on_this_machine() -> None:
+    assert load({"tokens_file": "tokens"}, {}, None).auth is Auth.TOKENS
+    assert load({"tokens_file": "tokens", "auth": "tokens"}, {}, None).auth is Auth.TOKENS
+
+
+def test_a_trusted_network_and_a_token_file_contradict_each_other() -> None:
+    (found,) = problems({"tokens_file": "tokens"}, {"ORDERS_AUTH": "trusted-network"})
+    assert found == (
+        "auth (environment ORDERS_AUTH) is trusted-network, which asks for no token, and there is "
+        "a tokens_file; one must go"
+    )
+
+
+def test_tokens_without_their_file_are_a_problem() -> None:
+    (found,) = problems({"auth": "tokens"})
+    assert found.startswith("auth (flag --auth) is tokens, and there is no tokens_file; ")
+
+
+@pytest.mark.parametrize("text", ["none", "TOKENS", "trusted network", " tokens"])
+def test_auth_is_one_of_two_words(text: str) -> None:
+    (found,) = problems({"auth": text})
+    assert found == f"auth (flag --auth): {text!r} is neither tokens nor trusted-network"
+
+
+def test_the_path_of_the_token_file_has_no_nul() -> None:
+    (found,) = problems({"tokens_file": "a\0"})
+    assert found == "tokens_file (flag --tokens-file): the path holds a NUL character; no path can"

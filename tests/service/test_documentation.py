@@ -8,6 +8,7 @@ from typing import Final
 from orders_cli.exits import Exit
 from orders_cli.transfer import BATCH
 from orders_service.config import SETTINGS, load
+from orders_service.tokens import parse_tokens
 
 PAGE: Final = (Path(__file__).parents[2] / "docs/configuration.md").read_text("utf-8")
 
@@ -53,4 +54,11 @@ def test_the_example_is_a_configuration(tmp_path: Path) -> None:
 
 
 def test_the_size_of_a_batch_is_the_programs() -> None:
-    assert f"batches of {BATCH:,}" in PAGE
+    assert f"in parts\nof {BATCH:,} rows" in PAGE
+
+
+def test_the_example_of_a_token_file_is_one() -> None:
+    (example,) = re.findall(r"```text\n(# name, .*?)```", PAGE, re.DOTALL)
+    assert [(token.name, token.scope_list()) for token in parse_tokens(example.encode())] == [
+        *(("shop", "read,write"), ("dashboard", "read")),
+    ]

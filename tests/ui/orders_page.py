@@ -26,6 +26,19 @@ def fill_in(page: Page, order_id: str, amount: str) -> None:
         page.get_by_role("button", name="Store order").click()
 
 
+def log_in(page: Page, secret: str) -> None:
+    """Type a token into the form that asks for one, and send it."""
+    page.get_by_label("Token").fill(secret)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Log in").click()
+
+
+def log_out(page: Page) -> None:
+    """End the session."""
+    with page.expect_navigation():
+        page.get_by_role("button", name="Log out").click()
+
+
 def look_up(page: Page, order_id: str) -> None:
     """Look an id up."""
     page.get_by_label("Look up an id").fill(order_id)

@@ -107,6 +107,8 @@ class Client:
             "QUERY_STRING": query,
             "wsgi.input": io.BytesIO(body),
             "CONTENT_LENGTH": str(len(body)),
+            # One for all, so that the same request has the same answer.
+            "HTTP_X_REQUEST_ID": "test",
         }
         for name, value in {"Host": HOST, **(headers or {})}.items():
             variable = name.upper().replace("-", "_")

@@ -14,9 +14,20 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Page
 
 from orders_core import MAX_CENTS, Amount, Order
+from orders_service.tokens import Token
 from tests.service_process import running_service
+from tests.token_files import put, scopes_of
 from tests.ui.conftest import OpenPage
-from tests.ui.orders_page import ORDERS, end_service, fill_in, follow, look_up, store_orders
+from tests.ui.orders_page import (
+    ORDERS,
+    end_service,
+    fill_in,
+    follow,
+    log_in,
+    log_out,
+    look_up,
+    store_orders,
+)
 
 PICTURES: Final = Path(__file__).parents[2] / "artefacts" / "screenshots"
 
@@ -28,6 +39,21 @@ LONG: Final = (
 )
 
 
+SECRET: Final = f"orders_{'5eed' * 16}"
+LONG_NAME: Final = "w" * 64
+
+
+def fill_in_too_late(page: Page) -> None:
+    log_in(page, SECRET)
+    page.context.clear_cookies()
+    fill_in(page, "2026-1161", "1249.90")
+
+
+def log_in_and_out(page: Page) -> None:
+    log_in(page, SECRET)
+    log_out(page)
+
+
 @frozen
 class State:
     """A state of the page.
@@ -37,6 +63,7 @@ class State:
         reach: What a person does to get there from the open page.
         orders: What is stored.
         away: Whether the database cannot be used.
+        scopes: Of the token that a person has; without, the page asks for none.
         begin: The query of the page that is opened first.
     """
 
@@ -44,6 +71,7 @@ class State:
     reach: Callable[[Page], None] = lambda _page: None
     orders: Sequence[Order] = ORDERS[:12]
     away: bool = False
+    scopes: str = ""
     begin: str = ""
 
 
@@ -62,6 +90,14 @@ STATES: Final = (
     State("refused", begin="?page=2"),
     State("away", away=True),
     State("away-unsure", lambda page: fill_in(page, "2026-1161", "1249.90"), away=True),
+    State("log-in", scopes="read"),
+    State("log-in-wrong", lambda page: log_in(page, "orders_wrong"), scopes="read"),
+    State("log-in-again", fill_in_too_late, scopes="read,write"),
+    State("logged-in", lambda page: log_in(page, SECRET), scopes="read,write"),
+    State("reader", lambda page: log_in(page, SECRET), scopes="read"),
+    State("reader-empty", lambda page: log_in(page, SECRET), orders=(), scopes="read"),
+    State("writer", lambda page: log_in(page, SECRET), scopes="write"),
+    State("logged-out", log_in_and_out, scopes="read"),
 )
 
 
@@ -80,7 +116,12 @@ def address(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         database.mkdir()
     else:
         store_orders(database, state.orders)
-    with running_service(f"sqlite:///{database}") as service:
+    settings = {}
+    if state.scopes:
+        file = database.with_name("tokens")
+        put(file, f"{Token.of_secret(LONG_NAME, scopes_of(state.scopes), SECRET).line()}\n")
+        settings["ORDERS_TOKENS_FILE"] = str(file)
+    with running_service(f"sqlite:///{database}", settings) as service:
         yield f"{service.url}/{state.begin}"
         end_service(service)
 

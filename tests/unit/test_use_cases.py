@@ -16,10 +16,12 @@ from orders_core import (
     Totals,
     find,
     page,
+    page_json,
     place,
     place_all,
     place_each,
     scan,
+    scan_json,
     totals,
 )
 from orders_memory import MemoryStore
@@ -138,6 +140,8 @@ def test_an_empty_store_has_one_empty_page(store: MemoryStore) -> None:
 def test_a_page_limit_out_of_range_is_refused(store: MemoryStore, limit: int) -> None:
     with pytest.raises(InvalidPage, match=rf"^limit must be from 1 to 10000, not {limit}$"):
         page(store, limit)
+    with pytest.raises(InvalidPage, match=rf"^limit must be from 1 to 10000, not {limit}$"):
+        page_json(store, limit)
 
 
 def test_a_page_in_two_directions_is_refused(store: MemoryStore) -> None:
@@ -185,6 +189,8 @@ def test_a_scan_reads_what_was_stored_before_it_began_exactly_once(letters: Memo
 def test_a_scan_in_batches_of_nothing_is_refused(store: MemoryStore, batch: int) -> None:
     with pytest.raises(InvalidPage, match=rf"^batch must be 1 or more, not {batch}$"):
         next(scan(store, batch))
+    with pytest.raises(InvalidPage, match=rf"^batch must be 1 or more, not {batch}$"):
+        next(scan_json(store, batch))
 
 
 def test_totals_are_the_count_and_the_exact_sum(letters: MemoryStore) -> None:

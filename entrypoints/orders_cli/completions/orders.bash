@@ -5,28 +5,37 @@
 #    source ~/.local/share/bash_completion/orders
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_orders_subparsers=(serve migrate import export check completion)
+_shtab_orders_subparsers=(serve migrate import export check token completion)
 
-_shtab_orders_serve_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts)
-_shtab_orders_migrate_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --grant-to)
-_shtab_orders_import_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --format)
-_shtab_orders_export_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --output --format)
-_shtab_orders_check_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts)
+_shtab_orders_serve_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --tokens-file --auth --log-requests)
+_shtab_orders_migrate_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --tokens-file --auth --log-requests --grant-to)
+_shtab_orders_import_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --tokens-file --auth --log-requests --format)
+_shtab_orders_export_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --tokens-file --auth --log-requests --output --format)
+_shtab_orders_check_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --tokens-file --auth --log-requests)
+_shtab_orders_token_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --tokens-file --auth --log-requests --scope --add --revoke --list)
 _shtab_orders_completion_option_strings=(-h --help)
 _shtab_orders_option_strings=(-h --help --version)
 
 _shtab_orders_serve___config_COMPGEN=_shtab_compgen_files
+_shtab_orders_serve___tokens_file_COMPGEN=_shtab_compgen_files
 _shtab_orders_migrate___config_COMPGEN=_shtab_compgen_files
+_shtab_orders_migrate___tokens_file_COMPGEN=_shtab_compgen_files
 _shtab_orders_import_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_orders_import___config_COMPGEN=_shtab_compgen_files
+_shtab_orders_import___tokens_file_COMPGEN=_shtab_compgen_files
 _shtab_orders_export___config_COMPGEN=_shtab_compgen_files
+_shtab_orders_export___tokens_file_COMPGEN=_shtab_compgen_files
 _shtab_orders_export___output_COMPGEN=_shtab_compgen_files
 _shtab_orders_check___config_COMPGEN=_shtab_compgen_files
+_shtab_orders_check___tokens_file_COMPGEN=_shtab_compgen_files
+_shtab_orders_token___config_COMPGEN=_shtab_compgen_files
+_shtab_orders_token___tokens_file_COMPGEN=_shtab_compgen_files
 
 _shtab_orders_import___format_choices=(csv ndjson)
 _shtab_orders_export___format_choices=(csv ndjson)
+_shtab_orders_token___scope_choices=(read write)
 _shtab_orders_completion_pos_0_choices=(bash zsh)
-_shtab_orders_pos_0_choices=(serve migrate import export check completion)
+_shtab_orders_pos_0_choices=(serve migrate import export check token completion)
 
 _shtab_orders_serve__h_nargs=0
 _shtab_orders_serve___help_nargs=0
@@ -38,6 +47,11 @@ _shtab_orders_export__h_nargs=0
 _shtab_orders_export___help_nargs=0
 _shtab_orders_check__h_nargs=0
 _shtab_orders_check___help_nargs=0
+_shtab_orders_token__h_nargs=0
+_shtab_orders_token___help_nargs=0
+_shtab_orders_token___add_nargs=0
+_shtab_orders_token___revoke_nargs=0
+_shtab_orders_token___list_nargs=0
 _shtab_orders_completion__h_nargs=0
 _shtab_orders_completion___help_nargs=0
 _shtab_orders_pos_0_nargs=A...

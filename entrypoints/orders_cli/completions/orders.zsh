@@ -16,6 +16,7 @@ _shtab_orders_commands() {
     import:'Store the orders of a file; safe to repeat.'
     migrate:'Bring the database'"'"'s schema to what this release needs.'
     serve:'Serve the orders and the page over HTTP, until SIGTERM or Ctrl-C.'
+    token:'Make a token for a client, print it once, and tell its line.'
   )
   _describe 'orders commands' _commands
 }
@@ -37,6 +38,9 @@ _shtab_orders_check_options=(
   "--workers[processes that answer\; auto is one for each core it may use, and one in all on SQLite (ORDERS_WORKERS, default auto)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
+  "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -59,6 +63,9 @@ _shtab_orders_export_options=(
   "--workers[processes that answer\; auto is one for each core it may use, and one in all on SQLite (ORDERS_WORKERS, default auto)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
+  "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "--output[written whole or not at all\; default\: - for standard output]:FILE:_files"
   "--format[default\: csv when FILE ends in .csv, else ndjson]:format:(csv ndjson)"
 )
@@ -75,6 +82,9 @@ _shtab_orders_import_options=(
   "--workers[processes that answer\; auto is one for each core it may use, and one in all on SQLite (ORDERS_WORKERS, default auto)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
+  "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "--format[default\: seen from the content]:format:(csv ndjson)"
   ":CSV with the header id,amount, or NDJSON\; - is standard input:_files"
 )
@@ -91,6 +101,9 @@ _shtab_orders_migrate_options=(
   "--workers[processes that answer\; auto is one for each core it may use, and one in all on SQLite (ORDERS_WORKERS, default auto)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
+  "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "--grant-to[give this role what the service needs\: SELECT and INSERT, nothing else]:ROLE:"
 )
 
@@ -106,10 +119,35 @@ _shtab_orders_serve_options=(
   "--workers[processes that answer\; auto is one for each core it may use, and one in all on SQLite (ORDERS_WORKERS, default auto)]:VALUE:"
   "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
   "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
+  "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_orders_serve_defaults_added=0
+
+_shtab_orders_token_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--config[a TOML file of settings (ORDERS_CONFIG)]:FILE:_files"
+  "--database-url[where the orders are\: sqlite\:\/\/\/FILE or postgresql\:\/\/USER\@HOST\/DATABASE\?sslmode\=... (DATABASE_URL, default sqlite\:\/\/\/orders.db)]:VALUE:"
+  "--listen[HOST\:PORT of the orders and the page (ORDERS_LISTEN, default 127.0.0.1\:8000)]:VALUE:"
+  "--ops-listen[HOST\:PORT of \/livez, \/readyz and \/metrics (ORDERS_OPS_LISTEN, default 127.0.0.1\:9000)]:VALUE:"
+  "--workers[processes that answer\; auto is one for each core it may use, and one in all on SQLite (ORDERS_WORKERS, default auto)]:VALUE:"
+  "--currency[the ISO 4217 code of the amounts (ORDERS_CURRENCY, default USD)]:VALUE:"
+  "--allowed-hosts[host names to answer for, by commas, besides localhost and addresses\; \* is every name (ORDERS_ALLOWED_HOSTS)]:VALUE:"
+  "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
+  "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
+  "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
+  "*--scope[what it allows, once for each\; default\: read. Neither includes the other]:scope:(read write)"
+  "--add[add its line to the token file]"
+  "--revoke[take NAME out of the token file]"
+  "--list[print the names and the scopes]"
+  ":what to call it, such as shop:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_orders_token_defaults_added=0
 
 
 _shtab_orders() {
@@ -136,6 +174,7 @@ _shtab_orders() {
         import) _arguments -C -s $_shtab_orders_import_options ;;
         migrate) _arguments -C -s $_shtab_orders_migrate_options ;;
         serve) _arguments -C -s $_shtab_orders_serve_options ;;
+        token) _arguments -C -s $_shtab_orders_token_options ;;
       esac
   esac
 }

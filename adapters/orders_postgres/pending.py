@@ -1,0 +1,99 @@
+"""Work whose statements PostgreSQL runs while nobody waits in here for the answers."""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Generic, TypeVar
+
+from orders_core import StoreUnavailable
+from orders_postgres.connection import Connection, Interrupted, Row
+from orders_postgres.pool import Lent, Pool
+
+_Result = TypeVar("_Result")
+
+Statements = Generator[tuple[str, Sequence[str]], Sequence[Row], Sequence[_Result]]
+"""Yields a prepared statement and its values, goes on with its rows, and ends with the result."""
+
+
+def run(statements: Statements[_Result], connection: Connection) -> Sequence[_Result]:
+    """Run the statements one after the other, and wait for each."""
+    try:
+        statement, values = next(statements)
+        while True:
+            statement, values = statements.send(connection.run(statement, *values))
+    except StopIteration as end:
+        result: Sequence[_Result] = end.value
+        return result
+
+
+class PendingStatements(Generic[_Result]):
+    """Statements that run one after the other; see `orders_core.Pending`."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        lent: Lent,
+        begin: Callable[[], Statements[_Result]],
+    ) -> None:
+        """Take a connection and send the first statement; `begin_statements` makes one.
+
+        Raises:
+            StoreUnavailable: It cannot be sent.
+        """
+        self._pool = pool
+        self._lent = lent
+        self._begin = begin
+        self._statements = begin()
+        self._ended: Any = None
+        self.must_wait = False
+        self._send(*next(self._statements))
+
+    def fileno(self) -> int:
+        """Give the number of the connection's socket."""
+        return self._lent.connection.fileno()
+
+    def proceed(self) -> bool:
+        """Take what has come, and send the next statement when the answer is whole."""
+        try:
+            rows = self._lent.connection.receive()
+            if rows is not None:
+                self._send(*self._statements.send(rows))
+        except StopIteration as end:
+            self._ended = end.value
+        except Interrupted:
+            self.must_wait = True
+        except Exception as error:  # noqa: BLE001 - `outcome` raises it
+            self._ended = error
+        else:
+            return False
+        return True
+
+    def outcome(self) -> Sequence[_Result]:
+        """Give the connection back, and the result; when interrupted, do the work once more."""
+        self._pool.take_back(self._lent)
+        if self.must_wait:
+            with self._pool.connection() as connection:
+                return run(self._begin(), connection)
+        if isinstance(self._ended, Exception):
+            raise self._ended
+        result: Sequence[_Result] = self._ended
+        return result
+
+    def _send(self, statement: str, values: Sequence[str]) -> None:
+        self._lent.connection.send(statement, *values)
+
+
+def begin_statements(
+    pool: Pool,
+    begin: Callable[[], Statements[_Result]],
+) -> PendingStatements[_Result] | None:
+    """Begin on a connection that is open and idle; None when there is none that works."""
+    try:
+        lent = pool.take_open()
+    except StoreUnavailable:
+        return None
+    if lent is None:
+        return None
+    try:
+        return PendingStatements(pool, lent, begin)
+    except StoreUnavailable:
+        pool.take_back(lent)
+        return None

@@ -1,0 +1,36 @@
+"""Orders' own application under plain Waitress, as Waitress's documentation runs one.
+
+One process, as `waitress.serve` has it; the threads match the store's connections.
+"""
+
+import os
+import sys
+from typing import Final
+
+import waitress
+
+from orders_http.app import HttpSettings, create_app
+from orders_http.hosts import HostRule
+from orders_postgres import DatabaseUrl, PostgresStore
+
+_THREADS: Final = 8
+# More than the benchmark's clients; the default is 100.
+_CONNECTIONS: Final = 1_000
+
+
+def main() -> None:
+    """Serve on the port of the first argument, over the database of DATABASE_URL."""
+    url = DatabaseUrl.parse(os.environ["DATABASE_URL"])
+    settings = HttpSettings("USD", HostRule(frozenset()))
+    with_store = create_app(PostgresStore(url, connections=_THREADS), settings)
+    waitress.serve(
+        with_store,
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        threads=_THREADS,
+        connection_limit=_CONNECTIONS,
+    )
+
+
+if __name__ == "__main__":
+    main()

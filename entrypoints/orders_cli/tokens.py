@@ -1,0 +1,151 @@
+"""`orders token`: makes tokens, lists them and revokes them."""
+
+import fcntl
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from orders_cli.exits import Exit
+from orders_cli.standard_error import tell
+from orders_cli.whole_file import replacing
+from orders_service.config import Config, InvalidConfig
+from orders_service.tokens import (
+    LOOK_SECONDS,
+    Scope,
+    Token,
+    new_secret,
+    parse_tokens,
+    read_tokens,
+)
+
+# The service reads it, often as another user, and there is nothing secret in it.
+_NEW_FILE_MODE: Final = 0o644
+_SOON: Final = f"this takes effect within {LOOK_SECONDS:.0f} s, without a restart"
+
+
+def make_token(config: Config, name: str, scopes: Sequence[str], *, add: bool) -> int:
+    """Make a token: print it, once, and tell or add its line of the token file.
+
+    Args:
+        config: Where the token file is.
+        name: What to call it.
+        scopes: What it allows; only to read when nothing is said.
+        add: Whether to add it to the file; otherwise its line goes to standard error.
+
+    Raises:
+        InvalidConfig: No file is configured, or it cannot be used.
+        OSError: The file cannot be written.
+    """
+    secret = new_secret()
+    try:
+        token = Token.of_secret(name, map(Scope, scopes or ["read"]), secret)
+    except ValueError as error:
+        tell(str(error))
+        return Exit.USAGE
+    if not add:
+        print(secret, flush=True)
+        print(token.line(), file=sys.stderr)
+        return Exit.DONE
+
+    def added(lines: list[bytes], tokens: Sequence[Token]) -> list[bytes] | None:
+        if any(other.name == name for other in tokens):
+            return None
+        whole = [line if line.endswith(b"\n") else line + b"\n" for line in lines]
+        return [*whole, f"{token.line()}\n".encode()]
+
+    file = _file(config)
+    if not _change(file, added):
+        tell(f"{file}: there is a token {name} already; nothing was changed")
+        return Exit.REFUSED
+    print(secret, flush=True)
+    tell(f"added {name} ({token.scope_list()}) to {file}; {_SOON}")
+    return Exit.DONE
+
+
+def revoke_token(config: Config, name: str) -> int:
+    """Take a token out of the token file.
+
+    Raises:
+        InvalidConfig: No file is configured, or it cannot be used.
+        OSError: The file cannot be written.
+    """
+
+    def without(lines: list[bytes], tokens: Sequence[Token]) -> list[bytes] | None:
+        revoked = [token for token in tokens if token.name == name]
+        if not revoked:
+            return None
+        return [line for line in lines if parse_tokens(line.rstrip(b"\n")) != tuple(revoked)]
+
+    file = _file(config)
+    if not _change(file, without):
+        tell(f"{file}: there is no token {name}; nothing was changed")
+        return Exit.REFUSED
+    tell(f"revoked {name} in {file}; {_SOON}")
+    return Exit.DONE
+
+
+def list_tokens(config: Config) -> int:
+    """Print the name and the scopes of every token, one a line.
+
+    Raises:
+        InvalidConfig: No file is configured, or it cannot be used.
+    """
+    for token in read_tokens(_file(config)):
+        print(f"{token.name} {token.scope_list()}")
+    return Exit.DONE
+
+
+def _file(config: Config) -> Path:
+    if config.tokens_file is None:
+        raise InvalidConfig(
+            ["there is no tokens_file; name it with --tokens-file or ORDERS_TOKENS_FILE"]
+        )
+    return config.tokens_file
+
+
+def _change(
+    file: Path,
+    change: Callable[[list[bytes], Sequence[Token]], list[bytes] | None],
+) -> bool:
+    """Change the lines of a token file as one step; None changes nothing.
+
+    What people wrote into it stays: comments, order, mode and owner.
+
+    Raises:
+        InvalidTokens: The file cannot be used.
+        OSError: It cannot be written.
+    """
+    with _alone_in(file.resolve().parent):
+        content = b""
+        exists = file.exists()
+        tokens: Sequence[Token] = ()
+        if exists:
+            tokens = read_tokens(file)
+            content = file.read_bytes()
+        lines = change(io.BytesIO(content).readlines(), tokens)
+        if lines is None:
+            return False
+        with replacing(file, _NEW_FILE_MODE) as target:
+            if exists:
+                status = file.stat()
+                os.fchown(target.fileno(), status.st_uid, status.st_gid)
+            target.writelines(lines)
+    return True
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep out other commands that change files in a folder, or wait for them (flock(2))."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

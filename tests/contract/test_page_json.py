@@ -1,0 +1,95 @@
+"""Pages that a store writes as JSON: every store writes the same bytes."""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from orders_core import (
+    MAX_PAGE,
+    Order,
+    OrderId,
+    OrderStore,
+    order_to_json,
+    page,
+    page_json,
+    scan,
+    scan_json,
+)
+from tests.contract.data import Data
+from tests.strategies import orders
+
+AWKWARD = [
+    *('"', "\\", '\\"', "/", "</script>", "a\u2028b", "a\u2029b", "a\u00a0b", "\ufeffa", "\ufffe"),
+    *("\\n", "\\u0041", "'", "{", "}", "%s", ":id", "$1", "null", "\U0001f600", "\U0010ffff"),
+    *("\ue000", "\u200d", "e\u0301", "b b", "," * 128, "\\" * 128, '"' * 128, "\U0001f600" * 128),
+]
+
+
+def lines_of(placed: Sequence[Order]) -> bytes:
+    """Write orders as the standard library does, one in a line."""
+    return b"".join(
+        b'{"id":%s,"amount":%s}\n'
+        % (json.dumps(each.id.value, ensure_ascii=False).encode(), str(each.amount).encode())
+        for each in placed
+    )
+
+
+def test_an_empty_store_has_an_empty_page(store: OrderStore) -> None:
+    assert store.page_json(10) == store.page_json(10, after=OrderId("a")) == b""
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(placed=st.lists(orders(), max_size=12, unique_by=lambda order: order.id))
+@example(placed=[Order(text, 1) for text in AWKWARD])
+@example(
+    placed=[Order(f"{n}", amount) for n, amount in enumerate(["0", "0.1", "9999999999999.99"])]
+)
+def test_every_order_is_written_as_the_standard_library_does(
+    new_data: Callable[[], Data],
+    placed: list[Order],
+) -> None:
+    by_id = sorted(placed, key=lambda order: order.id.value)
+    with closing(new_data().open()) as store:
+        store.add(placed)
+        assert store.page_json(100) == lines_of(by_id)
+        assert store.page_json(100) == b"".join(order_to_json(each) + b"\n" for each in by_id)
+        for position, order in enumerate(by_id):
+            assert store.page_json(2, after=order.id) == lines_of(by_id[position + 1 :][:2])
+
+
+@pytest.mark.parametrize("after", [None, "A", "a", "b", "bb", "e", "z"])
+@pytest.mark.parametrize("limit", [1, 2, 4, 5, 6])
+def test_it_is_the_page_that_is_read_as_orders(
+    store: OrderStore,
+    limit: int,
+    after: str | None,
+) -> None:
+    store.add([Order(letter, "12.3") for letter in "dbeac"])
+    cursor = None if after is None else OrderId(after)
+    read, written = page(store, limit, after=cursor), page_json(store, limit, after=cursor)
+    assert store.page_json(limit, after=cursor) == lines_of(read.orders)
+    assert (written.lines, written.has_next) == (lines_of(read.orders), read.has_next)
+    assert json.loads(written.array) == [
+        {"id": each.id.value, "amount": 12.3} for each in read.orders
+    ]
+    if read.orders:
+        assert written.last == read.orders[-1].id
+
+
+def test_the_largest_page_is_written_whole(store: OrderStore) -> None:
+    placed = [Order(f"{number:05}", number) for number in range(MAX_PAGE + 1)]
+    store.add(placed)
+    written = page_json(store, MAX_PAGE)
+    assert (written.lines, written.has_next) == (lines_of(placed[:-1]), True)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5, 6, 7])
+def test_a_scan_writes_every_order_once(store: OrderStore, batch: int) -> None:
+    store.add([Order(letter, 1) for letter in "fbdace"])
+    parts = list(scan_json(store, batch))
+    assert parts == [lines_of(part) for part in scan(store, batch)]
+    assert b"".join(parts) == lines_of([Order(letter, 1) for letter in "abcdef"])

@@ -1,0 +1,102 @@
+"""What a fault strikes: a service, its database, and the network between them."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from typing import Final
+
+from attrs import frozen
+
+from tests.faults.footprint import Footprint, assert_not_grown
+from tests.faults.traffic import ORDERS, Traffic, traffic
+from tests.postgres.proxy import Proxy, open_proxy
+from tests.postgres_server import OrdersDatabase, PostgresServer, free_port, wait_until
+from tests.service_process import RunningService
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+@frozen
+class Stage:
+    """A service under load, whose connections to its database go through a proxy."""
+
+    database: OrdersDatabase
+    proxy: Proxy
+    service: RunningService
+    traffic: Traffic
+
+
+Fault = Callable[[Stage], AbstractContextManager[None]]
+"""Makes a fault and waits until it shows; at its end the fault is mended."""
+
+
+@contextmanager
+def running(service: RunningService) -> Iterator[RunningService]:
+    """Run a service on ports that stay its own when it is started again."""
+    try:
+        service.start(port=free_port(), operations_port=free_port())
+        yield service
+        if service.is_running():
+            service.stop()
+    finally:
+        if service.is_running():
+            service.kill()
+        service.close()
+
+
+@contextmanager
+def served(url: str, database: OrdersDatabase) -> Iterator[Traffic]:
+    """Let clients load a service; in the end prove that nothing was lost.
+
+    Args:
+        url: Where the service finds its orders.
+        database: Where they are in the end.
+    """
+    with running(RunningService(url)) as service:
+        with traffic(service) as clients:
+            yield clients
+        clients.assert_kept(database.orders())
+
+
+@contextmanager
+def open_stage(server: PostgresServer) -> Iterator[Stage]:
+    """Put a loaded service on a new database; in the end prove that nothing was lost."""
+    database = server.new_database()
+    with open_proxy(server.port) as proxy:
+        url = server.url_text(database.name, connect_timeout="2")
+        proxied = url.replace(f":{server.port}/", f":{proxy.port}/")
+        with served(proxied, database) as clients:
+            yield Stage(database, proxy, clients.service, clients)
+
+
+def wait_until_not_ready(service: RunningService, reason: str) -> None:
+    """Wait until a service says that it is not ready, and why; it is alive all the same."""
+    wait_until(lambda: reason in _probed(service, "/readyz", 503))
+    assert _probed(service, "/livez", 200)
+
+
+def _probed(service: RunningService, path: str, status: int) -> str:
+    """Give what a probe answers when it has this status, else nothing."""
+    with closing(service.connect_operations()) as probe:
+        probe.request("GET", path)
+        response = probe.getresponse()
+        content = response.read().decode()
+    return content if response.status == status else ""
+
+
+def endure(stage: Stage, fault: Fault) -> None:
+    """Make a fault and mend it, again and again, until enough orders were acknowledged."""
+    stage.traffic.wait_for_orders()
+    before = Footprint.of(stage.service)
+    while len(stage.traffic.acknowledged) < ORDERS:
+        strike(stage, fault)
+        stage.traffic.wait_for_orders()
+    assert_not_grown(stage.service, before)
+
+
+def strike(stage: Stage, fault: Fault) -> None:
+    """Make a fault once, mend it, and prove that the service recovers in time."""
+    _LOG.info("%s", getattr(fault, "__name__", fault))
+    with fault(stage):
+        pass
+    stage.traffic.wait_for_recovery()

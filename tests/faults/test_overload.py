@@ -1,0 +1,132 @@
+"""More work than the database can do: some is done, the rest is told to come back."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from threading import Thread
+from time import monotonic
+from typing import Final
+
+import pytest
+from attrs import define, field
+
+from tests.faults.footprint import Footprint, assert_not_grown
+from tests.postgres_server import OrdersDatabase, PostgresServer, wait_until
+from tests.service_process import RunningService, running_service
+
+CLIENTS: Final = 500
+SECONDS: Final = 5.0
+# The service itself gives no request longer.
+LONGEST_SECONDS: Final = 6.0
+# A machine that does other work too is no defect.
+_PATIENCE_SECONDS: Final = 14.0
+_LOG: Final = logging.getLogger(__name__)
+
+SLOW: Final = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$;
+CREATE TRIGGER slow BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION slow()
+"""
+
+
+@define
+class Clients:
+    """Clients on connections of their own that send one order after the other.
+
+    Attributes:
+        accepted: The seconds that each order took which was acknowledged, by its id.
+        refused: The seconds that each took which was refused.
+        unexpected: Anything else that was answered.
+        sent: The id of every order that was sent.
+    """
+
+    service: RunningService
+    accepted: dict[str, float] = field(factory=dict)
+    refused: list[float] = field(factory=list)
+    unexpected: list[bytes] = field(factory=list)
+    sent: set[str] = field(factory=set)
+
+    def run(self) -> None:
+        """Send for some seconds, and wait for the last answers."""
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        until = monotonic() + SECONDS
+        await asyncio.gather(*(self._send(name, until) for name in range(CLIENTS)))
+
+    async def _send(self, name: int, until: float) -> None:
+        reader, writer = await asyncio.open_connection(self.service.host, self.service.port)
+        while monotonic() < until:
+            order_id = f"{name}-{len(self.sent)}"
+            self.sent.add(order_id)
+            body = f'{{"id":"{order_id}","amount":1}}'
+            begun = monotonic()
+            writer.write(
+                "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n{body}".encode(),
+            )
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = head.partition(b"content-length: ")[2].partition(b"\r\n")[0]
+            await reader.readexactly(int(length))
+            seconds = monotonic() - begun
+            if head.startswith(b"http/1.1 201 "):
+                self.accepted[order_id] = seconds
+            elif head.startswith(b"http/1.1 503 ") and b"\r\nretry-after: 1\r\n" in head:
+                self.refused.append(seconds)
+                await asyncio.sleep(0.05)
+            else:
+                self.unexpected.append(head)
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.fixture
+def slow_database(own_server: PostgresServer) -> Iterator[OrdersDatabase]:
+    """A database that can store a hundred orders a second on each connection."""
+    database = own_server.new_database()
+    database.run(SLOW)
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def service(slow_database: OrdersDatabase) -> Iterator[RunningService]:
+    url = slow_database.server.url_text(slow_database.name)
+    with running_service(url, {"ORDERS_WORKERS": "2"}) as running:
+        yield running
+
+
+def test_what_is_too_much_is_refused_the_rest_is_stored_and_memory_stays_flat(
+    service: RunningService,
+    slow_database: OrdersDatabase,
+) -> None:
+    clients = Clients(service)
+    clients.run()
+    before = Footprint.of(service)
+    clients.run()
+    assert_not_grown(service, before)
+    assert clients.unexpected == []
+    assert clients.refused
+    stored = {order_id for order_id, _ in slow_database.orders()}
+    assert set(clients.accepted) <= stored <= clients.sent
+    slowest = sorted(clients.accepted.values())[len(clients.accepted) * 99 // 100]
+    _LOG.info(
+        "accepted %d, 99 of 100 within %.2f s; refused %d",
+        *(len(clients.accepted), slowest, len(clients.refused)),
+    )
+    assert slowest < LONGEST_SECONDS + _PATIENCE_SECONDS
+
+
+def test_the_probes_are_answered_while_there_is_too_much_to_do(service: RunningService) -> None:
+    clients = Clients(service)
+    load = Thread(target=clients.run)
+    load.start()
+    try:
+        wait_until(lambda: bool(clients.accepted))
+        while load.is_alive():
+            with closing(service.connect_operations()) as probe:
+                probe.request("GET", "/livez")
+                assert probe.getresponse().status == 200
+    finally:
+        load.join()

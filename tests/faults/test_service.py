@@ -1,0 +1,30 @@
+"""Nothing is lost, doubled or made up when the service itself ends, well or not."""
+
+import signal
+from random import Random
+
+import pytest
+
+from tests.faults.service import process_kills, terminated
+from tests.faults.stage import Fault, endure, open_stage
+from tests.faults.traffic import ORDERS
+from tests.postgres_server import PostgresServer
+
+RANDOM = Random(1)  # noqa: S311 - an example, not a secret
+
+
+@pytest.mark.parametrize("fault", [process_kills(RANDOM), terminated])
+def test_every_acknowledged_order_is_there_once_whatever_happens_to_the_service(
+    own_server: PostgresServer,
+    fault: Fault,
+) -> None:
+    with open_stage(own_server) as stage:
+        endure(stage, fault)
+
+
+def test_a_hangup_signal_under_load_fails_no_request(own_server: PostgresServer) -> None:
+    with open_stage(own_server) as stage:
+        while len(stage.traffic.acknowledged) < ORDERS:
+            stage.service.send_signal(signal.SIGHUP)
+            stage.traffic.wait_for_orders(50)
+        assert (stage.traffic.refusals, stage.traffic.interruptions) == (0, 0)

@@ -1,0 +1,272 @@
+"""Clients that keep to the contract whatever happens; what they were told is held to the store.
+
+The contract: an order whose answer is 503, or does not come, may be sent again with the same id and
+amount. 201 and 200 acknowledge it.
+"""
+
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from itertools import count
+from random import Random
+from threading import Event
+from time import monotonic
+from typing import Final
+
+from attrs import define, field, frozen
+
+from tests.postgres_server import wait_until
+from tests.service_process import RunningService
+
+WRITERS: Final = 8
+ORDERS: Final = int(os.environ.get("FAULT_ORDERS", "1000"))
+"""Acknowledged orders under each fault; `make soak` asks for more."""
+ORDERS_BETWEEN: Final = 500
+"""Acknowledged orders between one fault and the next."""
+RECOVERY_SECONDS: Final = 5.0
+"""How soon an order is acknowledged after a repair."""
+
+# A machine that does other work too is no defect.
+_PATIENCE_SECONDS: Final = 3.0
+_LONGEST_SECONDS: Final = 60.0
+_CLIENT_SECONDS: Final = 10.0
+# Less than the answer's Retry-After asks for: the harder case for the service.
+_AGAIN_SECONDS: Final = 0.05
+_JSON: Final = {"Content-Type": "application/json"}
+_LOG: Final = logging.getLogger(__name__)
+
+
+@frozen
+class _Answer:
+    status: int
+    replayed: bool
+    body: bytes
+
+
+@define
+class Writer:
+    """A client that does one thing after the other, each until it has an answer.
+
+    Attributes:
+        sent: The amount of each order that was sent, by its id.
+        acknowledged: The same of each that was acknowledged.
+        created: The ids that were answered with 201, as often as that was.
+        refusals: How often it was answered with 503.
+        interruptions: How often a connection ended without an answer.
+        last_begun: When the last request that was not refused was begun, by the monotonic clock.
+        unexpected: What no client that keeps to the contract should see.
+    """
+
+    _service: RunningService
+    _name: int
+    _random: Random
+    sent: dict[str, str] = field(factory=dict)
+    acknowledged: dict[str, str] = field(factory=dict)
+    created: list[str] = field(factory=list)
+    refusals: int = 0
+    interruptions: int = 0
+    last_begun: float = 0.0
+    unexpected: list[str] = field(factory=list)
+    _connection: HTTPConnection | None = None
+    _known: list[str] = field(factory=list)
+
+    def write(self, stopped: Event) -> None:
+        """Go on until told to stop."""
+        try:
+            for number in count():
+                if stopped.is_set():
+                    return
+                kind = self._random.random()
+                if kind < 0.8 or not self._known:
+                    # Every fifth order all writers place together.
+                    owner = "all" if number % 5 == 0 else str(self._name)
+                    self._place(f"{owner}-{number}", f"{number}.{number % 4 * 25:02}", stopped)
+                else:
+                    order_id = self._random.choice(self._known)
+                    again = self._look_up if kind < 0.9 else self._place_again
+                    again(order_id, self.acknowledged[order_id], stopped)
+        finally:
+            self._hang_up()
+
+    def _place(self, order_id: str, amount: str, stopped: Event) -> None:
+        self.sent[order_id] = amount
+        answer = self._answered("POST", "/orders", _body(order_id, amount), stopped)
+        if answer is None:
+            return
+        if answer.status not in {200, 201} or answer.replayed is (answer.status == 201):
+            self.unexpected.append(f"{order_id} {amount}: {answer}")
+            return
+        if answer.status == 201:
+            self.created.append(order_id)
+        self._known.append(order_id)
+        self.acknowledged[order_id] = amount
+
+    def _place_again(self, order_id: str, amount: str, stopped: Event) -> None:
+        """Send an acknowledged order again, as it was or with another amount."""
+        other = self._random.random() < 0.5
+        body = _body(order_id, f"1{amount}" if other else amount)
+        answer = self._answered("POST", "/orders", body, stopped)
+        expected = (409, False) if other else (200, True)
+        if answer is not None and (answer.status, answer.replayed) != expected:
+            self.unexpected.append(f"{order_id} {amount}, again: {answer}")
+
+    def _look_up(self, order_id: str, amount: str, stopped: Event) -> None:
+        answer = self._answered("GET", f"/orders/{order_id}", None, stopped)
+        expected = {"id": order_id, "amount": amount}
+        if answer is None:
+            return
+        if answer.status != 200 or json.loads(answer.body, parse_float=str) != expected:
+            self.unexpected.append(f"{order_id} {amount}, looked up: {answer}")
+
+    def _answered(
+        self, method: str, target: str, body: str | None, stopped: Event
+    ) -> _Answer | None:
+        """Ask until there is an answer other than 503; None when told to stop before that."""
+        while not stopped.is_set():
+            begun = monotonic()
+            try:
+                answer = self._ask(method, target, body)
+            except (HTTPException, OSError):
+                self.interruptions += 1
+                self._hang_up()
+            else:
+                if answer.status != 503:
+                    self.last_begun = begun
+                    return answer
+                self.refusals += 1
+            stopped.wait(_AGAIN_SECONDS)
+        return None
+
+    def _ask(self, method: str, target: str, body: str | None) -> _Answer:
+        connection = self._connection
+        if connection is None:
+            connection = HTTPConnection(
+                self._service.host, self._service.port, timeout=_CLIENT_SECONDS
+            )
+            self._connection = connection
+        connection.request(method, target, body, _JSON)
+        response = connection.getresponse()
+        content = response.read()
+        if response.status == 503 and response.getheader("Retry-After") != "1":
+            self.unexpected.append(f"503 with Retry-After {response.getheader('Retry-After')}")
+        replayed = response.getheader("Idempotent-Replayed") == "true"
+        return _Answer(response.status, replayed, content)
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _body(order_id: str, amount: str) -> str:
+    return f'{{"id":"{order_id}","amount":{amount}}}'
+
+
+@frozen
+class Traffic:
+    """All writers together. `traffic` makes one."""
+
+    service: RunningService
+    writers: Sequence[Writer]
+
+    @property
+    def acknowledged(self) -> Mapping[str, str]:
+        """The amounts of the orders that were acknowledged, by their ids."""
+        # Copied in one step each: the writers go on meanwhile.
+        return _joined(dict(writer.acknowledged) for writer in self.writers)
+
+    @property
+    def sent(self) -> Mapping[str, str]:
+        """The amounts of the orders that were sent, by their ids."""
+        return _joined(dict(writer.sent) for writer in self.writers)
+
+    @property
+    def refusals(self) -> int:
+        """How often a writer was answered with 503."""
+        return sum(writer.refusals for writer in self.writers)
+
+    @property
+    def interruptions(self) -> int:
+        """How often a writer's connection ended without an answer."""
+        return sum(writer.interruptions for writer in self.writers)
+
+    def assert_expected(self) -> None:
+        """Prove that the service has kept to its contract so far."""
+        unexpected = [each for writer in self.writers for each in writer.unexpected]
+        assert unexpected == [], f"{unexpected[:5]}\n{self.service.errors()[-2_000:]}"
+
+    def wait_for_orders(self, more: int = ORDERS_BETWEEN) -> None:
+        """Wait until so many more orders have been acknowledged."""
+        goal = len(self.acknowledged) + more
+        self._wait_until(lambda: len(self.acknowledged) >= goal)
+
+    def wait_for_refusals(self, more: int = WRITERS) -> None:
+        """Wait until so many more requests have been answered with 503."""
+        goal = self.refusals + more
+        self._wait_until(lambda: self.refusals >= goal)
+
+    def wait_for_interruptions(self, more: int = 1) -> None:
+        """Wait until so many more connections have ended without an answer."""
+        goal = self.interruptions + more
+        self._wait_until(lambda: self.interruptions >= goal)
+
+    def wait_for_recovery(self) -> None:
+        """Wait, not long, until the service does for everyone what it is asked from now on."""
+        mended = monotonic()
+        self._wait_until(
+            lambda: all(writer.last_begun > mended for writer in self.writers),
+            RECOVERY_SECONDS + _PATIENCE_SECONDS,
+        )
+        _LOG.info("recovered %.2f s after the repair", monotonic() - mended)
+
+    def _wait_until(self, ready: Callable[[], bool], seconds: float = _LONGEST_SECONDS) -> None:
+        def checked() -> bool:
+            self.assert_expected()
+            return ready()
+
+        wait_until(checked, seconds)
+
+    def assert_kept(self, stored: Sequence[tuple[str, str]]) -> None:
+        """Prove that the store holds what was acknowledged, once, and nothing else than was sent.
+
+        Args:
+            stored: The id and the amount of every order in the store.
+        """
+        self.assert_expected()
+        amounts = dict(stored)
+        acknowledged, sent = self.acknowledged, self.sent
+        created = Counter(order_id for writer in self.writers for order_id in writer.created)
+        missing = {each for each in acknowledged if amounts.get(each) != acknowledged[each]}
+        phantom = {each for each in amounts if amounts[each] != sent.get(each)}
+        doubled = {each for each, times in created.items() if times > 1}
+        assert (missing, doubled, phantom) == (set(), set(), set())
+        assert len(amounts) == len(stored), "an order is there twice"
+        assert "Traceback" not in self.service.errors(), self.service.errors()
+        _LOG.info(
+            "acknowledged %d, missing, doubled and phantom 0; refused %d, not answered %d",
+            *(len(acknowledged), self.refusals, self.interruptions),
+        )
+
+
+def _joined(parts: Iterator[dict[str, str]]) -> dict[str, str]:
+    return {order_id: amount for part in parts for order_id, amount in part.items()}
+
+
+@contextmanager
+def traffic(service: RunningService) -> Iterator[Traffic]:
+    """Let the writers write while the block runs; they have ended when it has."""
+    stopped = Event()
+    writers = [Writer(service, name, Random(name)) for name in range(WRITERS)]  # noqa: S311
+    with ThreadPoolExecutor(WRITERS) as threads:
+        running = [threads.submit(writer.write, stopped) for writer in writers]
+        try:
+            yield Traffic(service, writers)
+        finally:
+            stopped.set()
+        for each in running:
+            each.result()

@@ -1,0 +1,116 @@
+"""The server over a store that begins its work: the loop waits for it, and no thread does."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+from attrs import define, field
+
+from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
+from orders_http.app import HttpSettings, create_app
+from orders_http.gathering import GatheringServer
+from orders_http.hosts import HostRule
+from orders_http.listening import listen
+from orders_memory import MemoryStore
+from tests.http.hostile_requests import get, post
+from tests.http.wire import Wire, connected_to
+from tests.service_process import served
+
+T = TypeVar("T")
+
+
+@define
+class Begun(Generic[T]):
+    """Work that ends when its socket says so, or when it was asked often enough."""
+
+    run: Callable[[], Sequence[T]]
+    must_wait: bool = False
+    asked: int = 0
+    patience: int | None = None
+    sockets: tuple[socket.socket, socket.socket] = field(factory=socket.socketpair)
+
+    def fileno(self) -> int:
+        return self.sockets[0].fileno()
+
+    def end(self) -> None:
+        self.sockets[1].close()
+
+    def proceed(self) -> bool:
+        self.asked += 1
+        return self.asked == self.patience if self.patience else True
+
+    def outcome(self) -> Sequence[T]:
+        for each in self.sockets:
+            each.close()
+        return self.run()
+
+
+class BeginningStore(MemoryStore):
+    """A store in memory that begins what it is asked; on which thread it ends, it remembers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.must_wait = False
+        self.patience: int | None = None
+        self.ended_on: list[str] = []
+
+    def begin_add(self, orders: Sequence[Order]) -> Begun[Outcome]:
+        return self._begun(lambda: self.add(orders))
+
+    def begin_get(self, ids: Sequence[OrderId]) -> Begun[Order | None]:
+        if OrderId("defect") in ids:
+            raise StoreUnavailable(Reason.FAILED, "on purpose")
+        return self._begun(lambda: self.get(ids))
+
+    def _begun(self, run: Callable[[], Sequence[T]]) -> Begun[T]:
+        def run_here() -> Sequence[T]:
+            self.ended_on.append(threading.current_thread().name)
+            return run()
+
+        begun = Begun(run_here, self.must_wait, patience=self.patience)
+        if self.patience is None:
+            begun.end()
+        return begun
+
+
+@contextmanager
+def asking(store: BeginningStore) -> Iterator[Wire]:
+    application = create_app(store, HttpSettings("USD", HostRule()))
+    with (
+        served(GatheringServer(application, store, listen("127.0.0.1", 0))) as port,
+        connected_to("127.0.0.1", port) as wire,
+    ):
+        yield wire
+
+
+def test_what_the_store_can_begin_takes_no_thread_of_the_server() -> None:
+    store = BeginningStore()
+    with asking(store) as wire:
+        wire.send(post('{"id":"A","amount":1}') + get("/orders/A") + get("/orders/B"))
+        assert [wire.receive().status for _ in range(3)] == [201, 200, 404]
+    assert not any(name.startswith("batch") for name in store.ended_on)
+
+
+def test_what_must_wait_in_the_end_waits_on_a_thread() -> None:
+    store = BeginningStore()
+    store.must_wait = True
+    with asking(store) as wire:
+        wire.send(post('{"id":"A","amount":1}') + get("/orders/A"))
+        assert [wire.receive().status for _ in range(2)] == [201, 200]
+    assert [name.partition("_")[0] for name in store.ended_on] == ["batch", "batch"]
+
+
+def test_work_is_asked_now_and_then_when_nothing_comes() -> None:
+    store = BeginningStore()
+    store.patience = 3
+    with asking(store) as wire:
+        wire.send(get("/orders/A"))
+        assert wire.receive().status == 404
+
+
+def test_a_store_that_fails_to_begin_is_told_and_the_service_goes_on() -> None:
+    with asking(BeginningStore()) as wire:
+        wire.send(get("/orders/defect") + get("/orders/A"))
+        assert [wire.receive().status for _ in range(2)] == [503, 404]

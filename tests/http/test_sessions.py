@@ -1,0 +1,181 @@
+"""Sessions of the page: what their cookie is worth, and what it is not."""
+
+import hashlib
+from collections.abc import Mapping
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import pytest
+from attrs import define
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from orders_http.messages import Request
+from orders_http.sessions import COOKIE, SESSION_SECONDS, Sessions
+from orders_service.tokens import Scope, Token, TokenFile, new_secret
+from tests.token_files import put, watched, write_tokens
+
+
+def request(**headers: str) -> Request:
+    """Make a request with headers."""
+    return Request({f"HTTP_{name.upper()}": value for name, value in headers.items()})
+
+
+@define
+class Desk:
+    """Where sessions begin, at a time of the test's choice."""
+
+    path: Path
+    secrets: Mapping[str, str]
+    now: float = 1_800_000_000.5
+
+    def sessions(self) -> Sessions:
+        """Give the sessions as a process of their own has them."""
+        return Sessions(watched(self.path), lambda: self.now)
+
+    def value(self, name: str) -> str:
+        """Begin a session and give the value of its cookie."""
+        token = TokenFile(self.path).named(name)
+        assert token is not None
+        header, text = self.sessions().begin(token, self.secrets[name], request())
+        assert header == "Set-Cookie"
+        return SimpleCookie(text)[COOKIE].value
+
+    def visitor(self, value: str) -> str | None:
+        """Give the name of the token that a cookie stands for."""
+        token = self.sessions().token(request(cookie=f"{COOKIE}={value}"))
+        return None if token is None else token.name
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """Two tokens."""
+    path = tmp_path / "tokens"
+    return Desk(path, write_tokens(path, shop="read,write", other="read"))
+
+
+@pytest.fixture(scope="module")
+def steady_desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """Two tokens, which no test changes."""
+    path = tmp_path_factory.mktemp("tokens") / "tokens"
+    return Desk(path, write_tokens(path, **{"shop.1": "read,write", "other": "read"}))
+
+
+def test_every_process_with_the_same_file_understands_a_session(desk: Desk) -> None:
+    assert desk.visitor(desk.value("shop")) == "shop"
+    assert desk.visitor(desk.value("other")) == "other"
+
+
+def test_a_session_ends_after_half_a_day(desk: Desk) -> None:
+    value = desk.value("shop")
+    desk.now += SESSION_SECONDS - 1
+    assert desk.visitor(value) == "shop"
+    desk.now += 1
+    assert desk.visitor(value) is None
+
+
+def test_a_session_ends_when_its_token_is_revoked_or_made_anew(desk: Desk) -> None:
+    value = desk.value("shop")
+    put(desk.path, "# nobody\n")
+    assert desk.visitor(value) is None
+    write_tokens(desk.path, shop="read,write")
+    assert desk.visitor(value) is None
+
+
+def test_a_session_has_the_scopes_that_the_file_gives_now(desk: Desk) -> None:
+    value = desk.value("shop")
+    lines = desk.path.read_text().replace("read,write", "read")
+    put(desk.path, lines)
+    token = desk.sessions().token(request(cookie=f"{COOKIE}={value}"))
+    assert token is not None
+    assert token.scopes == {Scope.READ}
+
+
+def test_the_cookie_tells_neither_the_token_nor_its_hash(desk: Desk) -> None:
+    value, secret = desk.value("shop"), desk.secrets["shop"]
+    assert secret.removeprefix("orders_") not in value
+    assert hashlib.sha256(secret.encode()).hexdigest() not in value
+
+
+@given(st.data())
+def test_a_cookie_that_was_changed_is_worth_nothing(steady_desk: Desk, data: st.DataObject) -> None:
+    value = steady_desk.value("shop.1")
+    name, ends, sealed = value.rsplit(".", 2)
+    later = st.integers(0, 10**12).map(lambda end: f"{name}.{end}.{sealed}")
+    elsewhere = st.sampled_from([f"other.{ends}.{sealed}", f"{name}.{ends}.{sealed.upper()}"])
+    place = data.draw(st.integers(0, len(value) - 1))
+    replaced = st.characters(codec="ascii", exclude_categories=["Cc"]).map(
+        lambda other: value[:place] + other + value[place + 1 :],
+    )
+    changed = data.draw(later | elsewhere | replaced | st.just(value[:-1]) | st.just(value + "0"))
+    assume(changed != value)
+    # A semicolon ends a cookie, and blanks around it do not count.
+    assume(";" not in changed)
+    assume(changed.strip() != value)
+    assert steady_desk.visitor(changed) is None
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_who_has_the_file_alone_makes_no_session(steady_desk: Desk, bits: bytes) -> None:
+    token = TokenFile(steady_desk.path).named("shop.1")
+    assert token is not None
+    # All that the file tells is known, and so how to encrypt; but not what.
+    _, text = steady_desk.sessions().begin(token, f"orders_{bits.hex()}", request())
+    assert steady_desk.visitor(SimpleCookie(text)[COOKIE].value) is None
+    _, text = steady_desk.sessions().begin(token, f"orders_{token.digest.hex()}", request())
+    assert steady_desk.visitor(SimpleCookie(text)[COOKIE].value) is None
+
+
+@given(st.text(st.characters(codec="latin-1")))
+def test_no_other_cookie_is_a_session(steady_desk: Desk, text: str) -> None:
+    for cookie in (text, f"{COOKIE}={text}", f"{COOKIE}=shop.1.{text}"):
+        assert steady_desk.sessions().token(request(cookie=cookie)) is None
+
+
+def test_the_cookie_is_found_among_others(desk: Desk) -> None:
+    value = desk.value("shop")
+    for cookie in (
+        f"a=b; {COOKIE}={value}; c=d",
+        f"x{COOKIE}=1;{COOKIE}={value}",
+        f"{COOKIE}={value}; {COOKIE}=another",
+    ):
+        token = desk.sessions().token(request(cookie=cookie))
+        assert token is not None
+        assert token.name == "shop"
+
+
+def test_a_request_without_a_cookie_has_no_session(desk: Desk) -> None:
+    assert desk.sessions().token(request()) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "secure"),
+    [
+        ({"origin": "https://orders.example"}, True),
+        ({"origin": "http://localhost:8000"}, False),
+        ({"origin": "HTTP://localhost:8000"}, False),
+        ({"origin": "http://localhost", "x_forwarded_proto": "https"}, False),
+        ({"origin": "https://orders.example", "x_forwarded_proto": "http"}, True),
+        # A browser that does not say gets the stricter cookie.
+        ({}, True),
+    ],
+)
+def test_the_cookie_is_for_this_site_and_no_script_and_for_tls_when_it_came_by_that(
+    desk: Desk,
+    headers: dict[str, str],
+    secure: bool,  # noqa: FBT001 - an example
+) -> None:
+    secret = new_secret()
+    token = Token.of_secret("shop", [Scope.READ], secret)
+    sessions = desk.sessions()
+    begun = sessions.begin(token, secret, request(**headers))
+    ended = sessions.end(request(**headers))
+    for _, text in (begun, ended):
+        cookie = SimpleCookie(text)[COOKIE]
+        assert (cookie["path"], cookie["samesite"]) == ("/", "Strict")
+        assert cookie["httponly"]
+        assert bool(cookie["secure"]) is secure
+        assert cookie["domain"] == ""
+    assert SimpleCookie(begun[1])[COOKIE]["max-age"] == ""
+    assert SimpleCookie(ended[1])[COOKIE]["max-age"] == "0"
+    assert SimpleCookie(ended[1])[COOKIE].value == ""
