@@ -135,7 +135,9 @@ def test_the_configuration_is_valid_and_shows_every_setting(content: Path) -> No
 def test_what_the_configuration_shows_as_a_default_is_one(content: Path) -> None:
     shown = dict(
         re.findall(
-            r'^#(workers|currency|log_requests) = "(.*)"', (content / CONFIGURATION).read_text(), re.MULTILINE
+            r'^#(workers|currency|log_requests) = "(.*)"',
+            (content / CONFIGURATION).read_text(),
+            re.MULTILINE,
         )
     )
     assert shown == {setting.name: setting.default for setting in SETTINGS if setting.name in shown}

@@ -136,5 +136,5 @@ def installed(host: Host, package: Path) -> Iterator[Host]:
     host.run(
         "rm -rf /etc/systemd/system/orders*.d /etc/orders/credentials\n"
         "echo orders orders/purge-data boolean true | debconf-set-selections\n"
-        "apt-get purge --yes orders"
+        "dpkg --purge orders"
     )
