@@ -26,7 +26,7 @@ from orders_core.errors import (
 from orders_core.json_lines import json_lines, order_to_json
 from orders_core.order import MAX_ID_LENGTH, Order, OrderId
 from orders_core.outcome import Outcome, judge
-from orders_core.ports import OrderStore, Pending, PromptStore, Totals
+from orders_core.ports import OrderStore, PageQuery, Pending, PromptStore, Totals
 from orders_core.use_cases import (
     MAX_PAGE,
     JsonPage,
@@ -59,6 +59,7 @@ __all__ = [
     "OrdersError",
     "Outcome",
     "Page",
+    "PageQuery",
     "Pending",
     "PromptStore",
     "Reason",

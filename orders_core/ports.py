@@ -23,6 +23,19 @@ class Totals:
     amount: Decimal
 
 
+@frozen
+class PageQuery:
+    """Which orders to read, in ascending order of id.
+
+    Attributes:
+        limit: How many orders at most, 1 or more.
+        after: Read the smallest ids that are greater than this one; None begins at the smallest.
+    """
+
+    limit: int
+    after: OrderId | None = None
+
+
 _Result_co = TypeVar("_Result_co", covariant=True)
 
 
@@ -64,6 +77,9 @@ class PromptStore(Protocol):
 
     def begin_get(self, ids: Sequence[OrderId]) -> Pending[Order | None] | None:
         """Begin `OrderStore.get`; None when that cannot be done without waiting."""
+
+    def begin_pages_json(self, queries: Sequence[PageQuery]) -> Pending[bytes] | None:
+        """Begin `OrderStore.pages_json`; None when that cannot be done without waiting."""
 
 
 class OrderStore(Protocol):
@@ -135,15 +151,17 @@ class OrderStore(Protocol):
                 them in ascending order all the same. Not together with `after`.
         """
 
-    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
-        """Read what `page` reads upwards, written as JSON: see `orders_core.json_lines`.
+    def pages_json(self, queries: Sequence[PageQuery]) -> Sequence[bytes]:
+        """Read pages upwards, each written as JSON: see `orders_core.json_lines`.
 
         A store that can write JSON by itself spares the making of an object for each order. It
         writes the very bytes that `json_lines` writes.
 
         Args:
-            limit: As for `page`.
-            after: As for `page`.
+            queries: Any number of pages.
+
+        Returns:
+            Each page, in the order asked.
         """
 
     def totals(self) -> Totals:

@@ -9,7 +9,7 @@ from attrs import frozen
 from orders_core.errors import InvalidPage, OrderConflict, OrderNotFound
 from orders_core.order import Order, OrderId
 from orders_core.outcome import Outcome
-from orders_core.ports import OrderStore, Totals
+from orders_core.ports import OrderStore, PageQuery, Totals
 
 MAX_PAGE: Final = 10_000
 """Orders that one page may have."""
@@ -43,6 +43,29 @@ class JsonPage:
 
     lines: bytes
     has_next: bool
+
+    @classmethod
+    def query(cls, limit: int, after: OrderId | None = None) -> PageQuery:
+        """Give what to ask a store for, so that `of` makes a page of it.
+
+        One order more than the limit tells whether there is a next page.
+
+        Args:
+            limit: Orders on the page at most, 1 to 10,000.
+            after: Start behind this id; None starts at the smallest.
+
+        Raises:
+            InvalidPage: The limit is out of range.
+        """
+        _require_limit(limit)
+        return PageQuery(limit + 1, after)
+
+    @classmethod
+    def of(cls, query: PageQuery, lines: bytes) -> "JsonPage":
+        """Make a page of what a store gave for a query that `query` made."""
+        if lines.count(b"\n") < query.limit:
+            return cls(lines, has_next=False)
+        return cls(lines[: lines.rfind(b"\n", 0, -1) + 1], has_next=True)
 
     @property
     def array(self) -> bytes:
@@ -165,12 +188,9 @@ def page_json(store: OrderStore, limit: int, *, after: OrderId | None = None) ->
         InvalidPage: The limit is out of range.
         StoreUnavailable: The store cannot answer.
     """
-    _require_limit(limit)
-    # One more than asked tells whether there is more.
-    lines = store.page_json(limit + 1, after=after)
-    if lines.count(b"\n") <= limit:
-        return JsonPage(lines, has_next=False)
-    return JsonPage(lines[: lines.rfind(b"\n", 0, -1) + 1], has_next=True)
+    query = JsonPage.query(limit, after)
+    (lines,) = store.pages_json([query])
+    return JsonPage.of(query, lines)
 
 
 def _require_limit(limit: int) -> None:
@@ -218,7 +238,7 @@ def scan_json(store: OrderStore, batch: int = 5_000) -> Iterator[bytes]:
     _require_batch(batch)
     after: OrderId | None = None
     while True:
-        lines = store.page_json(batch, after=after)
+        (lines,) = store.pages_json([PageQuery(batch, after)])
         if lines:
             yield lines
         if lines.count(b"\n") < batch:

@@ -4,7 +4,17 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from threading import Lock
 
-from orders_core import Amount, Order, OrderId, Outcome, Totals, decimal_of_cents, json_lines, judge
+from orders_core import (
+    Amount,
+    Order,
+    OrderId,
+    Outcome,
+    PageQuery,
+    Totals,
+    decimal_of_cents,
+    json_lines,
+    judge,
+)
 
 
 class MemoryStore:
@@ -64,10 +74,12 @@ class MemoryStore:
                 ids = self._ids[start : start + limit]
             return [Order(order_id, self._amounts[order_id]) for order_id in ids]
 
-    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
-        """Read the orders behind an id as JSON; see `OrderStore.page_json`."""
-        orders = self.page(limit, after=after)
-        return json_lines((order.id.value, str(order.amount)) for order in orders)
+    def pages_json(self, queries: Sequence[PageQuery]) -> Sequence[bytes]:
+        """Read pages as JSON; see `OrderStore.pages_json`."""
+        pages = [self.page(query.limit, after=query.after) for query in queries]
+        return [
+            json_lines((each.id.value, str(each.amount)) for each in orders) for orders in pages
+        ]
 
     def totals(self) -> Totals:
         """Count and sum; see `OrderStore.totals`."""

@@ -10,6 +10,7 @@ from orders_core import (
     Order,
     OrderId,
     Outcome,
+    PageQuery,
     Reason,
     StoreUnavailable,
     Totals,
@@ -36,13 +37,17 @@ _COPY: Final = "COPY orders (id, amount) FROM STDIN"
 _GET: Final = "SELECT id, amount FROM orders WHERE id = ANY ($1::text[])"
 _PAGE: Final = "SELECT id, amount FROM orders ORDER BY id LIMIT $1"
 _PAGE_AFTER: Final = "SELECT id, amount FROM orders WHERE id > $1 ORDER BY id LIMIT $2"
-# json_lines, in SQL. The subquery's order is that of what is aggregated (PostgreSQL, "Aggregate
-# Functions"), and to_json escapes what Python's json does in a text of any id.
-_LINES: Final = """
-SELECT string_agg(concat('{"id":', to_json(id), ',"amount":', amount, E'}\\n'), '')
+# json_lines, in SQL, for many pages at once. The subquery's order is that of what is aggregated
+# (PostgreSQL, "Aggregate Functions"), and to_json escapes what Python's json does in a text of any
+# id. No id is empty, so that all are behind the empty one.
+_PAGES_JSON: Final = r"""
+SELECT (
+    SELECT string_agg('{"id":' || to_json(id) || ',"amount":' || amount || E'}\n', '')
+    FROM (SELECT id, amount FROM orders WHERE id > query.after ORDER BY id LIMIT query.most) AS page
+)
+FROM unnest($1::text[], $2::integer[]) WITH ORDINALITY AS query (after, most, number)
+ORDER BY number
 """
-_PAGE_JSON: Final = f"{_LINES} FROM ({_PAGE}) AS page"
-_PAGE_JSON_AFTER: Final = f"{_LINES} FROM ({_PAGE_AFTER}) AS page"
 _PAGE_BEFORE: Final = "SELECT id, amount FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2"
 # Kept by triggers; see migrations/0002_totals.sql.
 _TOTALS: Final = "SELECT sum(count)::bigint, sum(amount) FROM orders_totals"
@@ -130,6 +135,12 @@ class PostgresStore:
             return None
         return begin_statements(self._pool, lambda: _getting(ids))
 
+    def begin_pages_json(self, queries: Sequence[PageQuery]) -> PendingStatements[bytes] | None:
+        """Begin to read pages; see `PromptStore.begin_pages_json`."""
+        if len(queries) > _PROMPTLY:
+            return None
+        return begin_statements(self._pool, lambda: _reading(queries))
+
     def page(
         self,
         limit: int,
@@ -146,13 +157,11 @@ class PostgresStore:
             rows = self._rows(_PAGE, limit)
         return [Order(order_id, amount) for order_id, amount in rows]
 
-    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
-        """Read the orders behind an id as JSON; see `OrderStore.page_json`."""
-        if after is None:
-            ((lines,),) = self._rows(_PAGE_JSON, limit)
-        else:
-            ((lines,),) = self._rows(_PAGE_JSON_AFTER, after.value, limit)
-        return str(lines or "").encode()
+    def pages_json(self, queries: Sequence[PageQuery]) -> Sequence[bytes]:
+        """Read pages as JSON; see `OrderStore.pages_json`."""
+        if not queries:
+            return ()
+        return self._run(lambda connection: run(_reading(queries), connection))
 
     def totals(self) -> Totals:
         """Count and sum; see `OrderStore.totals`."""
@@ -185,7 +194,7 @@ class PostgresStore:
             ((flushes,),) = connection.run(_FLUSHES)
             if not flushes:
                 connection.script(_FLUSH)
-            for statement in (_INSERT, _GET):
+            for statement in (_INSERT, _GET, _PAGES_JSON):
                 connection.prepare(statement)
         except BaseException:
             connection.close()
@@ -247,6 +256,12 @@ def _getting(ids: Sequence[OrderId]) -> Statements[Order | None]:
         Order(order_id, amounts[order_id.value]) if order_id.value in amounts else None
         for order_id in ids
     ]
+
+
+def _reading(queries: Sequence[PageQuery]) -> Statements[bytes]:
+    after = _array("" if query.after is None else query.after.value for query in queries)
+    rows = yield _PAGES_JSON, (after, _array(str(query.limit) for query in queries))
+    return [(lines or "").encode() for (lines,) in rows]
 
 
 def _array(texts: Iterable[str]) -> str:

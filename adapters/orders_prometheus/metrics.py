@@ -59,13 +59,13 @@ _CONNECTIONS: Final = Gauge("orders_http_connections_open", "Connections of clie
 _BATCH_SIZE: Final = Histogram(
     "orders_http_batch_size",
     "Requests whose work was handed to the store at once.",
-    {"operation": ("add", "get")},
+    {"operation": ("add", "get", "page")},
     bounds=_SIZES,
 )
 _QUEUE_WAIT: Final = Histogram(
     "orders_http_queue_wait_seconds",
     "Time that a whole request waited for its work to begin.",
-    {"operation": ("add", "get", "work")},
+    {"operation": ("add", "get", "page", "work")},
     bounds=_SECONDS,
 )
 _OPERATIONS: Final = Histogram(
@@ -183,7 +183,9 @@ class Metrics:
         """
         self._shed[reason,].add()
 
-    def batch_begun(self, operation: Literal["add", "get"], waits: Collection[float]) -> None:
+    def batch_begun(
+        self, operation: Literal["add", "get", "page"], waits: Collection[float]
+    ) -> None:
         """Count a batch of requests, and the seconds that each of them has waited for it."""
         self._batch_sizes[operation,].observe(len(waits))
         self._queue_waits[operation,].observe(*waits)

@@ -11,6 +11,7 @@ from orders_core import (
     OrderId,
     OrderStore,
     Outcome,
+    PageQuery,
     Pending,
     PromptStore,
     StoreUnavailable,
@@ -62,6 +63,11 @@ class MeasuredStore:
         pending = None if self._prompt is None else self._prompt.begin_get(ids)
         return None if pending is None else _MeasuredGetting(pending, self)
 
+    def begin_pages_json(self, queries: Sequence[PageQuery]) -> Pending[bytes] | None:
+        """Begin to read pages through the store, when it can; the end is measured."""
+        pending = None if self._prompt is None else self._prompt.begin_pages_json(queries)
+        return None if pending is None else _MeasuredReading(pending, self)
+
     def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
         """Add through the store, and count the outcomes."""
         outcomes = self._measured("add", self.store.add, orders, atomic=atomic)
@@ -93,9 +99,9 @@ class MeasuredStore:
         """Read a page through the store."""
         return self._measured("page", self.store.page, limit, after=after, before=before)
 
-    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
-        """Read a page as JSON through the store."""
-        return self._measured("page", self.store.page_json, limit, after=after)
+    def pages_json(self, queries: Sequence[PageQuery]) -> Sequence[bytes]:
+        """Read pages as JSON through the store."""
+        return self._measured("page", self.store.pages_json, queries)
 
     def totals(self) -> Totals:
         """Count and sum through the store."""
@@ -174,3 +180,8 @@ class _MeasuredAdding(_MeasuredPending[Outcome]):
 class _MeasuredGetting(_MeasuredPending[Order | None]):
     def outcome(self) -> Sequence[Order | None]:
         return self.store.measured_since(self.started, "get", self.pending.outcome)
+
+
+class _MeasuredReading(_MeasuredPending[bytes]):
+    def outcome(self) -> Sequence[bytes]:
+        return self.store.measured_since(self.started, "page", self.pending.outcome)

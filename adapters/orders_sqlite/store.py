@@ -19,6 +19,7 @@ from orders_core import (
     Order,
     OrderId,
     Outcome,
+    PageQuery,
     Reason,
     StoreUnavailable,
     Totals,
@@ -198,11 +199,14 @@ class SqliteStore:
                 rows = _page(connection, limit, after)
         return [Order(order_id, Amount.from_cents(cents)) for order_id, cents in rows]
 
-    def page_json(self, limit: int, *, after: OrderId | None = None) -> bytes:
-        """Read the orders behind an id as JSON; see `OrderStore.page_json`."""
+    def pages_json(self, queries: Sequence[PageQuery]) -> Sequence[bytes]:
+        """Read pages as JSON; see `OrderStore.pages_json`."""
         with self._connection(self._reader) as connection:
-            rows = _page(connection, limit, after)
-        return json_lines((order_id, str(decimal_of_cents(cents))) for order_id, cents in rows)
+            pages = [_page(connection, query.limit, query.after) for query in queries]
+        return [
+            json_lines((order_id, str(decimal_of_cents(cents))) for order_id, cents in rows)
+            for rows in pages
+        ]
 
     def totals(self) -> Totals:
         """Count and sum; see `OrderStore.totals`."""

@@ -25,6 +25,7 @@ STALLED_SECONDS: Final = 15.0
 """How long a client may take none of a reply that waits for it."""
 
 _LINGER_SECONDS: Final = 2.0
+_ACCEPTED_AT_ONCE: Final = 64
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 # Where Waitress's own words speak of its settings.
 _DETAILS: Final = {
@@ -193,6 +194,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
     def readable(self) -> bool:
         """Tell whether to accept a connection."""
         return self._accepts
+
+    def handle_accept(self) -> None:
+        """Accept what waits, as far as it is this process's to take."""
+        for _ in range(_ACCEPTED_AT_ONCE):
+            before = len(self.active_channels)
+            super().handle_accept()
+            if len(self.active_channels) == before or not self.may_accept():
+                break
 
     def stop_accepting(self) -> None:
         """Take what the kernel has already accepted, then close the socket."""

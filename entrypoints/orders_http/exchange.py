@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from attrs import frozen
 
-from orders_core import Order, OrderId, OrderStore
+from orders_core import Order, OrderId, OrderStore, PageQuery
 from orders_http.messages import Reply
 
 
@@ -29,20 +29,20 @@ class Get:
 
 
 @frozen
-class Work:
-    """Do something that cannot be gathered; a `Reply` is the result.
+class Read:
+    """Read a page of few orders as JSON; its bytes are the result."""
 
-    Attributes:
-        run: Does it.
-        brief: Whether it takes about as long as a batch, so that batches may wait for it. What may
-            take longer has threads of its own.
-    """
+    query: PageQuery
+
+
+@frozen
+class Work:
+    """Do something that may take its time, and cannot be gathered; a `Reply` is the result."""
 
     run: Callable[[], Reply]
-    brief: bool = False
 
 
-Step = Add | Get | Work
+Step = Add | Get | Read | Work
 Steps = Generator[Step, Any, Reply]
 
 
@@ -70,7 +70,9 @@ class RequestObserver(Protocol):
                 in all.
         """
 
-    def batch_begun(self, operation: Literal["add", "get"], waits: Collection[float]) -> None:
+    def batch_begun(
+        self, operation: Literal["add", "get", "page"], waits: Collection[float]
+    ) -> None:
         """Take note of a batch that is handed to the store.
 
         Args:
@@ -97,7 +99,9 @@ class Unobserved:
     def request_shed(self, reason: Literal["busy", "deadline"]) -> None:
         """See `RequestObserver`."""
 
-    def batch_begun(self, operation: Literal["add", "get"], waits: Collection[float]) -> None:
+    def batch_begun(
+        self, operation: Literal["add", "get", "page"], waits: Collection[float]
+    ) -> None:
         """See `RequestObserver`."""
 
     def work_begun(self, wait: float) -> None:
@@ -162,4 +166,6 @@ def taken(step: Step, store: OrderStore) -> object:
         return store.add([step.order])[0]
     if isinstance(step, Get):
         return store.get([step.id])[0]
+    if isinstance(step, Read):
+        return store.pages_json([step.query])[0]
     return step.run()

@@ -7,26 +7,27 @@ request. When the store can begin a batch, the loop waits for the store's socket
 takes it. Work that cannot be gathered, such as bulk and pages, goes to a few threads.
 
 A request's way: `loop` sees that its connection has something to read, `connections` and `parsing`
-read it, `Gatherer.turn` begins it (`app`) and lets its steps wait in a `_Lane`, a batch ends, and
+read it, `Gatherer.turn` begins it (`app`) and lets its steps wait in a `Lane`, a batch ends, and
 `_GatheredChannel.answer` sends the reply.
 """
 
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from operator import attrgetter
 from time import monotonic, time
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from orders_core import (
     Order,
     OrderId,
     OrderStore,
+    PageQuery,
     Pending,
     PromptStore,
     Reason,
@@ -34,7 +35,8 @@ from orders_core import (
 )
 from orders_http.app import Application
 from orders_http.connections import Channel
-from orders_http.exchange import Add, Exchange, Step, Work, taken
+from orders_http.exchange import Add, Exchange, Get, Read, Step, Work, taken
+from orders_http.lanes import SHED_SECONDS, Lane, Waiting
 from orders_http.loop import Loop
 from orders_http.messages import Reply, head_of
 from orders_http.problems import Problem
@@ -42,9 +44,6 @@ from orders_http.roster import Place
 from orders_http.server import Server
 
 _LOG: Final = logging.getLogger(__name__)
-
-SHED_SECONDS: Final = 1.0
-"""How long a request waits for the store to be free before it is refused."""
 
 DEADLINE_SECONDS: Final = 6.0
 """How long a request may take in all before it is refused."""
@@ -54,46 +53,6 @@ WORKERS: Final = 4
 
 _TICK_SECONDS: Final = 0.1
 _UNPREFIXED: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
-
-
-@define(eq=False)
-class _Waiting:
-    """A request whose step is not taken yet.
-
-    Attributes:
-        channel: Where the reply goes.
-        exchange: The request.
-        step: The step that it waits for.
-        begun: When it was begun, by the monotonic clock.
-        refused: Whether it was refused before the step was taken.
-    """
-
-    channel: Any
-    exchange: Exchange
-    step: Step
-    begun: float
-    refused: bool = False
-
-
-@define(eq=False)
-class _Lane:
-    """The steps of one kind: what is gathered of them, and whether a batch is under way.
-
-    Attributes:
-        operation: What metrics call it.
-        asked: Gives what a step asks of the store.
-        begin: Begins a batch, when the store can do so without waiting.
-        take: Takes a batch, and waits.
-        gathered: What the next batch is made of.
-        busy: Whether a batch is under way.
-    """
-
-    operation: Literal["add", "get"]
-    asked: Callable[[Any], object]
-    begin: Callable[[Sequence[Any]], Pending[object] | None]
-    take: Callable[[Sequence[Any]], Sequence[object]]
-    gathered: list[_Waiting] = field(factory=list)
-    busy: bool = False
 
 
 @frozen(eq=False)
@@ -151,10 +110,13 @@ class Gatherer:
         self._clock = clock
         self._complete: deque[Any] = deque()
         prompt = store if isinstance(store, PromptStore) else _NeverPrompt()
-        self._adds = _Lane("add", attrgetter("order"), prompt.begin_add, store.add)
-        self._gets = _Lane("get", attrgetter("id"), prompt.begin_get, store.get)
+        self._lanes: Mapping[type[Step], Lane] = {
+            Add: Lane("add", attrgetter("order"), prompt.begin_add, store.add),
+            Get: Lane("get", attrgetter("id"), prompt.begin_get, store.get),
+            Read: Lane("page", attrgetter("query"), prompt.begin_pages_json, store.pages_json),
+        }
         self._awaited: set[_Awaited] = set()
-        self._under_way: set[_Waiting] = set()
+        self._under_way: set[Waiting] = set()
         self._looked = clock()
         # What is to be done at the next turn; other threads hand it over.
         self._taken: deque[Callable[[], None]] = deque()
@@ -176,7 +138,7 @@ class Gatherer:
             self._taken.popleft()()
         while self._complete:
             self._begin(self._complete.popleft())
-        for lane in (self._adds, self._gets):
+        for lane in self._lanes.values():
             if lane.gathered and not lane.busy:
                 self._begin_batch(lane)
         now = self._clock()
@@ -209,17 +171,15 @@ class Gatherer:
         if exchange.awaits is None:
             channel.answer(exchange.reply)
             return
-        waiting = _Waiting(channel, exchange, exchange.awaits, begun)
+        waiting = Waiting(channel, exchange, exchange.awaits, begun)
         self._under_way.add(waiting)
         step = waiting.step
         if isinstance(step, Work):
-            threads = self._batches if step.brief else self._workers
-            threads.submit(self._take_work, waiting)
+            self._workers.submit(self._take_work, waiting)
         else:
-            lane = self._adds if isinstance(step, Add) else self._gets
-            lane.gathered.append(waiting)
+            self._lanes[type(step)].gathered.append(waiting)
 
-    def _give(self, waiting: _Waiting, result: object) -> None:
+    def _give(self, waiting: Waiting, result: object) -> None:
         """Give a request what came of its step: a result, or the error in its place."""
         if waiting.refused:
             return
@@ -239,8 +199,8 @@ class Gatherer:
         """Refuse what has waited for the store, or been under way, for too long."""
         observer = self._application.observer
         shed = set()
-        for lane in (self._adds, self._gets):
-            shed |= {each for each in lane.gathered if now - each.begun > SHED_SECONDS}
+        for lane in self._lanes.values():
+            shed |= {each for each in lane.gathered if now - each.begun > lane.patience}
             lane.gathered = [each for each in lane.gathered if each not in shed]
         late = {each for each in self._under_way if now - each.begun > DEADLINE_SECONDS}
         for waiting in shed | late:
@@ -248,7 +208,7 @@ class Gatherer:
             self._give(waiting, _too_busy())
             waiting.refused = True
 
-    def _take_work(self, waiting: _Waiting) -> None:
+    def _take_work(self, waiting: Waiting) -> None:
         """Take one step on a thread of the few."""
         result: object
         try:
@@ -263,11 +223,10 @@ class Gatherer:
             result = error
         self._hand_back(lambda: self._give(waiting, result))
 
-    def _begin_batch(self, lane: _Lane) -> None:
+    def _begin_batch(self, lane: Lane) -> None:
         """Let the store begin a batch of all that is gathered, or a thread take it."""
-        batch, lane.gathered = lane.gathered, []
-        lane.busy = True
         now = self._clock()
+        batch = lane.next_batch(now)
         waits = [now - waiting.begun for waiting in batch]
         self._application.observer.batch_begun(lane.operation, waits)
         asked = [lane.asked(waiting.step) for waiting in batch]
@@ -293,21 +252,19 @@ class Gatherer:
         self._loop[pending.fileno()] = awaited
 
     def _take_batch(
-        self, lane: _Lane, batch: Sequence[_Waiting], take: Callable[[], Sequence[object]]
+        self, lane: Lane, batch: Sequence[Waiting], take: Callable[[], Sequence[object]]
     ) -> None:
         """Take a batch on the batches' thread."""
         results = _results(take, len(batch))
         self._hand_back(partial(self._give_batch, lane, batch, results))
 
     def _end_batch(
-        self, lane: _Lane, batch: Sequence[_Waiting], take: Callable[[], Sequence[object]]
+        self, lane: Lane, batch: Sequence[Waiting], take: Callable[[], Sequence[object]]
     ) -> None:
         self._give_batch(lane, batch, _results(take, len(batch)))
 
-    def _give_batch(
-        self, lane: _Lane, batch: Sequence[_Waiting], results: Sequence[object]
-    ) -> None:
-        lane.busy = False
+    def _give_batch(self, lane: Lane, batch: Sequence[Waiting], results: Sequence[object]) -> None:
+        lane.end_batch(len(batch), self._clock())
         for waiting, result in zip(batch, results, strict=True):
             self._give(waiting, result)
 
@@ -328,6 +285,9 @@ class _NeverPrompt:
     """Stands in for a store that can only wait."""
 
     def begin_add(self, _orders: Sequence[Order]) -> None:
+        """Begin nothing."""
+
+    def begin_pages_json(self, _queries: Sequence[PageQuery]) -> None:
         """Begin nothing."""
 
     def begin_get(self, _ids: Sequence[OrderId]) -> None:

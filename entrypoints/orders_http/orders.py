@@ -16,17 +16,18 @@ from attrs import frozen
 from orders_core import (
     MAX_PAGE,
     InvalidOrder,
+    JsonPage,
     Order,
     OrderConflict,
     OrderId,
     OrderNotFound,
     OrderStore,
     Outcome,
+    PageQuery,
     order_to_json,
-    page_json,
     place_all,
 )
-from orders_http.exchange import Add, Get, Steps, Work
+from orders_http.exchange import Add, Get, Read, Steps, Work
 from orders_http.messages import KIB, Reply, Request, with_entity_tag
 from orders_http.negotiation import choose
 from orders_http.problems import Problem, ProblemType
@@ -43,7 +44,7 @@ from orders_http.records import (
 MAX_JSON_BYTES: Final = 64 * KIB
 MAX_BULK_BYTES: Final = 1024 * KIB
 MAX_BULK_ROWS: Final = 1_000
-BRIEF_LIST: Final = 500
+SHORT_LIST: Final = 500
 """Orders that a list may have and still be read while batches wait."""
 
 _LIMIT: Final = re.compile(r"[0-9]{1,5}")
@@ -151,33 +152,17 @@ class OrdersResource:
         after: OrderId | None,
         media_type: MediaType,
     ) -> Steps:
-        reply: Reply = yield Work(
-            lambda: self._listed(request.root, limit, after, media_type),
-            brief=limit <= BRIEF_LIST,
-        )
+        query = JsonPage.query(limit, after)
+        if limit <= SHORT_LIST and media_type is not MediaType.CSV:
+            lines: bytes = yield Read(query)
+            reply = _listed(request.root, query, lines, media_type)
+        else:
+            reply = yield Work(lambda: self._read(request.root, query, media_type))
         return request.answered_conditionally(reply)
 
-    def _listed(
-        self,
-        root: str,
-        limit: int,
-        after: OrderId | None,
-        media_type: MediaType,
-    ) -> Reply:
-        found = page_json(self.store, limit, after=after)
-        content_type = media_type.value
-        if media_type is MediaType.JSON:
-            body = found.array
-        elif media_type is MediaType.NDJSON:
-            body = found.lines
-        else:
-            body = f"{CSV_HEADER}\r\n".encode() + csv_of_json_lines(found.lines)
-            content_type += "; charset=utf-8; header=present"
-        headers = [_REVALIDATE, ("Vary", "Accept")]
-        if found.has_next:
-            following = f"{root}/orders?after={cursor_of_id(found.last)}&limit={limit}"
-            headers.append(("Link", f'<{following}>; rel="next"'))
-        return Reply(HTTPStatus.OK, body, content_type, tuple(headers))
+    def _read(self, root: str, query: PageQuery, media_type: MediaType) -> Reply:
+        (lines,) = self.store.pages_json([query])
+        return _listed(root, query, lines, media_type)
 
     def _found(self, request: Request, text: str) -> Steps:
         choose(request.header("Accept"), [MediaType.JSON])
@@ -191,6 +176,24 @@ class OrdersResource:
         if order is None:
             raise Problem(ProblemType.ORDER_NOT_FOUND, str(OrderNotFound(text)))
         return request.answered_conditionally(_order_reply(HTTPStatus.OK, order, _REVALIDATE))
+
+
+def _listed(root: str, query: PageQuery, lines: bytes, media_type: MediaType) -> Reply:
+    found = JsonPage.of(query, lines)
+    content_type = media_type.value
+    if media_type is MediaType.JSON:
+        body = found.array
+    elif media_type is MediaType.NDJSON:
+        body = found.lines
+    else:
+        body = f"{CSV_HEADER}\r\n".encode() + csv_of_json_lines(found.lines)
+        content_type += "; charset=utf-8; header=present"
+    headers = [_REVALIDATE, ("Vary", "Accept")]
+    if found.has_next:
+        limit = query.limit - 1
+        following = f"{root}/orders?after={cursor_of_id(found.last)}&limit={limit}"
+        headers.append(("Link", f'<{following}>; rel="next"'))
+    return Reply(HTTPStatus.OK, body, content_type, tuple(headers))
 
 
 def cursor_of_id(order_id: OrderId) -> str:

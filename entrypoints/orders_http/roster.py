@@ -12,9 +12,6 @@ from typing import Final
 
 from attrs import frozen
 
-SLACK: Final = 1
-"""How many connections more than the worker with the fewest a worker may take."""
-
 _STALE_SECONDS: Final = 3.0
 _FIGURE_BYTES: Final = 8
 _FIGURES: Final = 2
@@ -97,4 +94,12 @@ class Place:
     def may_accept(self, connections: int) -> bool:
         """Tell whether the next connection is for this process to take."""
         fewest = self.roster.fewest(self.number)
-        return fewest is None or connections <= fewest + SLACK
+        return fewest is None or connections <= fewest + slack(fewest)
+
+
+def slack(fewest: int) -> int:
+    """Tell by how many connections a process may be ahead of the one with the fewest.
+
+    In proportion: when hundreds come at once, none waits for the others after every two.
+    """
+    return 1 + fewest // 4

@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from orders_core import Amount, Order, OrderId, Outcome, order_to_json, scan
+from orders_core import Amount, Order, OrderId, Outcome, PageQuery, order_to_json, scan
 from tests.contract.data import Data
 from tests.strategies import amounts, order_ids
 
@@ -95,7 +95,7 @@ class OrdersModel(RuleBasedStateMachine):
     def page_json(self, limit: int, after: OrderId | None) -> None:
         orders = self._store.page(limit, after=after)
         expected = b"".join(order_to_json(order) + b"\n" for order in orders)
-        assert self._store.page_json(limit, after=after) == expected
+        assert list(self._store.pages_json([PageQuery(limit, after)])) == [expected]
 
     @rule(limit=st.integers(1, 30), before=IDS)
     def page_before(self, limit: int, before: OrderId) -> None:

@@ -13,6 +13,7 @@ from orders_core import (
     Order,
     OrderId,
     OrderStore,
+    PageQuery,
     order_to_json,
     page,
     page_json,
@@ -29,6 +30,12 @@ AWKWARD = [
 ]
 
 
+def read(store: OrderStore, limit: int, after: OrderId | None = None) -> bytes:
+    """Read one page."""
+    (lines,) = store.pages_json([PageQuery(limit, after)])
+    return lines
+
+
 def lines_of(placed: Sequence[Order]) -> bytes:
     """Write orders as the standard library does, one in a line."""
     return b"".join(
@@ -39,7 +46,7 @@ def lines_of(placed: Sequence[Order]) -> bytes:
 
 
 def test_an_empty_store_has_an_empty_page(store: OrderStore) -> None:
-    assert store.page_json(10) == store.page_json(10, after=OrderId("a")) == b""
+    assert read(store, 10) == read(store, 10, OrderId("a")) == b""
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -55,10 +62,10 @@ def test_every_order_is_written_as_the_standard_library_does(
     by_id = sorted(placed, key=lambda order: order.id.value)
     with closing(new_data().open()) as store:
         store.add(placed)
-        assert store.page_json(100) == lines_of(by_id)
-        assert store.page_json(100) == b"".join(order_to_json(each) + b"\n" for each in by_id)
+        assert read(store, 100) == lines_of(by_id)
+        assert read(store, 100) == b"".join(order_to_json(each) + b"\n" for each in by_id)
         for position, order in enumerate(by_id):
-            assert store.page_json(2, after=order.id) == lines_of(by_id[position + 1 :][:2])
+            assert read(store, 2, order.id) == lines_of(by_id[position + 1 :][:2])
 
 
 @pytest.mark.parametrize("after", [None, "A", "a", "b", "bb", "e", "z"])
@@ -70,14 +77,23 @@ def test_it_is_the_page_that_is_read_as_orders(
 ) -> None:
     store.add([Order(letter, "12.3") for letter in "dbeac"])
     cursor = None if after is None else OrderId(after)
-    read, written = page(store, limit, after=cursor), page_json(store, limit, after=cursor)
-    assert store.page_json(limit, after=cursor) == lines_of(read.orders)
-    assert (written.lines, written.has_next) == (lines_of(read.orders), read.has_next)
+    found, written = page(store, limit, after=cursor), page_json(store, limit, after=cursor)
+    assert read(store, limit, cursor) == lines_of(found.orders)
+    assert (written.lines, written.has_next) == (lines_of(found.orders), found.has_next)
     assert json.loads(written.array) == [
-        {"id": each.id.value, "amount": 12.3} for each in read.orders
+        {"id": each.id.value, "amount": 12.3} for each in found.orders
     ]
-    if read.orders:
-        assert written.last == read.orders[-1].id
+    if found.orders:
+        assert written.last == found.orders[-1].id
+
+
+def test_many_pages_are_read_at_once_each_in_its_place(store: OrderStore) -> None:
+    store.add([Order(letter, "12.3") for letter in "dbeac"])
+    queries = [PageQuery(limit, OrderId("b")) for limit in (3, 1)] + [PageQuery(9), PageQuery(1)]
+    assert list(store.pages_json(queries)) == [
+        read(store, each.limit, each.after) for each in queries
+    ]
+    assert list(store.pages_json([])) == []
 
 
 def test_the_largest_page_is_written_whole(store: OrderStore) -> None:

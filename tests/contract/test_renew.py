@@ -3,7 +3,7 @@
 from contextlib import closing
 from functools import partial
 
-from orders_core import Order, OrderStore, Outcome
+from orders_core import Order, OrderStore, Outcome, PageQuery
 from tests.contract.data import Data
 from tests.contract.threads import at_once, meanwhile
 
@@ -33,7 +33,7 @@ def test_renewing_harms_nothing_that_is_under_way(store: OrderStore) -> None:
             batch = [Order(f"{name}-{number}-{each}", 1) for each in range(3)]
             assert list(store.add(batch, atomic=True)) == [Outcome.CREATED] * 3
             assert list(store.get([batch[0].id])) == [batch[0]]
-            store.page_json(2)
+            store.pages_json([PageQuery(2)])
 
     def write_at_once() -> None:
         at_once([partial(write, name) for name in "abcd"])

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from attrs import define, field
 
-from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
+from orders_core import Order, OrderId, Outcome, PageQuery, Reason, StoreUnavailable
 from orders_http.app import HttpSettings, create_app
 from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
@@ -64,6 +64,9 @@ class BeginningStore(MemoryStore):
             raise StoreUnavailable(Reason.FAILED, "on purpose")
         return self._begun(lambda: self.get(ids))
 
+    def begin_pages_json(self, queries: Sequence[PageQuery]) -> Begun[bytes]:
+        return self._begun(lambda: self.pages_json(queries))
+
     def _begun(self, run: Callable[[], Sequence[T]]) -> Begun[T]:
         def run_here() -> Sequence[T]:
             self.ended_on.append(threading.current_thread().name)
@@ -89,7 +92,9 @@ def test_what_the_store_can_begin_takes_no_thread_of_the_server() -> None:
     store = BeginningStore()
     with asking(store) as wire:
         wire.send(post('{"id":"A","amount":1}') + get("/orders/A") + get("/orders/B"))
-        assert [wire.receive().status for _ in range(3)] == [201, 200, 404]
+        wire.send(get("/orders?limit=500"))
+        assert [wire.receive().status for _ in range(4)] == [201, 200, 404, 200]
+    assert len(store.ended_on) == 4
     assert not any(name.startswith("batch") for name in store.ended_on)
 
 

@@ -6,7 +6,7 @@ from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_http.roster import SLACK, Roster
+from orders_http.roster import Roster, slack
 
 
 @define
@@ -33,7 +33,7 @@ def test_no_worker_holds_more_than_the_others_and_the_slack(
         worker = number % workers
         if opens and places[worker].may_accept(held[worker]):
             held[worker] += 1
-            assert held[worker] <= min(held) + SLACK + 1
+            assert held[worker] <= min(held) + slack(min(held)) + 1
         elif not opens and held[worker]:
             held[worker] -= 1
         places[worker].turned(held[worker])

@@ -12,6 +12,7 @@ from orders_core import (
     OrderId,
     OrderStore,
     Outcome,
+    PageQuery,
     Reason,
     StoreUnavailable,
     page,
@@ -70,7 +71,7 @@ def test_it_answers_as_the_store_does(placed: list[Order], atomic: bool) -> None
     assert store.get(ids) == plain.get(ids)
     assert store.page(2) == plain.page(2)
     assert store.page(2, after=ids[0]) == plain.page(2, after=ids[0])
-    assert store.page_json(2, after=ids[0]) == plain.page_json(2, after=ids[0])
+    assert store.pages_json([PageQuery(2, ids[0])]) == plain.pages_json([PageQuery(2, ids[0])])
     assert store.page(2, before=ids[2]) == plain.page(2, before=ids[2])
     assert store.totals() == plain.totals()
 
@@ -121,7 +122,7 @@ def test_a_store_that_is_away_is_counted_by_its_reason(reason: Reason) -> None:
         lambda: store.add([Order("A", 1)]),
         lambda: store.get([OrderId("A")]),
         lambda: store.page(1),
-        lambda: store.page_json(1),
+        lambda: store.pages_json([PageQuery(1)]),
         lambda: store.load([("A", "1")]),
         store.totals,
         store.check,
@@ -197,6 +198,9 @@ class Beginning(MemoryStore):
     def begin_get(self, ids: Sequence[OrderId]) -> None:
         assert ids
 
+    def begin_pages_json(self, queries: Sequence[PageQuery]) -> None:
+        assert queries
+
 
 def test_work_that_is_begun_is_measured_when_it_has_ended() -> None:
     store, shared = measured(Beginning())
@@ -225,15 +229,20 @@ def test_what_a_store_cannot_begin_a_measured_one_cannot() -> None:
     assert measured(Beginning())[0].begin_get([OrderId("A")]) is None
     assert measured()[0].begin_add([Order("A", 1)]) is None
     assert measured()[0].begin_get([OrderId("A")]) is None
+    for store in (measured(Beginning())[0], measured()[0]):
+        assert store.begin_pages_json([PageQuery(1)]) is None
 
 
-def test_look_ups_that_are_begun_are_measured() -> None:
-    class Looking(Beginning):
+def test_reading_that_is_begun_is_measured() -> None:
+    class Reading(Beginning):
         def begin_get(self, ids: Sequence[OrderId]) -> Done:  # type: ignore[override]
             return Done((), must_wait=not ids)
 
-    store, shared = measured(Looking())
-    pending = store.begin_get([OrderId("A")])
-    assert pending is not None
-    assert pending.outcome() == ()
-    assert operations(shared) == {"get": 1}
+        def begin_pages_json(self, queries: Sequence[PageQuery]) -> Done:  # type: ignore[override]
+            return Done((), must_wait=not queries)
+
+    store, shared = measured(Reading())
+    for pending in (store.begin_get([OrderId("A")]), store.begin_pages_json([PageQuery(1)])):
+        assert pending is not None
+        assert list(pending.outcome()) == []
+    assert operations(shared) == {"get": 1, "page": 1}
