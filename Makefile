@@ -9,6 +9,8 @@ BENCH := .venv-bench
 SCRIPTS := .ci/run $(wildcard scripts/*)
 COMPLETIONS := entrypoints/orders_cli/completions
 SHTAB := $(BIN)/shtab --prefix=orders orders_cli.parser.build_parser
+LOCK := $(BIN)/uv pip compile --quiet --native-tls --universal --python-version=3.11 \
+	--generate-hashes --upgrade --no-header
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -66,6 +68,16 @@ bench: $(BENCH)/.peers ## Measure the service beside its peers; QUICK=1 is quick
 .PHONY: build
 build: $(VENV)/.dev ## Build the wheel and the source archive into dist/
 	$(BIN)/python -m build
+
+.PHONY: deb
+deb: ## Build the Debian package into dist/
+	@scripts/require dpkg-buildpackage dh dh_python3 po2debconf pip
+	scripts/build-deb dist
+
+.PHONY: lock
+lock: $(VENV)/.dev ## Choose anew what the package brings, and what builds it, by hash
+	$(LOCK) --extra=service --output-file=requirements.txt setup.py
+	echo 'setuptools>=77' | $(LOCK) --output-file=requirements-build.txt -
 
 .PHONY: completion
 completion: $(VENV)/.dev ## Write the shell completions anew, from the command's own parser

@@ -40,6 +40,7 @@ DEV = [
     "trustme>=1.2",
     "types-jsonschema==4.26.0.20261006",
     "types-setuptools==84.2.0.20261104",
+    "uv==0.13.9",
     "yamllint==1.38.0",
 ]
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.postgres_fixtures"]
+pytest_plugins = ["tests.debian_package", "tests.postgres_fixtures"]
 
 
 @pytest.hookimpl(tryfirst=True)

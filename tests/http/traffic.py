@@ -1,12 +1,18 @@
 """Clients that place orders on keep-alive connections, and what was acknowledged to them."""
 
 import json
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from threading import Event, Thread
-
-from tests.service_process import RunningService
+from typing import Protocol
 
 CLIENTS = 8
+
+
+class Reachable(Protocol):
+    """A service that clients can connect to."""
+
+    def connect(self) -> HTTPConnection:
+        """Make a client; the caller closes it."""
 
 
 class Traffic:
@@ -18,7 +24,7 @@ class Traffic:
         broken: For each client that has met it, the error that ended its connection.
     """
 
-    def __init__(self, service: RunningService, name: str = "order") -> None:
+    def __init__(self, service: Reachable, name: str = "order") -> None:
         self.acknowledged: dict[str, str] = {}
         self.unexpected: list[tuple[str, int]] = []
         self.broken: list[Exception] = []
@@ -57,7 +63,7 @@ class Traffic:
         connection.close()
 
 
-def stored(service: RunningService) -> dict[str, str]:
+def stored(service: Reachable) -> dict[str, str]:
     """List every order, page by page, the amounts as they are written."""
     found: dict[str, str] = {}
     target = "/orders"

@@ -1,0 +1,14 @@
+#!/usr/bin/python3 -I
+"""The command `orders` as Debian's package installs it: with its own libraries and its file."""
+
+import os
+import sys
+from pathlib import Path
+
+# Beside itself, so that a package that was only unpacked works as well.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib/orders"))
+os.environ.setdefault("ORDERS_CONFIG", "/etc/orders/orders.toml")
+
+from orders_cli.main import run
+
+run()

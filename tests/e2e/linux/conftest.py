@@ -1,0 +1,140 @@
+"""Linux hosts: each with a booted systemd, an address and a root shell."""
+
+import json
+import os
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Final
+
+import pytest
+from attrs import frozen
+
+from tests.debian_package import ROOT, alone, run
+
+ORDERS: Final = "http://127.0.0.1:8000"
+PROBES: Final = "http://127.0.0.1:9000"
+CURL: Final = "curl --silent --show-error --fail --max-time 60"
+
+_PORT: Final = 8000
+_NETWORKED: Final = "/etc/systemd/system/orders.socket.d/listen.conf"
+
+
+def _linux_host() -> Path:
+    """Find the command that boots hosts, or skip: a skipped test fails in CI."""
+    lab = os.environ.get("ORDERS_LAB", "")
+    command = ROOT / lab / "linux-host"
+    if os.geteuid() != 0 or not lab or not command.exists():
+        pytest.skip("needs root, and ORDERS_LAB to name the folder of linux-host: CONTRIBUTING.md")
+    return command.resolve()
+
+
+@frozen
+class Host:
+    """A Debian host that is up.
+
+    Attributes:
+        command: What boots hosts and runs commands on them.
+        name: What it is called.
+        address: Where this machine reaches it.
+    """
+
+    command: Path
+    name: str
+    address: str
+
+    def run(self, script: str) -> str:
+        """Run a shell script as root, and give what it printed."""
+        ended = self.attempt(script)
+        assert ended.returncode == 0, f"{script}\n{ended.stdout}\n{ended.stderr}"
+        return ended.stdout
+
+    def attempt(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a shell script as root, which may fail."""
+        return subprocess.run(
+            (self.command, "ssh", self.name, "bash -euo pipefail -s"),
+            input=f"export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8\n{script}\n",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def put(self, file: Path, place: str) -> None:
+        """Copy a file to the host."""
+        with file.open("rb") as content:
+            subprocess.run(
+                (self.command, "ssh", self.name, f"mkdir -p {Path(place).parent}; cat >{place}"),
+                stdin=content,
+                check=True,
+            )
+
+    def install(self, package: Path) -> str:
+        """Install a package, as a person would, and give what apt and the package said."""
+        self.put(package, f"/root/{package.name}")
+        return self.run(
+            f"cd /root && apt-get install --yes --allow-downgrades ./{package.name} 2>&1"
+        )
+
+    def reboot(self) -> None:
+        """Boot it anew."""
+        run(self.command, "reboot", self.name)
+
+    def listen_to_the_network(self) -> None:
+        """Let the service answer this machine, as the package's example shows."""
+        self.put(ROOT / "debian/examples/listen.conf", _NETWORKED)
+        self.run(
+            "echo 'auth = \"trusted-network\"' >>/etc/orders/orders.toml\n"
+            "systemctl daemon-reload && systemctl restart orders.socket orders.service"
+        )
+
+    def place(self, order_id: str) -> None:
+        """Place an order of 12.30 on the host itself."""
+        body = json.dumps({"id": order_id, "amount": "12.30"})
+        header = "Content-Type: application/json"
+        self.run(f"{CURL} --header '{header}' --data '{body}' {ORDERS}/orders")
+
+    def has(self, order_id: str) -> bool:
+        """Tell whether the order of 12.30 is there."""
+        answer = self.run(f"{CURL} {ORDERS}/orders/{order_id}")
+        return answer == f'{{"id":"{order_id}","amount":12.30}}'
+
+    def connect(self) -> HTTPConnection:
+        """Make a client of the service; the caller closes it."""
+        return HTTPConnection(self.address, _PORT, timeout=30)
+
+
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """A new host, with its list of Debian's packages."""
+    command = _linux_host()
+    name = f"deb-{secrets.token_hex(3)}"
+    with alone(Path(tempfile.gettempdir()) / "orders-linux-hosts"):
+        address = run(command, "up", name, request.param).strip()
+    try:
+        up = Host(command, name, address)
+        up.run("apt-get update --quiet=2")
+        yield up
+    finally:
+        run(command, "down", name)
+
+
+@pytest.fixture(scope="module")
+def running(host: Host, package: Path) -> Host:
+    """A host with the package, for tests that leave it as it is."""
+    host.install(package)
+    return host
+
+
+@pytest.fixture
+def installed(host: Host, package: Path) -> Iterator[Host]:
+    """A host with the package, which is purged in the end: for tests that change it."""
+    host.install(package)
+    yield host
+    host.run(
+        "rm -rf /etc/systemd/system/orders*.d /etc/orders/credentials\n"
+        "echo orders orders/purge-data boolean true | debconf-set-selections\n"
+        "dpkg --purge orders"
+    )

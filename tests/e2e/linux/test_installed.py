@@ -1,0 +1,48 @@
+"""The package as it runs right after its installation, with no editing."""
+
+import json
+
+from tests.debian_package import ROOT
+from tests.e2e.linux.conftest import CURL, ORDERS, PROBES, Host
+
+
+def test_it_runs_within_5_s_of_its_installation_and_answers(running: Host) -> None:
+    running.run("timeout 5 sh -c 'until systemctl --quiet is-active orders; do sleep 0.1; done'")
+    assert json.loads(running.run(f"{CURL} {PROBES}/readyz"))["status"] == "ready"
+    assert "<title>Orders" in running.run(f"{CURL} {ORDERS}/")
+    running.place("A-1")
+    assert running.has("A-1")
+
+
+def test_its_own_test_passes(running: Host) -> None:
+    """What autopkgtest would run."""
+    running.put(ROOT / "debian/tests/service", "/root/service")
+    running.run("export AUTOPKGTEST_TMP=$(mktemp --directory); sh /root/service 2>&1")
+
+
+def test_it_is_exposed_at_1_of_10_at_most(running: Host) -> None:
+    for unit in ("orders.service", "orders-check.service"):
+        running.run(f"systemd-analyze security --threshold=10 --no-pager {unit}")
+
+
+def test_systemd_understands_every_word_of_its_units(running: Host) -> None:
+    units = "orders.service orders.socket orders-operations.socket orders-check.timer"
+    assert running.run(f"systemd-analyze verify --man=no {units} 2>&1") == ""
+
+
+def test_it_is_compiled_for_the_hosts_python(running: Host) -> None:
+    tag = running.run("/usr/bin/python3 -c 'import sys; print(sys.implementation.cache_tag)'")
+    compiled = f"/usr/lib/orders/orders_cli/__pycache__/main.{tag.strip()}.pyc"
+    running.run(f"test -f {compiled}")
+
+
+def test_the_administrator_uses_the_services_configuration(running: Host) -> None:
+    running.place("A-1")
+    exported = running.run("runuser --user orders -- orders export")
+    assert '{"id":"A-1","amount":12.30}' in exported.splitlines()
+
+
+def test_others_cannot_read_the_configuration_or_the_orders(running: Host) -> None:
+    for path in ("/etc/orders/orders.toml", "/var/lib/orders/orders.db"):
+        ended = running.attempt(f"runuser --user nobody -- cat {path}")
+        assert "Permission denied" in ended.stderr

@@ -1,0 +1,52 @@
+"""What is left of the package when it goes."""
+
+from pathlib import Path
+from typing import Final
+
+from tests.debian_package import newer
+from tests.e2e.linux.conftest import Host
+
+# What the system itself writes while packages come and go.
+NOT_OURS: Final = (
+    *("proc", "sys", "dev", "run", "tmp", "root"),
+    *("var/log", "var/cache", "var/lib/apt"),
+)
+
+
+def files(host: Host) -> set[str]:
+    """List every file with its mode, its owner and what it holds."""
+    pruned = " -o ".join(f"-path /{folder}" for folder in NOT_OURS)
+    found = f"find / -xdev \\( {pruned} \\) -prune -o"
+    listed = host.run(
+        f"{found} -printf '%M %u:%g %p %l\\n'\n{found} -type f -exec sha256sum {{}} +\n"
+    )
+    return set(listed.splitlines())
+
+
+def test_a_purge_keeps_the_orders_and_a_new_installation_finds_them(
+    installed: Host, package: Path
+) -> None:
+    installed.place("A-1")
+    said = installed.run("apt-get purge --yes orders 2>&1")
+    assert "/var/lib/orders is kept" in said
+    assert installed.attempt("test -e /etc/orders").returncode != 0
+    installed.install(package)
+    assert installed.has("A-1")
+
+
+def test_an_upgrade_and_a_purge_that_is_told_to_leave_nothing(
+    installed: Host, package: Path, tmp_path: Path
+) -> None:
+    # The first installation brought Debian's packages that it depends on.
+    told = "echo orders orders/purge-data boolean true | debconf-set-selections"
+    installed.run(f"{told}; apt-get purge --yes orders")
+    before = files(installed)
+    installed.install(package)
+    installed.install(newer(package, "999.0", tmp_path))
+    installed.place("A-1")
+    installed.run("systemctl start orders-check; orders check")
+    installed.run("apt-get remove --yes orders")
+    assert installed.attempt("command -v orders").returncode != 0
+    installed.run("test -f /etc/orders/orders.toml && test -f /var/lib/orders/orders.db")
+    installed.run(f"{told}; apt-get purge --yes orders")
+    assert files(installed) ^ before == set()

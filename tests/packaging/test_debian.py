@@ -1,0 +1,270 @@
+"""What the Debian package holds, and what it says of itself."""
+
+import os
+import re
+import shutil
+import tomllib
+from configparser import ConfigParser
+from email.parser import Parser
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from orders_cli.exits import Exit
+from orders_cli.parser import build_parser
+from orders_service.config import SETTINGS, load
+from tests.debian_package import ROOT, run
+from tests.packaging.conftest import NOT_SOURCE
+from tests.packaging.test_distribution import PACKAGES, SOURCE_ROOTS
+
+LIBRARY: Final = "usr/lib/orders"
+UNITS: Final = "usr/lib/systemd/system"
+CONFIGURATION: Final = "etc/orders/orders.toml"
+VERSION: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+# Debian's own package serves in its place.
+LEFT_OUT: Final = "tzdata"
+# The sockets' units say where to listen.
+NOT_IN_FILE: Final = {"listen", "ops_listen"}
+
+
+@pytest.fixture(scope="module")
+def content(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the package installs, and its control files in the folder DEBIAN."""
+    folder = tmp_path_factory.mktemp("content")
+    run("dpkg-deb", "--raw-extract", package, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def manual() -> str:
+    """The manual page's text, its hyphens written plainly."""
+    return (ROOT / "docs/orders.1").read_text().replace("\\-", "-")
+
+
+def unit(content: Path, name: str) -> ConfigParser:
+    """Read a unit that names no key twice, or of those that it does, the last one."""
+    read = ConfigParser(interpolation=None, strict=False)
+    read.optionxform = str  # type: ignore[assignment, method-assign]  # keys keep their case
+    read.read_string((content / UNITS / name).read_text())
+    return read
+
+
+def test_it_is_one_package_for_every_machine(package: Path) -> None:
+    assert package.name == f"orders_{VERSION}_all.deb"
+
+
+def test_it_holds_every_file_of_ours_unchanged_and_none_besides(content: Path) -> None:
+    expected = {
+        file.relative_to(ROOT / root): file.read_bytes()
+        for root in SOURCE_ROOTS
+        for package in PACKAGES
+        for file in (ROOT / root / package).rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    library = content / LIBRARY
+    assert expected == {
+        file.relative_to(library): file.read_bytes()
+        for package in PACKAGES
+        for file in (library / package).rglob("*")
+        if file.is_file()
+    }
+
+
+def test_it_brings_the_libraries_at_the_locked_versions(content: Path) -> None:
+    locked = re.findall(r"^([\w-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    texts = [file.read_text() for file in (content / LIBRARY).glob("*.dist-info/METADATA")]
+    brought = {(each["Name"], each["Version"]) for each in map(Parser().parsestr, texts)}
+    assert {(name.lower().replace("_", "-"), version) for name, version in brought} == {
+        *((name, version) for name, version in locked if name != LEFT_OUT),
+        ("orders-core", VERSION),
+    }
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-build.txt"])
+def test_every_locked_library_is_named_by_hash(name: str) -> None:
+    entries = re.split(r"\n(?=\w)", (ROOT / name).read_text())
+    assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_it_holds_no_machine_code_and_no_bytecode(content: Path) -> None:
+    suffixes = {file.suffix for file in (content / LIBRARY).rglob("*") if file.is_file()}
+    assert suffixes.isdisjoint({".so", ".pyc", ".pyd"})
+
+
+def test_it_is_the_same_bit_for_bit_wherever_and_whenever_it_is_built(
+    package: Path, tmp_path: Path
+) -> None:
+    checkout = tmp_path / "another checkout"
+    shutil.copytree(ROOT, checkout, ignore=NOT_SOURCE, copy_function=shutil.copyfile)
+    (checkout / "scripts/build-deb").chmod(0o755)
+    for file in checkout.rglob("*"):
+        os.utime(file, (0, 0))
+    settings = {"TZ": "Pacific/Apia", "LC_ALL": "C", "HOME": str(tmp_path)}
+    run(checkout / "scripts/build-deb", tmp_path, umask=0o077, settings=settings)
+    assert (tmp_path / package.name).read_bytes() == package.read_bytes()
+
+
+def test_lintian_has_nothing_to_say(package: Path) -> None:
+    assert run("lintian", "--allow-root", "--fail-on=error,warning", package) == ""
+
+
+def test_every_override_of_lintian_has_a_reason() -> None:
+    lines = (ROOT / "debian/orders.lintian-overrides").read_text().splitlines()
+    for before, line in zip(["", *lines], lines, strict=False):
+        assert line.startswith("#") or before.startswith("# "), line
+
+
+def test_the_configuration_is_kept_from_others_and_from_upgrades(content: Path) -> None:
+    assert (content / "DEBIAN/conffiles").read_text().splitlines() == [f"/{CONFIGURATION}"]
+    assert (content / CONFIGURATION).stat().st_mode & 0o777 == 0o640
+    tmpfiles = (content / "usr/lib/tmpfiles.d/orders.conf").read_text()
+    assert f"z /{CONFIGURATION} 0640 root orders" in tmpfiles
+
+
+def test_the_configuration_is_valid_and_shows_every_setting(content: Path) -> None:
+    file = content / CONFIGURATION
+    assert str(load({}, {}, file).database) == "sqlite:////var/lib/orders/orders.db"
+    shown = set(re.findall(r"^#?(\w+) = ", file.read_text(), re.MULTILINE))
+    assert {name.replace("password_file", "password") for name in shown} == {
+        setting.name for setting in SETTINGS
+    } - NOT_IN_FILE
+
+
+def test_what_the_configuration_shows_as_a_default_is_one(content: Path) -> None:
+    shown = dict(
+        re.findall(
+            r'^#(workers|currency|log_requests) = "(.*)"',
+            (content / CONFIGURATION).read_text(),
+            re.MULTILINE,
+        )
+    )
+    assert shown == {setting.name: setting.default for setting in SETTINGS if setting.name in shown}
+    assert shown
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "descriptor"),
+    [
+        ("orders.socket", "listen", "orders"),
+        ("orders-operations.socket", "ops_listen", "operations"),
+    ],
+)
+def test_the_sockets_are_where_the_service_would_listen_by_itself(
+    content: Path, name: str, setting: str, descriptor: str
+) -> None:
+    socket = unit(content, name)["Socket"]
+    (default,) = (each.default for each in SETTINGS if each.name == setting)
+    assert socket["ListenStream"] == default
+    assert socket["FileDescriptorName"] == descriptor
+    assert socket["Service"] == "orders.service"
+
+
+def test_the_check_is_confined_as_the_service_is(content: Path) -> None:
+    service, check = (
+        (content / UNITS / name).read_text().partition("IPAddressDeny")[2].partition("\n\n")[0]
+        for name in ("orders.service", "orders-check.service")
+    )
+    assert service.strip() == check.strip()
+    assert "ProtectSystem=strict" in service
+
+
+def test_the_check_is_installed_and_not_enabled(content: Path) -> None:
+    assert unit(content, "orders-check.timer")["Install"]["WantedBy"] == "timers.target"
+    assert "enable 'orders-check.timer'" in (content / "DEBIAN/postinst").read_text()
+    assert "debian-installed 'orders-check.timer'" in (content / "DEBIAN/postinst").read_text()
+
+
+def test_no_upgrade_touches_the_sockets(content: Path) -> None:
+    scripts = "\n".join(
+        (content / "DEBIAN" / name).read_text()
+        for name in ("preinst", "postinst", "prerm")
+        if (content / "DEBIAN" / name).exists()
+    )
+    touched = re.findall(r"deb-systemd-invoke (\S+) (.*) >/dev/null", scripts)
+    assert {action for action, units in touched if "socket" in units} == {"start", "stop"}
+    assert re.search(r"= remove \][^}]*?deb-systemd-invoke stop [^\n]*orders.socket", scripts)
+
+
+def test_the_completions_are_installed_where_shells_look(content: Path) -> None:
+    completions = ROOT / "entrypoints/orders_cli/completions"
+    for shell, place in (
+        ("bash", "bash-completion/completions/orders"),
+        ("zsh", "zsh/vendor-completions/_orders"),
+    ):
+        installed = content / "usr/share" / place
+        assert installed.read_bytes() == (completions / f"orders.{shell}").read_bytes()
+
+
+def test_the_copyright_file_covers_every_library(content: Path) -> None:
+    text = (content / "usr/share/doc/orders/copyright").read_text()
+    patterns = " ".join(re.findall(r"^Files: (.*)$", text, re.MULTILINE)).split()
+    covered = [pattern for pattern in patterns if pattern != "*"]
+    names = [
+        f"{LIBRARY}/{each.name}{'/x' if each.is_dir() else ''}"
+        for each in (content / LIBRARY).iterdir()
+        if each.suffix != ".dist-info" and each.name not in PACKAGES
+    ]
+    assert [name for name in names if not any(fnmatch(name, each) for each in covered)] == []
+    unused = [each for each in covered if not list(content.glob(each))]
+    assert unused == []
+
+
+def test_every_licence_that_the_copyright_file_names_stands_in_it(content: Path) -> None:
+    text = (content / "usr/share/doc/orders/copyright").read_text()
+    stanzas = text.split("\n\n")
+    named = {
+        line
+        for stanza in stanzas
+        if stanza.startswith("Files")
+        for line in re.findall(r"^License: (.*)$", stanza, re.MULTILINE)
+    }
+    told = {
+        stanza.splitlines()[0].removeprefix("License: ")
+        for stanza in stanzas
+        if stanza.startswith("License")
+    }
+    assert named == told
+
+
+def test_the_manual_page_tells_every_command_and_every_flag(
+    manual: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands = re.findall(r"^    (\w+)", build_parser().format_help(), re.MULTILINE)
+    assert "migrate" in commands
+    for command in commands:
+        assert f"orders {command}" in manual
+        with pytest.raises(SystemExit):
+            build_parser().parse_args([command, "--help"])
+    flags = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    assert "--grant-to" in flags
+    assert [flag for flag in flags if flag not in manual] == []
+
+
+def test_the_manual_page_tells_every_setting_and_its_default(manual: str) -> None:
+    for setting in SETTINGS:
+        assert setting.variable in manual
+        if setting.default and setting.flag and not setting.secret:
+            assert f"Environment: {setting.variable}.\nDefault: {setting.default}.\n" in manual
+        if setting.secret:
+            assert f"{setting.variable}_FILE" in manual
+
+
+def test_the_manual_page_tells_every_exit_status(manual: str) -> None:
+    told = manual.partition(".SH EXIT STATUS")[2].partition(".SH")[0]
+    assert set(re.findall(r"^\.B (\d+)$", told, re.MULTILINE)) == {str(int(each)) for each in Exit}
+
+
+def test_the_page_on_operation_names_what_is_there(content: Path) -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    table = page.partition("## Where things are")[2].partition("##")[0]
+    named = re.findall(r"`([^`]+)`", "\n".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))
+    places = [name if "/" in name else f"/{UNITS}/{name}" for name in named]
+    made = re.findall(
+        r"^d (\S+)", (content / "usr/lib/tmpfiles.d/orders.conf").read_text(), re.MULTILINE
+    )
+    assert len(places) > 5
+    assert [
+        place for place in places if place not in made and not (content / place[1:]).exists()
+    ] == []
