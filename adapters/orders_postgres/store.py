@@ -138,8 +138,6 @@ class PostgresStore:
 
     def begin_pages_json(self, queries: Sequence[PageQuery]) -> PendingStatements[bytes] | None:
         """Begin to read pages; see `PromptStore.begin_pages_json`."""
-        if len(queries) > _PROMPTLY:
-            return None
         return begin_statements(self._pool, lambda: _reading(queries))
 
     def page(

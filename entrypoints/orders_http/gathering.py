@@ -375,10 +375,10 @@ class _GatheredChannel(Channel):
         self._see_to_the_rest()
 
     def _send(self, content: bytes) -> None:
-        sent = 0
-        if self.connected and not self.total_outbufs_len:
-            sent, _ = self._flush_exception(partial(self.send, content))
-            self.last_activity = time()
+        # As a rule nothing waits to be sent: a request begins when the reply before it is taken.
+        waits = self.total_outbufs_len
+        sent = 0 if waits else self._flush_exception(partial(self.send, content))[0]
+        self.last_activity = time()
         if self.connected and sent < len(content):
             self.write_soon(content[sent:])
 

@@ -411,3 +411,22 @@ def test_a_reply_that_cannot_be_written_ends_its_connection_and_no_other(
             wire.send(get("/health"))
             assert wire.receive().status == 200
     assert "a reply could not be sent" in caplog.text
+
+
+def test_a_client_that_asks_whether_to_go_on_is_told_after_the_reply_before_it(
+    gathering: Gathering,
+) -> None:
+    body = b'{"id": "second", "amount": 2}'
+    asking = (
+        b"POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n" % len(body)
+    )
+    with gathering.wires(1) as (wire,):
+        gathering.store.close_gate()
+        wire.send(order("first") + asking)
+        assert gathering.store.entered.wait(10)
+        gathering.store.open.set()
+        assert [wire.receive().status for _ in range(2)] == [201, 100]
+        wire.send(body)
+        assert wire.receive().status == 201
+    assert gathering.store.added == [["first"], ["second"]]

@@ -18,7 +18,6 @@ FORBIDDEN = {
     "ctypes",
     "email",
     "http",
-    "json",
     "logging",
     "multiprocessing",
     "pathlib",
