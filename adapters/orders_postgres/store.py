@@ -57,8 +57,11 @@ _PROMPTLY: Final = 256
 _PROMPT_LENGTH: Final = 16 * 1024  # characters of ids
 # Every statement is one that goes by the index, so that a plan is right for any values and for a
 # table of any size. PostgreSQL would plan a page anew each time, or may keep to a plan that it
-# made when the table was empty.
-_PLANS: Final = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
+# made when the table was empty. And in a large table it would compile each page to machine code,
+# which takes longer than the page.
+_PLANS: Final = """
+SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off
+"""
 _FLUSH: Final = "SET synchronous_commit = on"
 
 _Result = TypeVar("_Result")

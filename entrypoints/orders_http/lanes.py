@@ -17,6 +17,9 @@ MOST: Final = 256
 FIRST_MOST: Final = 16
 """How many the first batch has, when nothing is known of the store's speed."""
 
+LATE_SECONDS: Final = 0.25
+"""How long requests wait in the order in which they came, before the latest go first."""
+
 SLOW_SECONDS: Final = 0.15
 """How long a batch may take before the next ones are made smaller."""
 
@@ -76,10 +79,14 @@ class Lane:
     def next_batch(self, now: float) -> Sequence[Waiting]:
         """Take the requests of the next batch.
 
-        When not all fit, the latest go first: in a queue that nobody can empty, the first to
-        come would all be answered late, and the latest not at all.
+        When not all fit, those go first that came first. But once they have waited for long, the
+        latest go first: in a queue that nobody can empty, all would be answered late.
         """
-        batch, self.gathered = self.gathered[-self.most :], self.gathered[: -self.most]
+        waits = self.gathered
+        if waits and now - waits[0].begun > LATE_SECONDS:
+            batch, self.gathered = waits[-self.most :], waits[: -self.most]
+        else:
+            batch, self.gathered = waits[: self.most], waits[self.most :]
         self.busy, self.begun = True, now
         return batch
 

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from orders_core import OrderId
 from orders_http.exchange import Exchange, Get, Steps
-from orders_http.lanes import FIRST_MOST, MOST, SHED_SECONDS, SLOW_SECONDS, Lane, Waiting
+from orders_http.lanes import (
+    FIRST_MOST,
+    LATE_SECONDS,
+    MOST,
+    SHED_SECONDS,
+    SLOW_SECONDS,
+    Lane,
+    Waiting,
+)
 from orders_http.messages import Reply
 
 
@@ -40,9 +48,15 @@ def test_all_that_waits_goes_in_one_batch_when_it_fits() -> None:
     assert (found.gathered, found.busy) == ([], True)
 
 
-def test_when_not_all_fit_the_latest_go_first() -> None:
+def test_when_not_all_fit_those_go_first_that_came_first() -> None:
     found = lane(FIRST_MOST + 5)
-    assert begun(found.next_batch(0.0)) == list(range(5, FIRST_MOST + 5))
+    assert begun(found.next_batch(LATE_SECONDS)) == list(range(FIRST_MOST))
+    assert begun(found.gathered) == list(range(FIRST_MOST, FIRST_MOST + 5))
+
+
+def test_once_they_have_waited_for_long_the_latest_go_first() -> None:
+    found = lane(FIRST_MOST + 5)
+    assert begun(found.next_batch(LATE_SECONDS + 0.01)) == list(range(5, FIRST_MOST + 5))
     assert begun(found.gathered) == [0, 1, 2, 3, 4]
 
 
