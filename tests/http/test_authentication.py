@@ -260,8 +260,10 @@ def test_tokens_change_under_load_and_who_keeps_one_notices_nothing(guarded: Gua
     connection = guarded.service.connect()
     try:
         for _ in range(2):
-            added = write_tokens(guarded.file, other="read")["other"]
-            put(guarded.file, line + guarded.file.read_text())
+            # Made beside it: the service may look at its file at any time.
+            spare = guarded.file.with_name("spare")
+            added = write_tokens(spare, other="read")["other"]
+            put(guarded.file, line + spare.read_text())
             wait_until(lambda: guarded.status(added, connection) == 200)  # noqa: B023 - used at once
             put(guarded.file, "broken")
             wait_until(lambda: "cannot be used" in guarded.service.errors())
