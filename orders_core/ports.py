@@ -1,6 +1,6 @@
 """What the core needs of the outside world, as Protocols that adapters satisfy by shape."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -108,7 +108,12 @@ class OrderStore(Protocol):
             StoreUnavailable: It is unknown which orders are stored; adding them again is safe.
         """
 
-    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+    def load(
+        self,
+        rows: Sequence[tuple[str, str]],
+        *,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> bool:
         """Store orders that are all new, as fast as the store can, or store nothing.
 
         For many orders that were checked already: the store does not do it once more.
@@ -116,6 +121,10 @@ class OrderStore(Protocol):
         Args:
             rows: The id and the amount of each order, as `Order` accepts them; the amount in
                 plain digits with at most two decimals, like `12.3`.
+            meanwhile: What the caller can do while a database that is elsewhere stores the rows.
+                A store that waits for one calls it when it has sent them, more than once if it
+                has to send them again; others do not. What it raises is raised, and it is then
+                unknown whether the rows are stored.
 
         Returns:
             Whether they are stored now, with one commit. If not, an id among them is stored

@@ -1,7 +1,7 @@
 """Orders in a dict, with their ids sorted beside it."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 
 from orders_core import (
@@ -40,7 +40,12 @@ class MemoryStore:
                         self._keep(order)
             return outcomes
 
-    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+    def load(
+        self,
+        rows: Sequence[tuple[str, str]],
+        *,
+        meanwhile: Callable[[], None] = lambda: None,  # noqa: ARG002 - nothing is waited for
+    ) -> bool:
         """Store orders that are all new; see `OrderStore.load`."""
         orders = {order_id: Order(order_id, amount) for order_id, amount in rows}
         with self._lock:

@@ -8,7 +8,7 @@ import select
 import socket
 import ssl
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, Final
@@ -31,6 +31,8 @@ _TLS_ACCEPTED: Final = b"S"
 _MESSAGE: Final = struct.Struct("!ci")
 _READY: Final = b"Z"
 _RECEIVED_AT_ONCE: Final = 64 * 1024
+# The server is at work on the first part while the others are on their way.
+_SENT_AT_ONCE: Final = 64 * 1024
 # OpenSSL's name for a connection that ends in the middle; early 3.11 has no class for it.
 _TLS_HUNG_UP: Final = "UNEXPECTED_EOF_WHILE_READING"
 
@@ -126,6 +128,23 @@ class _Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, henc
         self._sock.flush()
         return pg8000.core.Context(prepared.statement, None, prepared.cols, prepared.input_funcs)
 
+    def send_copy(self, prepared: Any, content: bytes) -> Any:  # noqa: ANN401 - untyped
+        """Send a prepared `COPY ... FROM STDIN` with its whole content; give its context.
+
+        pg8000 itself sends no content before the server has said that it may come.
+        """
+        self.send_BIND(prepared.name_bin, ())
+        self.send_EXECUTE()
+        for start in range(0, len(content), _SENT_AT_ONCE):
+            part = content[start : start + _SENT_AT_ONCE]
+            self._send_message(pg8000.core.COPY_DATA, part)
+        self._sock.write(pg8000.core.COPY_DONE_MSG + pg8000.core.SYNC_MSG)
+        self._sock.flush()
+        return pg8000.core.Context(prepared.statement)
+
+    def handle_COPY_IN_RESPONSE(self, data: bytes, context: Any) -> None:  # noqa: ANN401, N802
+        """Learn that the content of a COPY may come, which is on its way already."""
+
     def take(self, answer: bytes, context: Any) -> Sequence[Row]:  # noqa: ANN401 - untyped
         """Take the messages of a whole answer; give its rows."""
         start = 0
@@ -186,9 +205,7 @@ class Connection:
             StoreUnavailable: The server did not do it.
         """
         with self._exchange():
-            prepared = self._prepared.get(statement)
-            if prepared is None:
-                prepared = self._prepared[statement] = self._session.prepare(statement)
+            prepared = self._once_prepared(statement)
             rows: Sequence[Row] | None = prepared.run(
                 **{f"value{number}": value for number, value in enumerate(values, start=1)},
             )
@@ -268,15 +285,32 @@ class Connection:
             self._message = end
         return False
 
-    def copy(self, statement: str, content: bytes) -> None:
+    def copy(self, statement: str, content: bytes, meanwhile: Callable[[], None]) -> None:
         """Run `COPY ... FROM STDIN` with its whole content.
+
+        Args:
+            statement: The statement.
+            content: What it copies.
+            meanwhile: Called when all is sent, before the answer is waited for.
 
         Raises:
             Duplicate: A row is there already, or twice in the content.
             StoreUnavailable: As `run` does.
         """
         with self._exchange():
-            self._session.run(statement, stream=(content,))
+            context = self._session.send_copy(self._once_prepared(statement), content)
+        # Until the answer is there.
+        self._in_step = False
+        meanwhile()
+        self._in_step = True
+        with self._exchange():
+            self._session.handle_messages(context)
+
+    def _once_prepared(self, statement: str) -> Any:  # noqa: ANN401 - untyped
+        prepared = self._prepared.get(statement)
+        if prepared is None:
+            prepared = self._prepared[statement] = self._session.prepare(statement)
+        return prepared
 
     def script(self, sql: str) -> None:
         """Run statements that take no values and give no rows, separated by `;`.

@@ -108,15 +108,20 @@ class PostgresStore:
             return self._run(lambda connection: self._add_all_or_none(connection, orders))
         return self._run(lambda connection: run(self._adding(orders), connection))
 
-    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+    def load(
+        self,
+        rows: Sequence[tuple[str, str]],
+        *,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> bool:
         """Store orders that are all new; see `OrderStore.load`."""
         if not rows:
             return True
         # In one order for all writers, as in `add`. Of what the format escapes ("COPY", "Text
         # Format") an id may hold the backslash alone.
-        text = "\n".join(map("\t".join, sorted(rows))).replace("\\", "\\\\")
+        text = "\n".join(map("\t".join, sorted(rows))).replace("\\", "\\\\").encode()
         try:
-            self._run(lambda connection: connection.copy(_COPY, text.encode()))
+            self._run(lambda connection: connection.copy(_COPY, text, meanwhile))
         except Duplicate:
             return False
         return True

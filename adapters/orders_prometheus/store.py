@@ -1,6 +1,7 @@
 """An `OrderStore` that measures another one."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
@@ -78,9 +79,14 @@ class MeasuredStore:
         )
         return outcomes
 
-    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+    def load(
+        self,
+        rows: Sequence[tuple[str, str]],
+        *,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> bool:
         """Load through the store, and count what was created."""
-        loaded = self._measured("add", self.store.load, rows)
+        loaded = self._measured("add", partial(self.store.load, meanwhile=meanwhile), rows)
         if loaded:
             self.metrics.orders_added([Outcome.CREATED] * len(rows))
         return loaded

@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -157,7 +157,12 @@ class SqliteStore:
             self._require_same_file()
             return outcomes
 
-    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+    def load(
+        self,
+        rows: Sequence[tuple[str, str]],
+        *,
+        meanwhile: Callable[[], None] = lambda: None,  # noqa: ARG002 - nothing is waited for
+    ) -> bool:
         """Store orders that are all new; see `OrderStore.load`."""
         if not rows:
             return True

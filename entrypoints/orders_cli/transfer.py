@@ -6,7 +6,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -72,11 +71,36 @@ class _Tally:
 
 
 @define
+class _Ahead(Iterator[Batch]):
+    """Batches, of which the next one may be read before its turn.
+
+    Attributes:
+        batches: What reads them.
+    """
+
+    batches: Iterator[Batch]
+    _next: Batch | None = None
+
+    def __next__(self) -> Batch:
+        self.read()
+        batch, self._next = self._next, None
+        if batch is None:
+            raise StopIteration
+        return batch
+
+    def read(self) -> None:
+        """Read the next batch, if that has not been done."""
+        if self._next is None:
+            self._next = next(self.batches, None)
+
+
+@define
 class _Import:
     """What is done with the orders that are read.
 
     Attributes:
         store: Where they go.
+        batches: Where they come from.
         progress: Shows how many were read.
         tally: What became of them.
         all_new: Whether the orders that came last were all new, so that the next ones may be.
@@ -85,13 +109,15 @@ class _Import:
     """
 
     store: OrderStore
+    batches: _Ahead
     progress: Progress
     tally: _Tally = Factory(_Tally)
     all_new: bool = True
 
     def place(self, batch: Batch) -> None:
         """Store the orders of a batch, and tell the lines that were refused."""
-        if self.all_new and self.store.load(batch.rows):
+        # The next batch is read while the store is at work.
+        if self.all_new and self.store.load(batch.rows, meanwhile=self.batches.read):
             self.tally.outcomes[Outcome.CREATED] += len(batch.rows)
             self._refuse(batch.problems, [])
             return
@@ -155,26 +181,20 @@ def import_orders(config: Config, file: str, format_name: str | None) -> int:
         closing(config.database.open()) as store,
         Progress(sys.stderr) as progress,
     ):
-        importing = _Import(store, progress)
-        tally = importing.tally
         # A database that is away is told before any row is; a new file gets its table.
         store.check()
         if format_name is None:
             media_type, content = _seen_format(opened)
         else:
             media_type, content = _FORMATS[format_name], opened
+        batches = _Ahead(read_batches(content, media_type))
+        importing = _Import(store, batches, progress)
+        tally = importing.tally
         try:
-            with ThreadPoolExecutor(1) as threads:
-                placing = None
-                for batch in read_batches(content, media_type):
-                    if media_type is MediaType.CSV and _is_of_header(batch):
-                        return _refuse_header(batch.problems[0], guessed=format_name is None)
-                    if placing is not None:
-                        placing.result()
-                    # The next batch is read while the store is at work.
-                    placing = threads.submit(importing.place, batch)
-                if placing is not None:
-                    placing.result()
+            for batch in batches:
+                if media_type is MediaType.CSV and _is_of_header(batch):
+                    return _refuse_header(batch.problems[0], guessed=format_name is None)
+                importing.place(batch)
         except (StoreUnavailable, OSError, KeyboardInterrupt):
             progress.clear()
             tell(f"stopped: {tally}")

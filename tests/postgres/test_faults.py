@@ -76,6 +76,27 @@ def test_a_batch_that_is_lost_before_its_commit_is_done_again(
     assert proxy.cuts == 1
 
 
+def test_loaded_orders_whose_answer_is_lost_are_found_out_and_stored_once(
+    proxy: Proxy,
+    proxied_store: PostgresStore,
+    orders_database: OrdersDatabase,
+) -> None:
+    proxy.cut_after = b"A\t1.00"
+    assert not proxied_store.load([(order.id.value, str(order.amount)) for order in ORDERS])
+    assert proxy.cuts == 1
+    assert proxied_store.add(ORDERS) == (Outcome.REPLAYED, Outcome.REPLAYED)
+    assert len(orders_database.orders()) == len(ORDERS)
+
+
+def test_loaded_orders_that_are_lost_on_the_way_are_sent_again(
+    proxy: Proxy,
+    proxied_store: PostgresStore,
+) -> None:
+    proxy.cut_before = b"A\t1.00"
+    assert proxied_store.load([(order.id.value, str(order.amount)) for order in ORDERS])
+    assert proxy.cuts == 1
+
+
 def test_a_read_whose_connection_is_lost_is_done_again(
     proxy: Proxy,
     proxied_store: PostgresStore,

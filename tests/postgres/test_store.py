@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 from orders_core import Order, Outcome, StoreUnavailable
 from orders_postgres import PostgresStore
 from orders_postgres.connection import connect
-from tests.postgres_server import OWNER, SERVICE, OrdersDatabase
+from tests.postgres_server import OWNER, SERVICE, OrdersDatabase, wait_until
 
 ids = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]) | st.sampled_from("\\\"{},'NULL"),
     min_size=1,
     max_size=128,
 ).filter(lambda text: text == text.strip() and text not in {".", ".."})
+
+# More than is sent at once.
+ROWS = [(f"{number:0100d}", "1") for number in range(2_000)]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -36,6 +39,33 @@ def test_ten_thousand_orders_are_one_batch(postgres_store: PostgresStore) -> Non
     orders = [Order(f"order-{number}", number) for number in range(10_000)]
     assert set(postgres_store.add(orders, atomic=True)) == {Outcome.CREATED}
     assert set(postgres_store.add(orders)) == {Outcome.REPLAYED}
+    assert postgres_store.get([order.id for order in orders]) == orders
+
+
+def test_loaded_rows_are_stored_while_the_caller_does_something_else(
+    orders_database: OrdersDatabase,
+    postgres_store: PostgresStore,
+) -> None:
+    seen = []
+
+    def look() -> None:
+        wait_until(lambda: len(orders_database.orders()) == len(ROWS))
+        seen.append(True)
+
+    assert postgres_store.load(ROWS, meanwhile=look)
+    assert seen == [True]
+
+
+def test_what_the_caller_fails_at_meanwhile_is_raised_and_costs_no_connection_its_step(
+    postgres_store: PostgresStore,
+) -> None:
+    def fail() -> None:
+        raise OSError("the file cannot be read")
+
+    with pytest.raises(OSError, match="the file cannot be read"):
+        postgres_store.load(ROWS, meanwhile=fail)
+    orders = [Order(*row) for row in ROWS]
+    assert Outcome.CONFLICT not in postgres_store.add(orders)
     assert postgres_store.get([order.id for order in orders]) == orders
 
 

@@ -20,6 +20,7 @@ from orders_core import (
     place_each,
 )
 from orders_memory import MemoryStore
+from orders_postgres import PostgresStore
 from orders_prometheus import MeasuredStore, SharedMetrics
 from tests.prometheus.exposition import samples, value
 from tests.strategies import orders
@@ -102,6 +103,13 @@ def test_loaded_orders_are_created_unless_they_were_refused() -> None:
     assert not store.load([("C", "1"), ("B", "1")])
     assert outcomes(shared) == {"created": 2}
     assert operations(shared) == {"add": 2}
+
+
+def test_a_caller_that_loads_does_something_else_meanwhile(postgres_store: PostgresStore) -> None:
+    store, _ = measured(postgres_store)
+    calls: list[bool] = []
+    assert store.load([("A", "1")], meanwhile=lambda: calls.append(True))
+    assert calls == [True]
 
 
 def test_it_counts_each_operation() -> None:
