@@ -90,6 +90,16 @@ def _plain_fields(lines: list[str]) -> dict[str, str] | None:
     return fields
 
 
+def _name_close_alone(fields: dict[str, str]) -> None:
+    """Let `close` among the options of a connection stand alone (RFC 9110, section 7.6.1).
+
+    Waitress, and what answers, know it by this one word.
+    """
+    options = fields.get("CONNECTION", "").lower().split(",")
+    if any(each.strip(" \t") == "close" for each in options):
+        fields["CONNECTION"] = "close"
+
+
 class Parser(HTTPRequestParser):  # type: ignore[misc]  # Waitress has no types
     """Waitress's parser behind a stricter one.
 
@@ -146,8 +156,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # Waitress has no types
         self.path = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
         self.command, self.request_uri, self.version = method, target, "1.1"
         self.url_scheme = self.adj.url_scheme
+        _name_close_alone(fields)
         self.headers = fields
-        self.connection_close = fields.get("CONNECTION", "").lower() == "close"
+        self.connection_close = fields.get("CONNECTION") == "close"
         self.content_length = length
         self._body = data[end : end + length]
         self.headers_finished = self.completed = True
@@ -163,6 +174,8 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # Waitress has no types
         except ValueError as error:
             message = "the request target cannot be read"
             raise ParsingError(message) from error
+        _name_close_alone(self.headers)
+        self.connection_close = self.connection_close or self.headers.get("CONNECTION") == "close"
         if self.chunked:
             self.body_rcv = ChunkedBody(self.body_rcv.getbuf())
         if self.proxy_netloc:

@@ -19,7 +19,20 @@ _NAMES: Final = st.sampled_from(
 )
 _VALUES: Final = st.sampled_from(
     [
-        *("", "a", " a ", "\ta", "close", "keep-alive", "localhost", "0", "3", "+3", "x" * 200),
+        *(
+            "",
+            "a",
+            " a ",
+            "\ta",
+            "close",
+            "TE, Close",
+            "keep-alive",
+            "localhost",
+            "0",
+            "3",
+            "+3",
+            "x" * 200,
+        ),
         *("chunked", "100-continue", "a\rb", "a\nb", "\x00", "\xe9", "a\tb", "99999999"),
     ],
 )

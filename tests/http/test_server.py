@@ -69,6 +69,18 @@ def test_a_client_that_asks_to_close_is_closed_even_without_a_body(
         assert wire.rest() == b""
 
 
+@pytest.mark.parametrize("options", ["TE, close", "close, TE", "TE,\tClose"])
+def test_a_client_that_asks_to_close_among_other_options_is_closed(
+    sqlite_service: RunningService,
+    options: str,
+) -> None:
+    with connected(sqlite_service) as wire:
+        wire.send(head("GET /health HTTP/1.1", HOST, f"Connection: {options}"))
+        answer = wire.receive()
+        assert (answer.status, answer.closes) == (200, True)
+        assert wire.rest() == b""
+
+
 def test_what_follows_a_refused_request_is_not_answered(sqlite_service: RunningService) -> None:
     refused = head("GET /health HTTP/1.1", HOST, HOST)
     with connected(sqlite_service) as wire:
