@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from tests.postgres_server import wait_until
 
 ROOT: Final = Path(__file__).parents[1]
 
-_COMMAND: Final = (sys.executable, "-c", "from orders_cli.main import run; run()", "serve")
+_COMMAND: Final = ("-c", "from orders_cli.main import run; run()", "serve")
 _ADDRESS: Final = re.compile(r"http://(?P<host>[^/]+):(?P<port>[0-9]+)/")
 _OURS: Final = ("ORDERS_", "DATABASE_")
 _STOP_SECONDS: Final = 40.0
@@ -40,6 +41,7 @@ class RunningService:
         database_url: Where it keeps its orders.
         settings: Further environment variables of the service.
         listener: A socket that the service inherits, as from systemd, instead of opening one.
+        python: What runs it.
         host: Where the orders and the page are.
         port: Its port.
         operations_port: The port of the probes and the metrics, at the same host.
@@ -48,6 +50,7 @@ class RunningService:
     database_url: str
     settings: Mapping[str, str] = field(factory=dict)
     listener: socket.socket | None = None
+    python: str = sys.executable
     host: str = field(init=False, default="")
     port: int = field(init=False, default=0)
     operations_port: int = field(init=False, default=0)
@@ -81,7 +84,10 @@ class RunningService:
         Args:
             ports: `port` and `operations_port`, when they must be these; free ones otherwise.
         """
-        roots = os.pathsep.join(map(str, (ROOT, ROOT / "adapters", ROOT / "entrypoints")))
+        # Another Python than ours takes the packages that ours has: they are pure Python.
+        packages = sysconfig.get_path("purelib")
+        folders = (ROOT, ROOT / "adapters", ROOT / "entrypoints", packages)
+        roots = os.pathsep.join(map(str, folders))
         environment = {
             **{name: os.environ[name] for name in os.environ if not name.startswith(_OURS)},
             **self.settings,
@@ -98,7 +104,7 @@ class RunningService:
         self._process = subprocess.Popen(
             [
                 *inheriting,
-                *_COMMAND,
+                *(self.python, *_COMMAND),
                 *("--listen", f"127.0.0.1:{ports.get('port', 0)}"),
                 *("--ops-listen", f"127.0.0.1:{ports.get('operations_port', 0)}"),
             ],
@@ -186,6 +192,7 @@ def running_service(
     database_url: str,
     settings: Mapping[str, str] | None = None,
     listener: socket.socket | None = None,
+    python: str = sys.executable,
     **ports: int,
 ) -> Iterator[RunningService]:
     """Run a service, and stop it in the end.
@@ -194,9 +201,10 @@ def running_service(
         database_url: Where it keeps its orders, such as `sqlite:///FILE`.
         settings: Further environment variables of the service.
         listener: A socket that it inherits instead of opening one.
+        python: What runs it.
         ports: As of `RunningService.start`.
     """
-    service = RunningService(database_url, settings or {}, listener)
+    service = RunningService(database_url, settings or {}, listener, python)
     try:
         service.start(**ports)
         yield service
