@@ -85,6 +85,10 @@ completion: $(VENV)/.dev ## Write the shell completions anew, from the command's
 	$(SHTAB) --shell=bash >$(COMPLETIONS)/orders.bash
 	$(SHTAB) --shell=zsh >$(COMPLETIONS)/orders.zsh
 
+.PHONY: monitoring
+monitoring: $(VENV)/.dev ## Write anew what watches the service: rules, dashboards, list of metrics
+	$(BIN)/python -m monitoring
+
 .PHONY: clean
 clean: ## Remove all that was made here, but for orders.db: it holds orders
 	rm -rf $(VENV) $(BENCH) build dist artefacts *.egg-info .coverage .coverage.* .hypothesis .*_cache

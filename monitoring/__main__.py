@@ -2,9 +2,8 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from monitoring.files import files, rule_file
+from monitoring.files import ROOT, files, rule_file
 
 
 def main() -> int:
@@ -20,9 +19,8 @@ def main() -> int:
     if arguments.rules_faster is not None:
         sys.stdout.write(rule_file(arguments.rules_faster))
         return 0
-    root = Path(__file__).parents[1]
     for name, content in files().items():
-        path = root / name
+        path = ROOT / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, "utf-8")
     return 0

@@ -23,8 +23,12 @@ Severity = Literal["critical", "warning", "info"]
 
 # A backup that is made once a day may begin a little later than on the day before.
 _BACKUP_SECONDS: Final = DAY + 2 * HOUR
-_BACKUP_JOB: Final = 'namespace="orders",cronjob=~".*backup.*"'
+_BACKUP_JOB: Final = 'namespace="orders", cronjob=~".*backup.*"'
 _WHERE: Final = "{{ with $labels.namespace }}{{ . }}/{{ end }}{{ $labels.instance }}"
+_VOLUME: Final = (
+    "{{ with $labels.persistentvolumeclaim }}{{ . }}{{ else }}"
+    "{{ $labels.instance }} {{ $labels.mountpoint }}{{ end }}"
+)
 _SERVICE: Final = "{{ with $labels.namespace }}{{ . }}/{{ end }}{{ $labels.job }}"
 
 
@@ -215,8 +219,7 @@ def _disks(factor: int) -> Iterator[Alert]:
         (
             "Postgresql",
             "postgresql",
-            "PostgreSQL ({{ with $labels.persistentvolumeclaim }}{{ . }}{{ else }}"
-            "{{ $labels.instance }} {{ $labels.mountpoint }}{{ end }})",
+            f"PostgreSQL ({_VOLUME})",
         ),
     )
     window = duration(6 * HOUR / factor)
@@ -248,7 +251,9 @@ def _backup(factor: int) -> Alert:
         f"""\
 time() - orders_backup_last_success_timestamp_seconds > {_BACKUP_SECONDS}
 or
-time() - kube_cronjob_status_last_successful_time{{{_BACKUP_JOB}}} > {_BACKUP_SECONDS}
+time() - kube_cronjob_status_last_successful_time{{
+  {_BACKUP_JOB}
+}} > {_BACKUP_SECONDS}
 or
 (
   time() - kube_cronjob_created{{{_BACKUP_JOB}}} > {_BACKUP_SECONDS}

@@ -1,12 +1,15 @@
 """Every file that is generated, by its place in the checkout."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from monitoring.metrics import with_table
 from monitoring.rules import document
 
+ROOT: Final = Path(__file__).parents[1]
 _WRITTEN: Final = (
     "# Written by `make monitoring` from the code in monitoring/: change that instead.\n"
 )
@@ -42,4 +45,7 @@ def rule_file(factor: int = 1) -> str:
 
 def files() -> Mapping[str, str]:
     """Give the content of every generated file."""
-    return {"monitoring/rules/orders.rules.yaml": rule_file()}
+    return {
+        "docs/metrics.md": with_table((ROOT / "docs/metrics.md").read_text("utf-8")),
+        "monitoring/rules/orders.rules.yaml": rule_file(),
+    }

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import frozen
 
 from monitoring.alerts import Alert, burn_alerts, simple_alerts
 from monitoring.objectives import (
@@ -61,7 +61,7 @@ class Group:
     """
 
     name: str
-    rules: tuple[Recording | Alert, ...] = field(converter=tuple)
+    rules: tuple[Recording | Alert, ...]
     interval: int | None = None
 
     def written(self) -> Mapping[str, Any]:
@@ -80,11 +80,11 @@ def groups(factor: int = 1) -> tuple[Group, ...]:
             names stay, so that `rate1h` then means the rate of a shorter time.
     """
     return (
-        Group("orders.slo", _objectives(factor)),
-        Group("orders.slo.period", _period(factor), None if factor > 1 else 5 * MINUTE),
-        Group("orders.disks", _disks()),
-        Group("orders.slo.alerts", burn_alerts(factor)),
-        Group("orders.alerts", simple_alerts(factor)),
+        Group("orders.slo", tuple(_objectives(factor))),
+        Group("orders.slo.period", tuple(_period(factor)), None if factor > 1 else 5 * MINUTE),
+        Group("orders.disks", tuple(_disks())),
+        Group("orders.slo.alerts", tuple(burn_alerts(factor))),
+        Group("orders.alerts", tuple(simple_alerts(factor))),
     )
 
 
