@@ -23,7 +23,7 @@ Severity = Literal["critical", "warning", "info"]
 
 # A backup that is made once a day may begin a little later than on the day before.
 _BACKUP_SECONDS: Final = DAY + 2 * HOUR
-_BACKUP_JOB: Final = 'namespace="orders", cronjob=~".*backup.*"'
+BACKUP_JOB: Final = 'namespace="orders", cronjob="orders-backup"'
 _WHERE: Final = "{{ with $labels.namespace }}{{ . }}/{{ end }}{{ $labels.instance }}"
 _VOLUME: Final = (
     "{{ with $labels.persistentvolumeclaim }}{{ . }}{{ else }}"
@@ -252,11 +252,11 @@ def _backup(factor: int) -> Alert:
 time() - orders_backup_last_success_timestamp_seconds > {_BACKUP_SECONDS}
 or
 time() - kube_cronjob_status_last_successful_time{{
-  {_BACKUP_JOB}
+  {BACKUP_JOB}
 }} > {_BACKUP_SECONDS}
 or
 (
-  time() - kube_cronjob_created{{{_BACKUP_JOB}}} > {_BACKUP_SECONDS}
+  time() - kube_cronjob_created{{{BACKUP_JOB}}} > {_BACKUP_SECONDS}
   unless on (namespace, cronjob)
   kube_cronjob_status_last_successful_time
 )""",

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import yaml
 
+from monitoring.dashboards import postgresql, service
 from monitoring.metrics import with_table
 from monitoring.rules import document
 
@@ -43,9 +44,15 @@ def rule_file(factor: int = 1) -> str:
     return as_yaml(document(factor))
 
 
+def dashboards() -> Mapping[str, str]:
+    """Give both dashboards by their names."""
+    return {"orders-service": service(), "orders-postgresql": postgresql()}
+
+
 def files() -> Mapping[str, str]:
     """Give the content of every generated file."""
     return {
         "docs/metrics.md": with_table((ROOT / "docs/metrics.md").read_text("utf-8")),
         "monitoring/rules/orders.rules.yaml": rule_file(),
+        **{f"monitoring/dashboards/{name}.json": text for name, text in dashboards().items()},
     }

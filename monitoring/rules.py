@@ -26,7 +26,7 @@ OPERATIONS: Final = {
 }
 # Where Debian keeps PostgreSQL's data, from the most special mount point to the least.
 _POSTGRES_MOUNTS: Final = "/|/var|/var/lib|/var/lib/postgresql.*"
-_POSTGRES_CLAIMS: Final = 'namespace="orders", persistentvolumeclaim=~".*postgres.*"'
+_POSTGRES_CLAIMS: Final = 'namespace="orders", persistentvolumeclaim=~"data-orders-postgres-.*"'
 _VOLUME: Final = "kubelet_volume_stats"
 
 
