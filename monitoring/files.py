@@ -14,6 +14,9 @@ ROOT: Final = Path(__file__).parents[1]
 _WRITTEN: Final = (
     "# Written by `make monitoring` from the code in monitoring/: change that instead.\n"
 )
+_COMPONENT: Final = "k8s/components/monitoring"
+RELEASE: Final = "monitoring"
+"""Of kube-prometheus-stack, which chooses by this label what it takes."""
 _WIDTH: Final = 80  # PyYAML breaks after the word that exceeds it
 
 
@@ -44,6 +47,23 @@ def rule_file(factor: int = 1) -> str:
     return as_yaml(document(factor))
 
 
+def _rule_resource() -> Mapping[str, Any]:
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {
+            "name": "orders",
+            "namespace": "orders",
+            "labels": {
+                "app.kubernetes.io/name": "orders",
+                "app.kubernetes.io/component": "monitoring",
+                "release": RELEASE,
+            },
+        },
+        "spec": document(),
+    }
+
+
 def dashboards() -> Mapping[str, str]:
     """Give both dashboards by their names."""
     return {"orders-service": service(), "orders-postgresql": postgresql()}
@@ -54,5 +74,6 @@ def files() -> Mapping[str, str]:
     return {
         "docs/metrics.md": with_table((ROOT / "docs/metrics.md").read_text("utf-8")),
         "monitoring/rules/orders.rules.yaml": rule_file(),
-        **{f"monitoring/dashboards/{name}.json": text for name, text in dashboards().items()},
+        f"{_COMPONENT}/prometheusrule.yaml": as_yaml(_rule_resource()),
+        **{f"{_COMPONENT}/dashboards/{name}.json": text for name, text in dashboards().items()},
     }

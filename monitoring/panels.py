@@ -1,6 +1,7 @@
 """The kinds of panels that the dashboards are made of, each with the same look everywhere."""
 
 from collections.abc import Mapping
+from string import ascii_uppercase
 from typing import Final, Literal
 
 from attrs import frozen
@@ -116,8 +117,8 @@ def graph(  # noqa: PLR0913 - options, given by name
     for name, colour in (colours or {}).items():
         fixed = {"mode": "fixed", "fixedColor": colour}
         panel.override_by_name(name, [DynamicConfigValue(id_val="color", value=fixed)])
-    for query in queries:
-        panel.with_target(_target(query))
+    for query, letter in zip(queries, ascii_uppercase, strict=False):
+        panel.with_target(_target(query).ref_id(letter))
     return panel
 
 
@@ -180,5 +181,6 @@ def _target(query: Query) -> prometheus.Dataquery:
         prometheus.Dataquery()
         .expr(query.expression)
         .legend_format(query.legend)
+        .ref_id("A")
         .datasource(DATASOURCE)
     )

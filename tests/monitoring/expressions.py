@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from monitoring.files import dashboards
 from monitoring.rules import groups
 
-_NAME = re.compile(r"\b(?:orders|process|node|kubelet|kube|up)[a-z0-9_:]*\b")
+_NAME = re.compile(r"(?<![\w:])(?:up|(?:orders|process|node|kubelet|kube)_[a-z0-9_]*)\b")
 _VARIABLES = {"$__rate_interval": "5s", "$job": "orders", "$instance": ".*"}
 
 
@@ -31,4 +31,4 @@ def rule_expressions() -> Sequence[str]:
 def metric_names(expression: str) -> set[str]:
     """Give the names of the metrics in an expression, but for what a rule records."""
     without_labels = re.sub(r'"[^"]*"', '""', expression)
-    return {name for name in _NAME.findall(without_labels) if ":" not in name}
+    return set(_NAME.findall(without_labels))

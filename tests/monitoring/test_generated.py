@@ -79,8 +79,9 @@ def test_no_two_panels_are_the_same_and_each_says_what_it_shows(name: str) -> No
     for panel in panels:
         assert panel["description"].endswith("."), panel["title"]
         assert panel["targets"]
-        for target in panel["targets"]:
-            assert target["legendFormat"]
+        letters = [target["refId"] for target in panel["targets"]]
+        assert len(set(letters)) == len(letters)
+        assert all(target["legendFormat"] for target in panel["targets"])
     assert len(dashboard_expressions(name)) == sum(len(panel["targets"]) for panel in panels)
 
 
