@@ -128,17 +128,22 @@ class Host:
         return self.run("journalctl --unit orders --output cat --no-pager")
 
 
+def boot(name: str, suite: str) -> Host:
+    """Boot a host."""
+    command = _linux_host()
+    with alone(Path(tempfile.gettempdir()) / "orders-linux-hosts"):
+        address = run(command, "up", name, suite).strip()
+    return Host(command, name, address)
+
+
 @contextmanager
 def new_host(name: str, suite: str) -> Iterator[Host]:
     """Boot a new host, and remove it in the end."""
-    command = _linux_host()
-    full_name = f"{name}-{secrets.token_hex(3)}"
-    with alone(Path(tempfile.gettempdir()) / "orders-linux-hosts"):
-        address = run(command, "up", full_name, suite).strip()
+    host = boot(f"{name}-{secrets.token_hex(3)}", suite)
     try:
-        yield Host(command, full_name, address)
+        yield host
     finally:
-        run(command, "down", full_name)
+        run(host.command, "down", host.name)
 
 
 def _each(suite: str) -> ParameterSet:

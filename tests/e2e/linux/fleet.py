@@ -15,7 +15,7 @@ from typing import Final
 from attrs import field, frozen
 
 from tests.debian_package import ROOT, run
-from tests.e2e.linux.conftest import Host, new_host
+from tests.e2e.linux.conftest import Host, boot, new_host
 
 # The two releases of Debian work together.
 SUITES: Final = {"db1": "trixie", "app1": "bookworm", "app2": "trixie"}
@@ -148,9 +148,19 @@ class Fleet:
 
 @contextmanager
 def new_fleet(folder: Path, package: Path) -> Iterator[Fleet]:
-    """Boot the hosts, and remove them in the end. Nothing is installed."""
+    """Boot the hosts, and remove them in the end. Nothing is installed.
+
+    ORDERS_FLEET names a folder, for whoever writes tests: the hosts PREFIX-app1 and so on, PREFIX
+    being its name, are there already or are made, and all of it stays.
+    """
+    kept = os.environ.get("ORDERS_FLEET", "")
     with ExitStack() as stack:
-        hosts = {name: stack.enter_context(new_host(name, SUITES[name])) for name in SUITES}
+        if kept:
+            folder = Path(kept)
+            folder.mkdir(exist_ok=True)
+            hosts = {name: boot(f"{folder.name}-{name}", SUITES[name]) for name in SUITES}
+        else:
+            hosts = {name: stack.enter_context(new_host(name, SUITES[name])) for name in SUITES}
         fleet = Fleet(hosts, folder, package)
         fleet.write_inventory()
         yield fleet
