@@ -6,7 +6,9 @@ export PYTHON
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
-SCRIPTS := .ci/run $(wildcard scripts/*)
+SCRIPTS := .ci/run $(wildcard scripts/*) k8s/generate-secrets \
+	$(addprefix k8s/postgres/scripts/,backup reload restore)
+IMAGE ?= orders:dev
 COMPLETIONS := entrypoints/orders_cli/completions
 SHTAB := $(BIN)/shtab --prefix=orders orders_cli.parser.build_parser
 LOCK := $(BIN)/uv pip compile --quiet --native-tls --universal --python-version=3.11 \
@@ -26,10 +28,15 @@ run: $(VENV)/.service ## Install the service and start it, on SQLite at 127.0.0.
 	@exec $(BIN)/orders serve
 
 .PHONY: test
-test: $(VENV)/.dev ## Run every test; COVERAGE=1 also measures, and fails below 100 %
+test: $(VENV)/.dev ## Run every test but e2e; COVERAGE=1 also measures, and fails below 100 %
 	@# libatomic1 is of the program that drives the browser, which pip brought.
 	@scripts/require curl postgresql chromium libatomic1
-	$(BIN)/pytest -n auto $(if $(COVERAGE),--cov --cov-report=term --cov-report=html:artefacts/coverage)
+	$(BIN)/pytest -n auto --ignore=tests/e2e $(if $(COVERAGE),--cov --cov-report=term --cov-report=html:artefacts/coverage)
+
+.PHONY: e2e
+e2e: $(VENV)/.dev ## Run the tests on the Linux hosts and clusters that ORDERS_LAB makes
+	@scripts/require dpkg-buildpackage dh dh_python3 po2debconf pip lintian openssl ssh
+	$(BIN)/pytest -n auto --dist=loadgroup --log-level=INFO tests/e2e
 
 .PHONY: soak
 soak: $(VENV)/.dev ## Make every fault again and again, under 100,000 acknowledged orders and more
@@ -41,12 +48,14 @@ coverage: ## Run every test and show the lines and branches that none of them re
 	@$(MAKE) --no-print-directory test COVERAGE=1
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check style, imports, shell scripts and YAML
+lint: $(VENV)/.dev ## Check style, imports, shell scripts, YAML and the Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck $(SCRIPTS)
 	$(BIN)/yamllint --strict .
+	cd ansible && PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint --strict
+	$(BIN)/hadolint Dockerfile
 
 .PHONY: format
 format: $(VENV)/.dev ## Lay the code out and mend what can be mended without a person
@@ -74,6 +83,13 @@ deb: ## Build the Debian package into dist/
 	@scripts/require dpkg-buildpackage dh dh_python3 po2debconf pip
 	scripts/build-deb dist
 
+.PHONY: image
+image: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+image: ## Build the container image, orders:dev unless IMAGE names another
+	docker build --tag $(IMAGE) --build-arg SOURCE_DATE_EPOCH \
+		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
+		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" .
+
 .PHONY: lock
 lock: $(VENV)/.dev ## Choose anew what the package brings, and what builds it, by hash
 	$(LOCK) --extra=service --output-file=requirements.txt setup.py
@@ -84,6 +100,10 @@ completion: $(VENV)/.dev ## Write the shell completions anew, from the command's
 	mkdir -p $(COMPLETIONS)
 	$(SHTAB) --shell=bash >$(COMPLETIONS)/orders.bash
 	$(SHTAB) --shell=zsh >$(COMPLETIONS)/orders.zsh
+
+.PHONY: monitoring
+monitoring: $(VENV)/.dev ## Write anew what watches the service: rules, dashboards, list of metrics
+	$(BIN)/python -m monitoring
 
 .PHONY: clean
 clean: ## Remove all that was made here, but for orders.db: it holds orders
@@ -112,9 +132,9 @@ $(VENV)/.service: $(PACKAGING)
 	@$(BIN)/pip install --quiet --editable '.[service]'
 	@touch $@
 
-$(VENV)/.dev: $(PACKAGING)
+$(VENV)/.dev: $(PACKAGING) ansible/requirements.txt
 	@echo "Installing the service and the development tools into $(VENV)"
-	@$(BIN)/pip install --quiet --editable '.[dev]'
+	@$(BIN)/pip install --quiet --editable '.[dev]' --requirement ansible/requirements.txt
 	@touch $(VENV)/.service $@
 
 $(BENCH)/.peers: $(BENCH)/.interpreter benchmarks/requirements.txt

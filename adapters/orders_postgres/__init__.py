@@ -1,5 +1,6 @@
 """A store in PostgreSQL, reached by pg8000."""
 
+from orders_postgres.inspection import Inspection, inspect
 from orders_postgres.migrate import migrate
 from orders_postgres.schema import SCHEMA_VERSION
 from orders_postgres.store import PostgresStore
@@ -9,9 +10,11 @@ __all__ = [
     "SCHEMA_VERSION",
     "DatabaseUrl",
     "Host",
+    "Inspection",
     "InvalidDatabaseUrl",
     "PostgresStore",
     "SslMode",
     "TargetSessionAttrs",
+    "inspect",
     "migrate",
 ]

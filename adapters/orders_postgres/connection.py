@@ -345,6 +345,13 @@ class Connection:
         self._in_transaction = False
 
     @property
+    def server_certificate(self) -> bytes | None:
+        """The certificate that the server has shown, as DER; None on a connection without TLS."""
+        if isinstance(self._transport, ssl.SSLSocket):
+            return self._transport.getpeercert(binary_form=True)
+        return None
+
+    @property
     def server_encoding(self) -> str:
         """The encoding of the database, as the server names it."""
         return str(self._session.parameter_statuses["server_encoding"])

@@ -87,7 +87,7 @@ class Pool:
         """
         if not self._permits.acquire(timeout=self._acquire_seconds):
             message = f"all {self._size} connections to the database are in use"
-            raise StoreUnavailable(Reason.EXHAUSTED, message)
+            raise StoreUnavailable(Reason.POOL, message)
         try:
             lent = self._take() or self._open()
             try:

@@ -80,6 +80,24 @@ class Gauge(Family):
 
 
 @frozen
+class Finding(Gauge):
+    """Tells what one process has found out, and is not there until it has.
+
+    Its figures are whether it is known, and what is known.
+    """
+
+    @property
+    def cells(self) -> int:
+        """Two: a value of 0 must differ from none."""
+        return 2
+
+    def metric(self, series: Mapping[Labels, Sequence[float]]) -> Metric:
+        """Write the series that are known."""
+        known = {labels: (value,) for labels, (is_known, value) in series.items() if is_known}
+        return super().metric(known)
+
+
+@frozen
 class Histogram(Family):
     """Counts observations by their size.
 
@@ -137,8 +155,9 @@ class SharedFigures:
         figures = Figures(self._parts[process], self._places)
         for family in self._families:
             if isinstance(family, Gauge):
-                for number in figures.numbers(family).values():
-                    number.set(0.0)
+                for at in self._places[family.name].values():
+                    for cell in range(at, at + family.cells):
+                        self._parts[process][cell] = 0.0
         return figures
 
     def collect(self) -> Iterator[Metric]:
@@ -170,6 +189,11 @@ class Figures:
         places = self._places[family.name]
         return {labels: Number(self._cells, self._lock, at) for labels, at in places.items()}
 
+    def findings(self, family: Finding) -> Mapping[Labels, "Found"]:
+        """Give every series of what is found out."""
+        places = self._places[family.name]
+        return {labels: Found(self._cells, at) for labels, at in places.items()}
+
     def observations(self, family: Histogram) -> Mapping[Labels, "Observations"]:
         """Give every series of a histogram."""
         places, bounds = self._places[family.name], family.bounds
@@ -198,6 +222,22 @@ class Number:
     def set(self, to: float) -> None:
         """Give it a value."""
         self._cells[self._at] = to
+
+
+class Found:
+    """A series of what one process has found out."""
+
+    __slots__ = ("_at", "_cells")
+
+    def __init__(self, cells: "memoryview[float]", at: int) -> None:
+        """Take the place in memory."""
+        self._cells = cells
+        self._at = at
+
+    def set(self, to: float) -> None:
+        """Tell what was found."""
+        self._cells[self._at + 1] = to
+        self._cells[self._at] = 1.0
 
 
 class Observations:

@@ -10,7 +10,15 @@ from prometheus_client.metrics_core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from orders_core import Outcome, Reason
-from orders_prometheus.figures import Counter, Family, Figures, Gauge, Histogram, SharedFigures
+from orders_prometheus.figures import (
+    Counter,
+    Family,
+    Figures,
+    Finding,
+    Gauge,
+    Histogram,
+    SharedFigures,
+)
 from orders_prometheus.processes import Role, SharedProcesses
 
 OTHER: Final = "(other)"
@@ -76,7 +84,7 @@ _OPERATIONS: Final = Histogram(
 )
 _OUTCOMES: Final = Counter(
     "orders_store_orders",
-    "Orders that were added, by what became of them.",
+    "Orders that were added: `created`, `replayed` or `conflict`.",
     {"outcome": [outcome.value for outcome in Outcome]},
 )
 _UNAVAILABLE: Final = Counter(
@@ -87,14 +95,34 @@ _UNAVAILABLE: Final = Counter(
 _BREAKER: Final = Gauge(
     "orders_store_breaker_open", "Processes that do not ask the store for now, since it was away."
 )
+_UP: Final = Finding(
+    "orders_store_up", "Whether the store answered when it was looked at last: 1 or 0."
+)
+_SCHEMA: Final = Finding(
+    "orders_store_schema_version", "The last migration that was applied to the database."
+)
+_SCHEMA_NEEDED: Final = Finding(
+    "orders_store_schema_version_needed", "The last migration that this release needs."
+)
+_EXPIRIES: Final = Finding(
+    "orders_certificate_expiry_timestamp_seconds",
+    "When a certificate of the connection to the database expires, in seconds since 1970.",
+    {"certificate": ("client", "ca", "server")},
+)
+_DISK_FREE: Final = Finding(
+    "orders_store_disk_free_bytes", "What the service may still use of its SQLite file's disk."
+)
+_DISK_SIZE: Final = Finding("orders_store_disk_size_bytes", "The size of that disk.")
 _WORKERS: Final = Gauge("orders_workers_running", "Worker processes that run.")
 _RESTARTS: Final = Counter(
     "orders_worker_restarts", "Worker processes that were started in place of one that ended."
 )
-_FAMILIES: Final[tuple[Family, ...]] = (
+FAMILIES: Final[tuple[Family, ...]] = (
     *(_REQUESTS, _IN_FLIGHT, _SHED, _CONNECTIONS, _BATCH_SIZE, _QUEUE_WAIT),
-    *(_OPERATIONS, _OUTCOMES, _UNAVAILABLE, _BREAKER, _WORKERS, _RESTARTS),
+    *(_OPERATIONS, _OUTCOMES, _UNAVAILABLE, _BREAKER),
+    *(_UP, _SCHEMA, _SCHEMA_NEEDED, _EXPIRIES, _DISK_FREE, _DISK_SIZE, _WORKERS, _RESTARTS),
 )
+"""All that the service counts itself."""
 
 
 class SharedMetrics(Collector):
@@ -106,7 +134,7 @@ class SharedMetrics(Collector):
         Args:
             processes: How many processes there will be, those without requests included.
         """
-        self._figures = SharedFigures(_FAMILIES, processes)
+        self._figures = SharedFigures(FAMILIES, processes)
         self._processes = SharedProcesses(processes)
         self._build = {
             "version": version("orders-core"),
@@ -155,6 +183,12 @@ class Metrics:
         self._outcomes = [(outcome, outcomes[outcome.value,]) for outcome in Outcome]
         self._unavailable = figures.numbers(_UNAVAILABLE)
         self._breaker = figures.numbers(_BREAKER)[()]
+        self._up = figures.findings(_UP)[()]
+        self._schema = figures.findings(_SCHEMA)[()]
+        self._schema_needed = figures.findings(_SCHEMA_NEEDED)[()]
+        self._expiries = figures.findings(_EXPIRIES)
+        self._disk_free = figures.findings(_DISK_FREE)[()]
+        self._disk_size = figures.findings(_DISK_SIZE)[()]
         self._workers = figures.numbers(_WORKERS)[()]
         self._restarts = figures.numbers(_RESTARTS)[()]
 
@@ -220,6 +254,29 @@ class Metrics:
     def breaker(self, *, is_open: bool) -> None:
         """Tell whether this process does not ask the store for now."""
         self._breaker.set(is_open)
+
+    def store_up(self, *, is_up: bool) -> None:
+        """Tell whether the store answered just now. One process of a service does."""
+        self._up.set(is_up)
+
+    def schema_version(self, version: int, needed: int) -> None:
+        """Tell the version of the database's schema, and the one that is needed."""
+        self._schema.set(version)
+        self._schema_needed.set(needed)
+
+    def certificate_expiry(self, certificate: str, expiry: float) -> None:
+        """Tell when a certificate expires.
+
+        Args:
+            certificate: `client`, `ca` or `server`.
+            expiry: In seconds since 1970.
+        """
+        self._expiries[certificate,].set(expiry)
+
+    def disk(self, free: int, size: int) -> None:
+        """Tell how many bytes of the disk are free, and how many it has."""
+        self._disk_free.set(free)
+        self._disk_size.set(size)
 
     def workers_running(self, count: int) -> None:
         """Tell how many workers run. The parent does."""

@@ -232,7 +232,8 @@ def _operate(shared: _Shared, attend: Attend) -> None:
         place = shared.operations.place(0)
         server = ThreadedServer(app, shared.operations_sockets, _OPERATIONS_THREADS, place)
         attend(server.stop, lambda: server.soon(service.renew))
-        server.run()
+        with service.watch(shared.config.database).running():
+            server.run()
 
 
 def _close(sockets: Iterable[socket.socket]) -> None:

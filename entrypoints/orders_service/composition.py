@@ -5,8 +5,10 @@ from attrs import frozen
 from orders_core import OrderStore
 from orders_prometheus import MeasuredStore, Metrics, SharedMetrics
 from orders_service.config import Config
+from orders_service.databases import Database
 from orders_service.outages import OutageLog
 from orders_service.tokens import TokenFile
+from orders_service.watch import Watch
 
 __all__ = ["Service", "SharedMetrics", "build_service"]
 
@@ -24,6 +26,10 @@ class Service:
     store: OrderStore
     metrics: Metrics
     tokens: TokenFile | None = None
+
+    def watch(self, database: Database) -> Watch:
+        """Make what looks at the database when nobody asks; one process of a service runs it."""
+        return Watch(self.store, database, self.metrics)
 
     def renew(self) -> None:
         """Read files anew that may have changed: certificates, passwords, tokens."""

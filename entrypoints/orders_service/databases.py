@@ -6,6 +6,7 @@ only when it is asked for, so that the embedded default needs no driver.
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
@@ -34,6 +35,21 @@ class InvalidDatabase(ValueError):
         """Take every problem found."""
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+@frozen
+class Condition:
+    """What is known of a database besides whether it answers; what is not known is missing.
+
+    Attributes:
+        expiries: By name, when a certificate expires, in seconds since 1970.
+        schema: The version of the schema that is there, and the one that this release needs.
+        disk: The free bytes of the disk that the file is on, and all its bytes.
+    """
+
+    expiries: Mapping[str, float] = {}
+    schema: tuple[int, int] | None = None
+    disk: tuple[int, int] | None = None
 
 
 @frozen
@@ -73,6 +89,15 @@ class SqliteFile:
     def open(self) -> OrderStore:
         """Make the store; the file is opened at its first use."""
         return SqliteStore(self.path)
+
+    def inspect(self) -> Condition:
+        """Look at the disk that the file is on."""
+        try:
+            disk = os.statvfs(self.path.parent)
+        except OSError:
+            # A folder that is gone fails every operation of the store, which says so.
+            return Condition()
+        return Condition(disk=(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
 
     def migrate(self, grant_to: str | None) -> tuple[str, ...]:
         """Make the table when it is not there.
@@ -126,6 +151,15 @@ class PostgresDatabase:
         from orders_postgres import PostgresStore  # noqa: PLC0415 - an extra
 
         return PostgresStore(self.url)
+
+    def inspect(self) -> Condition:
+        """Look at certificates and schema, on a connection of its own."""
+        from orders_postgres import SCHEMA_VERSION, inspect  # noqa: PLC0415 - an extra
+
+        found = inspect(self.url)
+        version = found.schema_version
+        schema = None if version is None else (version, SCHEMA_VERSION)
+        return Condition(found.expiries, schema)
 
     def migrate(self, grant_to: str | None) -> tuple[str, ...]:
         """Apply the migrations that are missing.

@@ -93,7 +93,7 @@ def test_when_all_are_lent_the_next_waits_and_then_is_told(pool: Pool) -> None:
     told = pytest.raises(StoreUnavailable, match="all 2 connections")
     with pool.connection(), pool.connection(), told as caught:
         pid_of(pool)
-    assert caught.value.reason is Reason.EXHAUSTED
+    assert caught.value.reason is Reason.POOL
     pid_of(pool)
 
 

@@ -6,11 +6,19 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_prometheus.figures import Counter, Figures, Gauge, Histogram, SharedFigures
+from orders_prometheus.figures import (
+    Counter,
+    Figures,
+    Finding,
+    Gauge,
+    Histogram,
+    SharedFigures,
+)
 from tests.prometheus.exposition import exact_seconds
 
 COUNTED: Final = Counter("counted", "Counted.", {"kind": ("a", "b")})
 LEVEL: Final = Gauge("level", "A level.")
+FOUND: Final = Finding("found", "What was found.", {"kind": ("a", "b")})
 
 
 @given(
@@ -84,3 +92,20 @@ def test_threads_of_one_process_lose_no_count() -> None:
     for thread in threads:
         thread.join()
     assert shown(shared)["counted_total", "a"] == 80_000
+
+
+def test_what_was_found_is_there_from_then_on_also_when_it_is_0() -> None:
+    shared = SharedFigures([FOUND], 2)
+    first, _ = shared.part(0), shared.part(1)
+    assert shown(shared) == {}
+    first.findings(FOUND)["a",].set(0)
+    assert shown(shared) == {("found", "a"): 0}
+    first.findings(FOUND)["a",].set(5)
+    assert shown(shared) == {("found", "a"): 5}
+
+
+def test_the_successor_of_a_process_begins_with_nothing_found() -> None:
+    shared = SharedFigures([FOUND], 1)
+    shared.part(0).findings(FOUND)["a",].set(5)
+    shared.part(0)
+    assert shown(shared) == {}

@@ -102,6 +102,28 @@ def test_the_parent_tells_of_the_workers(shared: SharedMetrics) -> None:
     assert value(shared, "orders_worker_restarts_total") == 1
 
 
+def test_what_was_found_of_the_database_is_told_and_nothing_before(
+    shared: SharedMetrics, metrics: Metrics
+) -> None:
+    names = {
+        *("orders_store_up", "orders_store_schema_version", "orders_store_schema_version_needed"),
+        *("orders_store_disk_free_bytes", "orders_store_disk_size_bytes"),
+        "orders_certificate_expiry_timestamp_seconds",
+    }
+    assert not any(family.samples for name, family in families(shared).items() if name in names)
+    metrics.store_up(is_up=False)
+    metrics.schema_version(2, 3)
+    metrics.certificate_expiry("ca", 2.5e9)
+    metrics.disk(0, 4096)
+    assert value(shared, "orders_store_up") == 0
+    assert value(shared, "orders_store_schema_version") == 2
+    assert value(shared, "orders_store_schema_version_needed") == 3
+    assert value(shared, "orders_store_disk_free_bytes") == 0
+    assert value(shared, "orders_store_disk_size_bytes") == 4096
+    expiries = samples(shared.exposition().decode(), "orders_certificate_expiry_timestamp_seconds")
+    assert expiries == {(("certificate", "ca"),): 2.5e9}
+
+
 def test_a_request_that_waited_too_long_is_counted_by_what_it_waited_for(
     shared: SharedMetrics, metrics: Metrics
 ) -> None:
@@ -164,6 +186,10 @@ def used() -> SharedMetrics:
     metrics.request_answered("/orders", "GET", 200, 0.004)
     metrics.store_operation("add", 0.1)
     metrics.batch_begun("add", [0.1])
+    metrics.store_up(is_up=True)
+    metrics.schema_version(3, 3)
+    metrics.certificate_expiry("client", 2e9)
+    metrics.disk(1, 2)
     return shared
 
 

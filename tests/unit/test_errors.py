@@ -99,5 +99,6 @@ def test_the_reasons_are_stable() -> None:
         "schema",
         "read-only",
         "exhausted",
+        "pool",
         "failed",
     }

@@ -6,11 +6,13 @@ import secrets
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 from attrs import frozen
 
 from tests.debian_package import ROOT, alone, run
@@ -82,6 +84,22 @@ class Host:
         """Boot it anew."""
         run(self.command, "reboot", self.name)
 
+    def kill(self) -> None:
+        """Pull its plug; its disk stays."""
+        run(self.command, "kill", self.name)
+
+    def boot(self) -> None:
+        """Boot it after it was killed."""
+        run(self.command, "up", self.name)
+
+    def cut(self) -> None:
+        """Take its network link down."""
+        run(self.command, "cut", self.name)
+
+    def mend(self) -> None:
+        """Take its network link up again."""
+        run(self.command, "mend", self.name)
+
     def listen_to_the_network(self) -> None:
         """Let the service answer this machine, as the package's example shows."""
         self.put(ROOT / "debian/examples/listen.conf", _NETWORKED)
@@ -101,31 +119,52 @@ class Host:
         answer = self.run(f"{CURL} {ORDERS}/orders/{order_id}")
         return answer == f'{{"id":"{order_id}","amount":12.30}}'
 
-    def connect(self) -> HTTPConnection:
+    def connect(self, timeout: float = 30.0) -> HTTPConnection:
         """Make a client of the service; the caller closes it."""
-        return HTTPConnection(self.address, _PORT, timeout=30)
+        return HTTPConnection(self.address, _PORT, timeout=timeout)
+
+    def errors(self) -> str:
+        """Read what the service has logged."""
+        return self.run("journalctl --unit orders --output cat --no-pager")
 
 
-@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+def boot(name: str, suite: str) -> Host:
+    """Boot a host."""
+    command = _linux_host()
+    with alone(Path(tempfile.gettempdir()) / "orders-linux-hosts"):
+        address = run(command, "up", name, suite).strip()
+    return Host(command, name, address)
+
+
+@contextmanager
+def new_host(name: str, suite: str) -> Iterator[Host]:
+    """Boot a new host, and remove it in the end."""
+    host = boot(f"{name}-{secrets.token_hex(3)}", suite)
+    try:
+        yield host
+    finally:
+        run(host.command, "down", host.name)
+
+
+def _each(suite: str) -> ParameterSet:
+    # One process runs all that is done on one host.
+    return pytest.param(suite, marks=pytest.mark.xdist_group(suite))
+
+
+@pytest.fixture(scope="session", params=[_each("bookworm"), _each("trixie")])
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     """A new host, with its list of Debian's packages."""
-    command = _linux_host()
-    name = f"deb-{secrets.token_hex(3)}"
-    with alone(Path(tempfile.gettempdir()) / "orders-linux-hosts"):
-        address = run(command, "up", name, request.param).strip()
-    try:
-        up = Host(command, name, address)
+    with new_host("deb", request.param) as up:
         up.run("apt-get update --quiet=2")
         yield up
-    finally:
-        run(command, "down", name)
 
 
 @pytest.fixture(scope="module")
-def running(host: Host, package: Path) -> Host:
+def running(host: Host, package: Path) -> Iterator[Host]:
     """A host with the package, for tests that leave it as it is."""
     host.install(package)
-    return host
+    yield host
+    _purge(host)
 
 
 @pytest.fixture
@@ -133,6 +172,10 @@ def installed(host: Host, package: Path) -> Iterator[Host]:
     """A host with the package, which is purged in the end: for tests that change it."""
     host.install(package)
     yield host
+    _purge(host)
+
+
+def _purge(host: Host) -> None:
     host.run(
         "rm -rf /etc/systemd/system/orders*.d /etc/orders/credentials\n"
         "echo orders orders/purge-data boolean true | debconf-set-selections\n"

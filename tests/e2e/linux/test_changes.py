@@ -1,6 +1,7 @@
 """The package through its life: restarted, upgraded, broken and mended."""
 
 import re
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -93,10 +94,28 @@ def test_what_the_administrator_wrote_outlives_an_upgrade(
     assert mode == "640 root:orders\n"
 
 
-def test_secrets_reach_the_service_as_credentials(installed: Host) -> None:
-    """Those of systemd, which only root can read on the disk: a password of PostgreSQL here."""
+def test_a_reload_takes_up_the_tokens(installed: Host) -> None:
+    installed.run("echo 'tokens_file = \"/etc/orders/tokens\"' >>/etc/orders/orders.toml")
+    token = installed.run("orders token shop --scope read --add").strip()
+    installed.run("systemctl restart orders")
+    ask = f"{CURL} --header 'Authorization: Bearer {token}' {ORDERS}/orders"
+    assert installed.run(ask) == "[]"
+    installed.run("orders token --revoke shop; systemctl reload orders")
+    assert "401" in installed.attempt(ask).stderr
+    installed.run("rm /etc/orders/tokens")
+
+
+@pytest.fixture
+def postgresql(installed: Host) -> Iterator[Host]:
+    """The host with PostgreSQL, which goes in the end."""
     installed.run("apt-get install --yes --no-install-recommends postgresql")
-    installed.run(
+    yield installed
+    installed.run("apt-get purge --yes 'postgresql*' && rm -rf /var/lib/postgresql")
+
+
+def test_secrets_reach_the_service_as_credentials(postgresql: Host) -> None:
+    """Those of systemd, which only root can read on the disk: a password of PostgreSQL here."""
+    postgresql.run(
         "cd /; runuser --user postgres -- psql --quiet --set ON_ERROR_STOP=1 <<'SQL'\n"
         "CREATE ROLE ordersuser LOGIN PASSWORD 'first';\n"
         "CREATE DATABASE ordersdb OWNER ordersuser ENCODING 'UTF8' TEMPLATE template0;\n"
@@ -114,13 +133,13 @@ def test_secrets_reach_the_service_as_credentials(installed: Host) -> None:
     )
     for unit in ("orders", "orders-check"):
         folder = f"/etc/systemd/system/{unit}.service.d"
-        installed.run(f"mkdir -p {folder}; cat >{folder}/credentials.conf <<'EOF'\n{drop_in}EOF")
-    installed.run("systemctl daemon-reload; systemctl restart orders")
-    installed.place("A-1")
-    installed.run("systemctl start orders-check")
-    installed.run(
+        postgresql.run(f"mkdir -p {folder}; cat >{folder}/credentials.conf <<'EOF'\n{drop_in}EOF")
+    postgresql.run("systemctl daemon-reload; systemctl restart orders")
+    postgresql.place("A-1")
+    postgresql.run("systemctl start orders-check")
+    postgresql.run(
         "cd /; runuser --user postgres -- psql -c \"ALTER ROLE ordersuser PASSWORD 'second'\"\n"
         "echo second >/etc/orders/credentials/database-password\n"
         "systemctl restart orders\n"
     )
-    assert installed.has("A-1")
+    assert postgresql.has("A-1")

@@ -1,0 +1,6 @@
+-- Run once, in an empty server. The roles have no passwords: certificates let them in.
+CREATE ROLE orders_owner LOGIN;
+CREATE ROLE ordersuser LOGIN;
+CREATE DATABASE ordersdb OWNER orders_owner ENCODING 'UTF8' TEMPLATE template0;
+REVOKE ALL ON DATABASE ordersdb FROM PUBLIC;
+GRANT CONNECT ON DATABASE ordersdb TO ordersuser;

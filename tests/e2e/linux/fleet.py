@@ -1,0 +1,166 @@
+"""Hosts that the playbooks install: two of the service, and one of its database."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
+from itertools import cycle
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+from tests.debian_package import ROOT, run
+from tests.e2e.linux.conftest import Host, boot, new_host
+
+# The two releases of Debian work together.
+SUITES: Final = {"db1": "trixie", "app1": "bookworm", "app2": "trixie"}
+CLIENT: Final = "/etc/orders/tls/client.pem"
+SERVER: Final = "/etc/postgresql/orders-tls/server.pem"
+
+_RECAP: Final = re.compile(
+    r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE
+)
+_GROUPS: Final = {"postgres": ("db1",), "orders": ("app1", "app2"), "monitoring": ("db1",)}
+
+
+@frozen
+class Played:
+    """What a playbook did.
+
+    Attributes:
+        status: The exit status of ansible-playbook.
+        output: What it printed.
+    """
+
+    status: int
+    output: str
+
+    @property
+    def changed(self) -> Mapping[str, int]:
+        """How many tasks changed something, by host."""
+        return {host: int(changed) for host, changed, _, _ in _RECAP.findall(self.output)}
+
+
+@frozen
+class Fleet:
+    """The hosts, and what the playbooks are told about them.
+
+    Attributes:
+        hosts: The hosts, as the inventory names them.
+        folder: The folder of the inventory, and of the authority.
+        package: What is installed when nothing else is said.
+    """
+
+    hosts: Mapping[str, Host]
+    folder: Path
+    package: Path
+    _turn: Iterator[str] = field(factory=lambda: cycle(("app1", "app2")))
+
+    @property
+    def app1(self) -> Host:
+        """A host of the service, on Debian 12."""
+        return self.hosts["app1"]
+
+    @property
+    def app2(self) -> Host:
+        """A host of the service, on Debian 13."""
+        return self.hosts["app2"]
+
+    @property
+    def db1(self) -> Host:
+        """The host of the database, on Debian 13."""
+        return self.hosts["db1"]
+
+    def write_inventory(self) -> None:
+        """Write the inventory: how the lab's hosts are reached, and what they are."""
+        lines = run(self.db1.command, "inventory").splitlines()
+        reached = dict(line.split(" ", 1) for line in lines if " " in line)
+        parts = [f"{name} {reached[host.name]}" for name, host in self.hosts.items()]
+        parts += [line for group, names in _GROUPS.items() for line in (f"[{group}]", *names)]
+        settings = {
+            "orders_listen": "0.0.0.0:8000",
+            "orders_operations_listen": "0.0.0.0:9000",
+            "orders_auth": "trusted-network",
+            "orders_package": str(self.package),
+        }
+        parts += ["[orders:vars]", *(f"{name}={value}" for name, value in settings.items())]
+        (self.folder / "inventory").write_text("\n".join([*parts, ""]))
+
+    def attempt(self, playbook: str, *arguments: str, **settings: str) -> Played:
+        """Run a playbook, which may fail."""
+        ended = subprocess.run(
+            (
+                *(Path(sys.executable).parent / "ansible-playbook", playbook),
+                *("--inventory", self.folder / "inventory"),
+                *("--extra-vars", json.dumps(settings), *arguments),
+            ),
+            cwd=ROOT / "ansible",
+            env={**os.environ, "ANSIBLE_FORCE_COLOR": "0", "LC_ALL": "C.UTF-8"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Played(ended.returncode, ended.stdout + ended.stderr)
+
+    def play(self, playbook: str, *arguments: str, **settings: str) -> Played:
+        """Run a playbook, which succeeds."""
+        played = self.attempt(playbook, *arguments, **settings)
+        assert played.status == 0, played.output[-8_000:]
+        return played
+
+    def sql(self, statement: str) -> Sequence[str]:
+        """Run SQL in the database as its superuser, and give a line for each row."""
+        command = "cd /; runuser --user postgres -- psql --no-psqlrc --tuples-only --no-align"
+        printed = self.db1.run(f"{command} ordersdb <<'SQL'\n{statement}\nSQL")
+        return printed.splitlines()
+
+    def stored(self) -> Sequence[tuple[str, str]]:
+        """Read the id and the amount of every order in the database."""
+        rows = self.sql("COPY (SELECT id, amount FROM orders ORDER BY id) TO STDOUT")
+        return [(row.split("\t")[0], row.split("\t")[1]) for row in rows]
+
+    def serials(self) -> Mapping[str, str]:
+        """Read the serial number of each host's certificate."""
+        files = {"db1": SERVER, "app1": CLIENT, "app2": CLIENT}
+        printed = {
+            name: self.hosts[name].run(f"openssl x509 -noout -serial -in {file}")
+            for name, file in files.items()
+        }
+        return {name: str(int(line.partition("=")[2], 16)) for name, line in printed.items()}
+
+    def versions(self) -> set[str]:
+        """Read which releases are installed."""
+        return {host.run("orders --version").strip() for host in (self.app1, self.app2)}
+
+    def connect(self, timeout: float = 30.0) -> HTTPConnection:
+        """Make a client of one of the two hosts, in turn; the caller closes it."""
+        return self.hosts[next(self._turn)].connect(timeout)
+
+    def errors(self) -> str:
+        """Read what the service has logged, on both hosts."""
+        return self.app1.errors() + self.app2.errors()
+
+
+@contextmanager
+def new_fleet(folder: Path, package: Path) -> Iterator[Fleet]:
+    """Boot the hosts, and remove them in the end. Nothing is installed.
+
+    ORDERS_FLEET names a folder, for whoever writes tests: the hosts PREFIX-app1 and so on, PREFIX
+    being its name, are there already or are made, and all of it stays.
+    """
+    kept = os.environ.get("ORDERS_FLEET", "")
+    with ExitStack() as stack:
+        if kept:
+            folder = Path(kept)
+            folder.mkdir(exist_ok=True)
+            hosts = {name: boot(f"{folder.name}-{name}", SUITES[name]) for name in SUITES}
+        else:
+            hosts = {name: stack.enter_context(new_host(name, SUITES[name])) for name in SUITES}
+        fleet = Fleet(hosts, folder, package)
+        fleet.write_inventory()
+        yield fleet

@@ -1,0 +1,332 @@
+"""The playbooks, from bare hosts to what happens to a service in its life."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from attrs import frozen
+
+from tests.debian_package import newer, run
+from tests.e2e.linux.conftest import CURL, PROBES, Host
+from tests.e2e.linux.fleet import Fleet, Played, new_fleet
+from tests.faults.traffic import Traffic, traffic
+
+NEWER: Final = "999.0"
+# Playbooks need the processor too.
+PAUSE_SECONDS: Final = 0.02
+PARTS: Final = "/root/other"
+LOG: Final = logging.getLogger(__name__)
+
+pytestmark = pytest.mark.xdist_group("playbooks")
+
+
+@frozen
+class Installed:
+    """What the first run of site.yml made, and what was said beforehand."""
+
+    fleet: Fleet
+    foretold: Played
+    first: Played
+
+
+@pytest.fixture(scope="module")
+def site(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """Hosts on which site.yml ran once, after it ran in check mode on nothing."""
+    with new_fleet(tmp_path_factory.mktemp("fleet"), package) as fleet:
+        foretold = fleet.play("site.yml", "--check", "--diff")
+        first = fleet.play("site.yml")
+        fleet.app1.run("apt-get install --yes --no-install-recommends postgresql-client")
+        yield Installed(fleet, foretold, first)
+
+
+@pytest.fixture
+def fleet(site: Installed) -> Fleet:
+    """Both hosts of the service ready, and no order in the database."""
+    for host in (site.fleet.app1, site.fleet.app2):
+        host.run(f"{CURL} --retry 5 --retry-all-errors {PROBES}/readyz")
+    site.fleet.sql("TRUNCATE orders;")
+    return site.fleet
+
+
+def assert_nothing_failed(clients: Traffic[Fleet]) -> None:
+    """Prove that every request was answered, and none with 503, and that nothing was lost."""
+    clients.assert_kept(clients.service.stored())
+    assert (clients.refusals, clients.interruptions) == (0, 0)
+    LOG.info("requests %d, failed 0", clients.requests)
+
+
+@frozen
+class Defect:
+    """What is wrong with a release: one place in one of its files."""
+
+    file: str
+    pattern: str
+    replacement: str
+
+    def in_a_newer(self, package: Path, version: str, folder: Path) -> Path:
+        """Make a newer package that has it."""
+        made = newer(package, version, folder)
+        file = folder / version / self.file
+        changed, times = re.subn(self.pattern, self.replacement, file.read_text(), count=1)
+        assert times == 1
+        file.write_text(changed)
+        run("dpkg-deb", "--root-owner-group", "-Znone", "--build", folder / version, made)
+        return made
+
+
+NEVER_STARTS: Final = Defect(
+    "usr/lib/orders/orders_cli/serve.py",
+    r"(?m)^from ",
+    "raise RuntimeError('broken on purpose')\nfrom ",
+)
+UNIT_FAILS: Final = Defect(
+    "usr/lib/systemd/system/orders.service", r"(?m)^ExecStart=.*", "ExecStart=/usr/bin/false"
+)
+
+
+def test_check_mode_changes_nothing_before_the_first_run(site: Installed) -> None:
+    assert site.foretold.status == 0
+    assert site.foretold.changed["db1"] > 0
+
+
+def test_what_is_placed_on_one_host_is_read_from_the_other(fleet: Fleet) -> None:
+    fleet.app1.place("A-1")
+    assert fleet.app2.has("A-1")
+
+
+def test_a_second_run_changes_nothing_nor_would_one_in_check_mode(fleet: Fleet) -> None:
+    nothing = {"app1": 0, "app2": 0, "db1": 0}
+    assert fleet.play("site.yml").changed == nothing
+    assert fleet.play("site.yml", "--check", "--diff").changed == nothing
+
+
+def test_the_service_connects_by_tls_1_3_with_its_own_certificate(fleet: Fleet) -> None:
+    seen = fleet.sql(
+        "SELECT DISTINCT version, client_dn FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
+        "WHERE usename = 'ordersuser' ORDER BY client_dn"
+    )
+    assert seen == ["TLSv1.3|/CN=orders@app1", "TLSv1.3|/CN=orders@app2"]
+
+
+def test_the_authority_s_key_and_the_hosts_keys_stay_where_they_are(fleet: Fleet) -> None:
+    key = (fleet.folder / "pki/ca.key").read_text().splitlines()[1]
+    for host in fleet.hosts.values():
+        assert host.attempt(f"grep --recursive --quiet {key} /etc /root /var").returncode == 1
+    held = [file for file in fleet.folder.rglob("*") if file.is_file()]
+    with_keys = {file.name for file in held if "PRIVATE KEY" in file.read_text()}
+    assert with_keys == {"ca.key"}
+    assert (fleet.folder / "pki/ca.key").stat().st_mode & 0o777 == 0o600
+
+
+def connection(fleet: Fleet, user: str = "ordersuser", mode: str = "verify-full") -> str:
+    """Write a connection string without a certificate of the client."""
+    return f"host={fleet.db1.address} user={user} dbname=ordersdb sslmode={mode} " + (
+        "sslrootcert=/etc/orders/tls/ca.crt" if mode == "verify-full" else ""
+    )
+
+
+def with_certificate(name: str) -> str:
+    return f" sslcert={PARTS}/{name}.crt sslkey={PARTS}/{name}.key"
+
+
+@pytest.fixture(scope="module")
+def certificates(site: Installed) -> None:
+    """Certificates on app1: the service's own, and one of the authority for another name."""
+    fleet, folder = site.fleet, site.fleet.folder
+    fleet.app1.run(
+        f"install --directory --mode 700 {PARTS}; cd /etc/orders/tls/client.parts\n"
+        f"cp certificate.pem {PARTS}/own.crt; install --mode 600 key.pem {PARTS}/own.key"
+    )
+    run(
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+        *("-nodes", "-days", "1", "-subj", "/CN=orders@elsewhere"),
+        *("-addext", "basicConstraints=critical,CA:FALSE"),
+        *("-addext", "extendedKeyUsage=clientAuth"),
+        *("-CA", folder / "pki/ca.crt", "-CAkey", folder / "pki/ca.key"),
+        *("-keyout", folder / "other.key", "-out", folder / "other.crt"),
+    )
+    for name in ("other.crt", "other.key"):
+        fleet.app1.put(folder / name, f"{PARTS}/{name}")
+        (folder / name).unlink()
+    fleet.app1.run(f"chmod 600 {PARTS}/*")
+
+
+def refusal(host: Host, target: str) -> str:
+    """Say why PostgreSQL refuses a connection."""
+    ended = host.attempt(f"psql --no-psqlrc --command 'SELECT 1' '{target}'")
+    assert ended.returncode != 0, ended.stdout
+    return ended.stderr
+
+
+@pytest.mark.usefixtures("certificates")
+def test_a_host_of_the_service_is_let_in_with_its_certificate_and_not_otherwise(
+    fleet: Fleet,
+) -> None:
+    own, app1 = with_certificate("own"), fleet.app1
+    assert "1" in app1.run(f"psql --no-psqlrc --command 'SELECT 1' '{connection(fleet)}{own}'")
+
+    no_certificate = refusal(app1, connection(fleet))
+    assert "connection requires a valid client certificate" in no_certificate
+    wrong_name = refusal(app1, connection(fleet) + with_certificate("other"))
+    assert 'certificate authentication failed for user "ordersuser"' in wrong_name
+    plain_text = refusal(app1, connection(fleet, mode="disable"))
+    assert re.search(r'pg_hba.conf rejects connection .* "ordersuser".* no encryption', plain_text)
+    another_role = refusal(app1, connection(fleet, user="orders_owner") + own)
+    assert re.search(r'pg_hba.conf rejects connection .* "orders_owner"', another_role)
+    superuser = refusal(app1, connection(fleet, user="postgres") + own)
+    assert re.search(r'pg_hba.conf rejects connection .* "postgres"', superuser)
+    LOG.info("%s", [no_certificate, wrong_name, plain_text, another_role])
+
+
+def test_a_rotation_replaces_every_certificate_and_fails_no_request(fleet: Fleet) -> None:
+    before = fleet.serials()
+    with traffic(fleet, PAUSE_SECONDS) as clients:
+        clients.wait_for_orders(200)
+        fleet.play("rotate.yml")
+        clients.wait_for_orders(200)
+    assert_nothing_failed(clients)
+    after = fleet.serials()
+    assert [name for name in after if after[name] == before[name]] == []
+    # Reloaded, the service uses the new ones, and PostgreSQL was shown them.
+    shown = fleet.sql("SELECT DISTINCT client_serial FROM pg_stat_ssl WHERE client_serial > 0")
+    assert set(shown) == {after["app1"], after["app2"]}
+    assert set(fleet.play("site.yml").changed.values()) == {0}
+
+
+def test_an_upgrade_and_the_way_back_fail_no_request(fleet: Fleet, tmp_path: Path) -> None:
+    release = newer(fleet.package, NEWER, tmp_path)
+    (before,) = fleet.versions()
+    with traffic(fleet, PAUSE_SECONDS) as clients:
+        clients.wait_for_orders(200)
+        fleet.play("site.yml", orders_package=str(release))
+        assert fleet.versions() == {f"orders {NEWER}"}
+        clients.wait_for_orders(200)
+        fleet.play("rollback.yml")
+        assert fleet.versions() == {before}
+        clients.wait_for_orders(200)
+    assert_nothing_failed(clients)
+
+
+def test_a_release_that_does_not_become_ready_is_found_out_before_it_is_installed(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    broken = NEVER_STARTS.in_a_newer(fleet.package, "999.1", tmp_path)
+    before = fleet.versions()
+    with traffic(fleet, PAUSE_SECONDS) as clients:
+        clients.wait_for_orders(200)
+        played = fleet.attempt("site.yml", orders_package=str(broken))
+        clients.wait_for_orders(200)
+    assert played.status != 0
+    assert "Orders 999.1 did not become ready on app1" in played.output
+    assert "broken on purpose" in played.output
+    assert_nothing_failed(clients)
+    assert fleet.versions() == before
+
+
+def test_a_release_that_fails_once_it_is_installed_is_rolled_back_on_the_first_host(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    broken = UNIT_FAILS.in_a_newer(fleet.package, "999.2", tmp_path)
+    before = fleet.versions()
+    with traffic(fleet.app2, PAUSE_SECONDS) as clients:
+        played = fleet.attempt("site.yml", orders_package=str(broken))
+        clients.wait_for_orders(200)
+    assert played.status != 0
+    assert "Orders 999.2 did not become ready on app1" in played.output
+    assert re.search(r"Orders \S+ runs again", played.output)
+    # The service was up throughout, on the other host; on this one it is again.
+    assert (clients.refusals, clients.interruptions) == (0, 0)
+    clients.assert_kept(fleet.stored())
+    assert fleet.versions() == before
+    fleet.app1.run(f"{CURL} {PROBES}/readyz")
+
+
+def test_nothing_is_lost_when_the_database_s_host_loses_its_power(fleet: Fleet) -> None:
+    with traffic(fleet, PAUSE_SECONDS) as clients:
+        clients.wait_for_orders(200)
+        fleet.db1.kill()
+        clients.wait_for_refusals()
+        fleet.db1.boot()
+        clients.wait_for_orders(200)
+    clients.assert_kept(fleet.stored())
+
+
+def test_the_service_recovers_when_the_network_to_its_database_does(fleet: Fleet) -> None:
+    with traffic(fleet, PAUSE_SECONDS) as clients:
+        clients.wait_for_orders(200)
+        fleet.db1.cut()
+        clients.wait_for_refusals()
+        fleet.db1.mend()
+        clients.wait_for_recovery()
+    clients.assert_kept(fleet.stored())
+
+
+@pytest.mark.usefixtures("certificates")
+def test_a_revoked_certificate_lets_nobody_in_until_the_host_has_a_new_one(fleet: Fleet) -> None:
+    fleet.app1.run(
+        "cd /etc/orders/tls/client.parts\n"
+        f"cp certificate.pem {PARTS}/own.crt; install --mode 600 key.pem {PARTS}/own.key"
+    )
+    target = connection(fleet) + with_certificate("own")
+    fleet.play("revoke.yml", revoke="app1")
+    revoked = refusal(fleet.app1, target)
+    assert "certificate revoked" in revoked
+    LOG.info("%s", revoked)
+    assert fleet.app1.attempt(f"{CURL} {PROBES}/readyz").returncode != 0
+    fleet.app2.run(f"{CURL} {PROBES}/readyz")
+
+    fleet.play("rotate.yml", pki_renew="due")
+    fleet.app1.place("A-1")
+    assert fleet.app2.has("A-1")
+    assert "certificate revoked" in refusal(fleet.app1, target)
+
+
+def test_a_backup_brings_back_what_was_there(fleet: Fleet) -> None:
+    def exported() -> str:
+        return fleet.app1.run("runuser --user orders -- orders export --format csv")
+
+    for number in range(5):
+        fleet.app1.place(f"A-{number}")
+    fleet.db1.run("systemctl start orders-backup.service")
+    before = exported()
+    fleet.app2.place("B-1")
+    assert exported() != before
+
+    fleet.play("restore.yml", backup="latest")
+    assert exported() == before
+    # The totals and the rights came along, and what was there is kept.
+    fleet.app2.place("A-5")
+    kept = "SELECT datname FROM pg_database WHERE datname LIKE 'ordersdb\\_before\\_%'"
+    (name,) = fleet.sql(kept)
+    fleet.sql(f"DROP DATABASE {name};")
+
+
+def asked(fleet: Fleet, path: str) -> object:
+    return json.loads(fleet.db1.run(f"{CURL} '127.0.0.1:9090/api/v1/{path}'"))["data"]
+
+
+def test_prometheus_sees_every_host_and_has_the_project_s_rules(fleet: Fleet) -> None:
+    up = {"orders": {"app1", "app2"}, "node": {"app1", "app2", "db1"}}
+    fleet.db1.run(
+        "timeout 60 sh -c \"until curl --silent '127.0.0.1:9090/api/v1/query?query=sum(up)'"
+        ' | grep --quiet \'"7"\'; do sleep 1; done"'
+    )
+    match asked(fleet, "targets?state=active"):
+        case {"activeTargets": targets}:
+            seen = {
+                job: {each["labels"]["host"] for each in targets if each["scrapePool"] == job}
+                for job in up
+            }
+    assert seen == up
+    match asked(fleet, "rules"):
+        case {"groups": groups}:
+            names = {rule["name"] for group in groups for rule in group["rules"]}
+    assert {"OrdersDown", "OrdersBackupTooOld"} <= names
+    for metric in ("orders_backup_last_success_timestamp_seconds", "node_load1"):
+        match asked(fleet, f"query?query={metric}"):
+            case {"result": result}:
+                assert result, metric

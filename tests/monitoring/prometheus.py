@@ -1,0 +1,214 @@
+"""Prometheus, Alertmanager and node exporter as ordinary processes on free ports."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import pytest
+import yaml
+from attrs import define, field, frozen
+
+from tests.postgres_server import HOST, free_port, wait_until
+
+_EVERY: Final = "1s"
+
+
+def program(name: str) -> str:
+    """Find a program, or skip: a skipped test fails in CI."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed: scripts/require prometheus")
+    return found
+
+
+@contextmanager
+def running(folder: Path, *command: str) -> Iterator[None]:
+    """Run a program while the block runs; what it says goes to a file."""
+    log = folder / f"{Path(command[0]).name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+        try:
+            yield
+            assert process.poll() is None, log.read_text("utf-8", errors="replace")
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def answer(url: str) -> Any:  # noqa: ANN401 - JSON
+    """Ask one of them."""
+    with urlopen(url, timeout=30) as response:  # noqa: S310 - of our own
+        return json.load(response)
+
+
+def is_ready(url: str) -> bool:
+    """Tell whether it answers already."""
+    try:
+        with urlopen(url, timeout=30) as response:  # noqa: S310 - of our own
+            return bool(response.status == 200)
+    except (URLError, HTTPException, OSError):
+        return False
+
+
+@frozen
+class Prometheus:
+    """A Prometheus that runs."""
+
+    url: str
+
+    def query(self, expression: str) -> Sequence[tuple[Mapping[str, str], float]]:
+        """Work out an expression: the labels of each series, and its value now."""
+        found = answer(f"{self.url}/api/v1/query?{urlencode({'query': expression})}")
+        data = found["data"]
+        if data["resultType"] == "scalar":
+            return [({}, float(data["result"][1]))]
+        return [(each["metric"], float(each["value"][1])) for each in data["result"]]
+
+    def names(self) -> set[str]:
+        """List the names of all series."""
+        return set(answer(f"{self.url}/api/v1/label/__name__/values")["data"])
+
+    def firing(self) -> set[str]:
+        """List the alerts that fire."""
+        return {labels["alertname"] for labels, _ in self.query('ALERTS{alertstate="firing"}')}
+
+
+@contextmanager
+def prometheus(
+    folder: Path,
+    rules: str,
+    targets: Mapping[str, Sequence[str]],
+    alertmanager: str | None = None,
+) -> Iterator[Prometheus]:
+    """Run Prometheus, which looks and judges every second.
+
+    Args:
+        folder: For its files.
+        rules: The rule file's content.
+        targets: By job, the addresses to scrape.
+        alertmanager: The address to send alerts to.
+    """
+    address = f"{HOST}:{free_port()}"
+    (folder / "orders.rules.yaml").write_text(rules, "utf-8")
+    configuration: dict[str, Any] = {
+        "global": {"scrape_interval": _EVERY, "evaluation_interval": _EVERY},
+        "rule_files": ["orders.rules.yaml"],
+        "scrape_configs": [
+            {"job_name": job, "static_configs": [{"targets": list(addresses)}]}
+            for job, addresses in targets.items()
+        ],
+    }
+    if alertmanager is not None:
+        static = [{"static_configs": [{"targets": [alertmanager]}]}]
+        configuration["alerting"] = {"alertmanagers": static}
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration), "utf-8")
+    with running(
+        folder,
+        program("prometheus"),
+        "--config.file=prometheus.yaml",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address={address}",
+        # Whatever it would resend after a minute it resends at once.
+        "--rules.alert.resend-delay=1s",
+    ):
+        wait_until(lambda: is_ready(f"http://{address}/-/ready"))
+        yield Prometheus(f"http://{address}")
+
+
+@define
+class Notified:
+    """Who is told by Alertmanager."""
+
+    port: int
+    notices: list[Mapping[str, Any]] = field(factory=list)
+
+    def summaries(self, name: str, status: str) -> list[str]:
+        """Give the summaries of the notices of one alert that is `firing` or `resolved`."""
+        return [
+            alert["annotations"]["summary"]
+            for notice in self.notices
+            for alert in notice["alerts"]
+            if alert["labels"]["alertname"] == name and alert["status"] == status
+        ]
+
+
+@contextmanager
+def notified() -> Iterator[Notified]:
+    """Listen for Alertmanager's notices, as a pager would."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            pager.notices.append(json.loads(content))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer((HOST, 0), Handler) as server:
+        pager = Notified(server.server_address[1])
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield pager
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def alertmanager(folder: Path, pager: Notified) -> Iterator[str]:
+    """Run Alertmanager, which tells the pager at once; give its address."""
+    address = f"{HOST}:{free_port()}"
+    configuration = {
+        "route": {
+            "receiver": "pager",
+            "group_by": ["alertname"],
+            "group_wait": "0s",
+            "group_interval": "1s",
+        },
+        "receivers": [
+            {
+                "name": "pager",
+                "webhook_configs": [{"url": f"http://{HOST}:{pager.port}/"}],
+            }
+        ],
+    }
+    (folder / "alertmanager.yaml").write_text(yaml.safe_dump(configuration), "utf-8")
+    with running(
+        folder,
+        program("prometheus-alertmanager"),
+        "--config.file=alertmanager.yaml",
+        f"--storage.path={folder}/alertmanager",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+    ):
+        wait_until(lambda: is_ready(f"http://{address}/-/ready"))
+        yield address
+
+
+@contextmanager
+def node_exporter(folder: Path) -> Iterator[str]:
+    """Run node exporter, which tells of this machine and of `*.prom`; give its address."""
+    address = f"{HOST}:{free_port()}"
+    with running(
+        folder,
+        program("prometheus-node-exporter"),
+        f"--web.listen-address={address}",
+        f"--collector.textfile.directory={folder}",
+    ):
+        wait_until(lambda: is_ready(f"http://{address}/metrics"))
+        yield address

@@ -1,0 +1,106 @@
+"""What is written by code is what the code writes, and leads where it says."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from monitoring.alerts import Alert
+from monitoring.files import ROOT, dashboards, files
+from monitoring.metrics import with_table
+from monitoring.objectives import LATENCY_SECONDS, RUNBOOKS
+from monitoring.rules import groups
+from orders_prometheus.metrics import FAMILIES
+from tests.monitoring.expressions import dashboard_expressions
+
+ALERTS = [rule for group in groups() for rule in group.rules if isinstance(rule, Alert)]
+PARTS = ("Meaning", "Impact", "Look", "Mend")
+RUNBOOK_FOLDER = ROOT / "docs/runbooks"
+
+
+@pytest.mark.parametrize("name", files())
+def test_every_file_is_what_the_code_writes(name: str) -> None:
+    assert (ROOT / name).read_text("utf-8") == files()[name], "run: make monitoring"
+
+
+def test_a_page_without_a_place_for_the_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="has not the lines"):
+        with_table("# Metrics\n")
+
+
+def test_no_two_alerts_share_a_name() -> None:
+    names = [alert.name for alert in ALERTS]
+    assert len(set(names)) == len(names)
+
+
+def test_the_objective_of_latency_is_a_bound_of_the_buckets() -> None:
+    (requests,) = [each for each in FAMILIES if each.name == "orders_http_request_duration_seconds"]
+    assert LATENCY_SECONDS in requests.bounds  # type: ignore[attr-defined]  # a histogram
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_every_alert_leads_to_a_runbook_that_tells_what_to_do(alert: Alert) -> None:
+    url = alert.written()["annotations"]["runbook_url"]
+    assert url.startswith(f"{RUNBOOKS}/")
+    text = (RUNBOOK_FOLDER / url.removeprefix(f"{RUNBOOKS}/")).read_text("utf-8")
+    assert f"`{alert.name}`" in text
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == list(PARTS)
+    _, look = text.split("## Look\n")
+    for system in ("On Linux:", "On Kubernetes:"):
+        assert system in look
+
+
+def test_every_runbook_is_of_an_alert() -> None:
+    written = {page.stem for page in RUNBOOK_FOLDER.glob("*.md")} - {"README"}
+    assert written == {alert.page for alert in ALERTS}
+    listed = (RUNBOOK_FOLDER / "README.md").read_text("utf-8")
+    assert [alert.name for alert in ALERTS if f"`{alert.name}`" not in listed] == []
+
+
+def test_the_links_between_pages_lead_somewhere() -> None:
+    pages = [*RUNBOOK_FOLDER.glob("*.md"), ROOT / "docs/monitoring.md"]
+    broken = [
+        (page.name, target)
+        for page in pages
+        for target in re.findall(r"\]\(([^)#:]+)[^):]*\)", page.read_text("utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
+@pytest.mark.parametrize("name", dashboards())
+def test_no_two_panels_are_the_same_and_each_says_what_it_shows(name: str) -> None:
+    board = json.loads(dashboards()[name])
+    panels = [panel for panel in board["panels"] if panel["type"] != "row"]
+    titles = [panel["title"] for panel in panels]
+    assert len(set(titles)) == len(titles)
+    for panel in panels:
+        assert panel["description"].endswith("."), panel["title"]
+        assert panel["targets"]
+        letters = [target["refId"] for target in panel["targets"]]
+        assert len(set(letters)) == len(letters)
+        assert all(target["legendFormat"] for target in panel["targets"])
+    assert len(dashboard_expressions(name)) == sum(len(panel["targets"]) for panel in panels)
+
+
+@pytest.mark.parametrize("name", dashboards())
+def test_the_panels_of_a_dashboard_do_not_overlap(name: str) -> None:
+    board = json.loads(dashboards()[name])
+    taken: set[tuple[int, int]] = set()
+    for panel in board["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
+        }
+        assert place["x"] + place["w"] <= 24
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+def test_the_rules_of_both_kinds_are_the_same() -> None:
+    plain = yaml.safe_load((ROOT / "monitoring/rules/orders.rules.yaml").read_text("utf-8"))
+    folder = Path(ROOT / "k8s/components/monitoring")
+    resource = yaml.safe_load((folder / "prometheusrule.yaml").read_text("utf-8"))
+    assert resource["spec"] == plain

@@ -1,0 +1,102 @@
+"""The service under load, as Prometheus and the dashboards see it: nothing is named in vain."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from monitoring.files import dashboards, rule_file
+from monitoring.metrics import exported
+from tests.monitoring.expressions import dashboard_expressions, metric_names, rule_expressions
+from tests.monitoring.load import load
+from tests.monitoring.prometheus import Prometheus, node_exporter, prometheus
+from tests.postgres.secure_server import Client, open_secure_server
+from tests.postgres_server import wait_until
+from tests.service_process import running_service
+
+FACTOR = 60
+# What Kubernetes alone tells.
+OF_KUBERNETES = {
+    "kube_cronjob_created",
+    "kube_cronjob_status_last_successful_time",
+    "kubelet_volume_stats_available_bytes",
+    "kubelet_volume_stats_capacity_bytes",
+}
+
+
+@pytest.fixture(scope="module")
+def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that has looked at the service under load for a while.
+
+    One instance keeps its orders in PostgreSQL, over TLS, the other in a SQLite file.
+    """
+    folder = tmp_path_factory.mktemp("watched")
+    backup = "orders_backup_last_success_timestamp_seconds"
+    (folder / "backup.prom").write_text(f"# TYPE {backup} gauge\n{backup} {time.time()}\n")
+    with ExitStack() as stack:
+        client = Client(stack.enter_context(open_secure_server()), folder)
+        client.prepare()
+        service = stack.enter_context(running_service(client.url_text(), {"ORDERS_WORKERS": "2"}))
+        other = stack.enter_context(running_service(f"sqlite:///{folder}/orders.db"))
+        node = stack.enter_context(node_exporter(folder))
+        stack.enter_context(load(service))
+        instances = [f"{each.host}:{each.operations_port}" for each in (service, other)]
+        targets = {"orders": instances, "node": [node]}
+        found = stack.enter_context(prometheus(folder, rule_file(FACTOR), targets))
+        # The shortest window that it needs values in.
+        ready = "orders:latency_errors:ratio_rate5m >= 0 and orders:availability_budget_left:ratio"
+        wait_until(lambda: len(found.query(ready.replace(" and", " and on (job)"))) > 1, 60)
+        wait_until(lambda: len(found.query("count_over_time(orders_store_up[1m]) > 6")) > 1, 60)
+        yield found
+
+
+@pytest.mark.parametrize("name", dashboards())
+def test_every_panel_shows_something(watching: Prometheus, name: str) -> None:
+    empty = [
+        (title, expression)
+        for title, expression in dashboard_expressions(name)
+        if not any(math.isfinite(value) for _, value in watching.query(expression))
+    ]
+    assert empty == []
+
+
+def test_every_metric_that_rules_and_dashboards_name_is_scraped(watching: Prometheus) -> None:
+    asked = set().union(
+        *map(metric_names, rule_expressions()),
+        *(
+            metric_names(expression)
+            for name in dashboards()
+            for _, expression in dashboard_expressions(name)
+        ),
+    )
+    assert "orders_store_up" in asked
+    assert asked - watching.names() == OF_KUBERNETES
+
+
+def test_every_rule_can_be_worked_out(watching: Prometheus) -> None:
+    recorded = {name for name in watching.names() if ":" in name}
+    for expression in rule_expressions():
+        watching.query(expression)
+    assert recorded >= {"orders:availability_errors:ratio_rate1h", "orders:sqlite_disk_free:ratio"}
+
+
+def test_all_that_is_scraped_of_the_service_is_documented(watching: Prometheus) -> None:
+    documented = {metric.name for metric, _ in exported()}
+    scraped = {
+        labels["__name__"]
+        for labels, _ in watching.query('{job="orders", __name__=~"(orders|process)_[^:]*"}')
+    }
+    suffixes = ("_bucket", "_count", "_sum", "_total", "_info")
+    families = {
+        name.removesuffix(next(filter(name.endswith, suffixes), "")) for name in scraped
+    } - {name for name in documented if name.endswith("_total")}
+    assert families - documented - {name.removesuffix("_total") for name in documented} == set()
+
+
+def test_a_service_that_is_well_raises_no_alert(watching: Prometheus) -> None:
+    expiring = {"OrdersCertificateExpires7d", "OrdersCertificateExpires1d"}
+    # The tests' own certificates last for a day.
+    disks = {"OrdersPostgresqlDiskFull", "OrdersSqliteDiskFull"}
+    assert watching.firing() - expiring - disks == set()

@@ -1,0 +1,40 @@
+"""What the roles say of themselves."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from tests.debian_package import ROOT
+
+ROLES: Final = sorted((ROOT / "ansible/roles").iterdir())
+
+
+def read(file: Path) -> Any:  # noqa: ANN401 - YAML holds anything
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+def entries(role: Path) -> dict[str, Any]:
+    specified: dict[str, Any] = read(role / "meta/argument_specs.yml")["argument_specs"]
+    return specified
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_every_default_is_the_one_that_the_role_documents(role: Path) -> None:
+    documented = {
+        name: option["default"]
+        for name, option in entries(role)["main"]["options"].items()
+        if "default" in option
+    }
+    assert read(role / "defaults/main.yml") == documented
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_every_setting_is_documented_and_named_for_its_role(role: Path) -> None:
+    for entry in entries(role).values():
+        assert entry["short_description"]
+        for name, option in entry["options"].items():
+            assert name.startswith(f"{role.name}_")
+            assert option["description"]
+            assert option.get("required") or "default" in option, name

@@ -1,0 +1,82 @@
+"""What monitoring is told of a database: certificates as they are now, and the schema."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from orders_postgres import SCHEMA_VERSION, inspect
+from tests.certificates import Issued
+from tests.postgres.secure_server import SERVER_HOSTS, Client, SecureServer, open_secure_server
+from tests.postgres_server import SERVICE, OrdersDatabase
+
+NOWHERE = {"port": "1", "connect_timeout": "1"}
+
+
+@pytest.fixture(scope="module")
+def secure_server() -> Iterator[SecureServer]:
+    with open_secure_server() as server:
+        yield server
+
+
+@pytest.fixture
+def client(secure_server: SecureServer, tmp_path: Path) -> Client:
+    client = Client(secure_server, tmp_path)
+    client.prepare()
+    return client
+
+
+def end_of(issued: Issued) -> float:
+    return issued.certificate.not_valid_after_utc.timestamp()
+
+
+def test_the_ends_of_all_three_certificates_are_told(client: Client) -> None:
+    authority = client.server.authority
+    mine = authority.issue(SERVICE, valid_for=timedelta(days=2))
+    theirs = authority.issue("localhost", *SERVER_HOSTS, valid_for=timedelta(hours=30))
+    client.identify(mine)
+    client.server.show(theirs)
+    found = inspect(client.url())
+    assert found.expiries == {
+        "client": end_of(mine),
+        "ca": authority.certificate.not_valid_after_utc.timestamp(),
+        "server": end_of(theirs),
+    }
+    client.server.show_usual()
+    assert inspect(client.url()).expiries["server"] != end_of(theirs)
+
+
+def test_the_files_are_told_also_when_the_server_is_away(client: Client) -> None:
+    found = inspect(client.url(**NOWHERE))
+    assert found.expiries.keys() == {"client", "ca"}
+    assert found.schema_version is None
+
+
+def test_files_that_cannot_be_used_are_left_out(client: Client) -> None:
+    client.write("client.crt", b"")
+    (client.folder / "ca.crt").unlink()
+    assert inspect(client.url()).expiries == {}
+    client.write("ca.crt", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    assert inspect(client.url()).expiries == {}
+
+
+def test_without_tls_there_is_no_certificate(orders_database: OrdersDatabase) -> None:
+    assert inspect(orders_database.url()).expiries == {}
+
+
+def test_the_version_of_the_schema_is_told_whatever_it_is(orders_database: OrdersDatabase) -> None:
+    assert inspect(orders_database.url()).schema_version == SCHEMA_VERSION
+    orders_database.run("DELETE FROM orders_schema WHERE version > 1")
+    assert inspect(orders_database.url()).schema_version == 1
+    orders_database.run("DROP TABLE orders_schema")
+    assert inspect(orders_database.url()).schema_version == 0
+
+
+def test_a_database_that_does_not_let_the_schema_be_read_tells_no_version(
+    orders_database: OrdersDatabase,
+) -> None:
+    orders_database.run(f"REVOKE SELECT ON orders_schema FROM {SERVICE}")  # noqa: S608 - no value
+    assert inspect(orders_database.url()).schema_version is None
+    assert inspect(evolve(orders_database.url(), database="nowhere")).schema_version is None
