@@ -6,7 +6,7 @@ export PYTHON
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
-SCRIPTS := .ci/run $(wildcard scripts/*)
+SCRIPTS := .ci/run $(wildcard scripts/*) terraform/modules/orders/wait-for
 COMPLETIONS := entrypoints/orders_cli/completions
 SHTAB := $(BIN)/shtab --prefix=orders orders_cli.parser.build_parser
 LOCK := $(BIN)/uv pip compile --quiet --native-tls --universal --python-version=3.11 \
@@ -84,6 +84,10 @@ completion: $(VENV)/.dev ## Write the shell completions anew, from the command's
 	mkdir -p $(COMPLETIONS)
 	$(SHTAB) --shell=bash >$(COMPLETIONS)/orders.bash
 	$(SHTAB) --shell=zsh >$(COMPLETIONS)/orders.zsh
+
+.PHONY: reference
+reference: $(VENV)/.dev ## Write anew what the Terraform modules take and give, into their READMEs
+	$(BIN)/python -m tests.terraform.reference
 
 .PHONY: clean
 clean: ## Remove all that was made here, but for orders.db: it holds orders

@@ -32,6 +32,7 @@ DEV = [
     "pytest-cov>=7",
     "pytest-timeout>=2.4",
     "pytest-xdist>=3.8",
+    "python-hcl2>=8.1",
     "ruff==0.17.6",
     "schemathesis>=4.32",
     "setuptools>=77",
