@@ -6,7 +6,9 @@ export PYTHON
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
-SCRIPTS := .ci/run $(wildcard scripts/*) terraform/modules/orders/wait-for
+SCRIPTS := .ci/run $(wildcard scripts/*) k8s/generate-secrets \
+	$(addprefix k8s/postgres/scripts/,backup reload restore) terraform/modules/orders/wait-for
+IMAGE ?= orders:dev
 COMPLETIONS := entrypoints/orders_cli/completions
 SHTAB := $(BIN)/shtab --prefix=orders orders_cli.parser.build_parser
 LOCK := $(BIN)/uv pip compile --quiet --native-tls --universal --python-version=3.11 \
@@ -41,12 +43,13 @@ coverage: ## Run every test and show the lines and branches that none of them re
 	@$(MAKE) --no-print-directory test COVERAGE=1
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check style, imports, shell scripts and YAML
+lint: $(VENV)/.dev ## Check style, imports, shell scripts, YAML and the Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck $(SCRIPTS)
 	$(BIN)/yamllint --strict .
+	$(BIN)/hadolint Dockerfile
 
 .PHONY: format
 format: $(VENV)/.dev ## Lay the code out and mend what can be mended without a person
@@ -73,6 +76,13 @@ build: $(VENV)/.dev ## Build the wheel and the source archive into dist/
 deb: ## Build the Debian package into dist/
 	@scripts/require dpkg-buildpackage dh dh_python3 po2debconf pip
 	scripts/build-deb dist
+
+.PHONY: image
+image: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+image: ## Build the container image, orders:dev unless IMAGE names another
+	docker build --tag $(IMAGE) --build-arg SOURCE_DATE_EPOCH \
+		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
+		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" .
 
 .PHONY: lock
 lock: $(VENV)/.dev ## Choose anew what the package brings, and what builds it, by hash

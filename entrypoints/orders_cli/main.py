@@ -103,6 +103,10 @@ def _run(parser: Parser, parsed: argparse.Namespace) -> int:
 
             return migrate(config, parsed.grant_to)
         case "check":
+            if parsed.running:
+                from orders_cli.running import check_running  # noqa: PLC0415
+
+                return check_running(config)
             from orders_cli.database import check  # noqa: PLC0415
 
             return check(config)

@@ -88,7 +88,14 @@ def build_parser() -> Parser:
         choices=("csv", "ndjson"),
         help="default: csv when FILE ends in .csv, else ndjson",
     )
-    command("check", "print the configuration without its secrets, and try the database", settings)
+    check = command(
+        "check", "print the configuration without its secrets, and try the database", settings
+    )
+    check.add_argument(
+        "--running",
+        action="store_true",
+        help="ask the service that runs with this configuration whether it is ready, instead",
+    )
     token = command(
         "token", "make a token for a client, print it once, and tell its line", settings
     )

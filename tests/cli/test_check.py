@@ -10,7 +10,8 @@ import pytest
 from orders_cli.exits import Exit
 from orders_service.config import SETTINGS
 from tests.cli.command import Orders
-from tests.postgres_server import PASSWORD, SERVICE, OrdersDatabase
+from tests.postgres_server import PASSWORD, SERVICE, OrdersDatabase, free_port
+from tests.service_process import running_service
 
 DEFAULTS = """\
 # database_url = "sqlite:///orders.db"  # default
@@ -121,6 +122,28 @@ def test_a_postgresql_database_answers(orders: Orders, orders_database: OrdersDa
     assert (ended.status, ended.err) == (Exit.DONE, "")
     assert f'# database_url = "postgresql://{SERVICE}:***@127.0.0.1:' in ended.out
     assert PASSWORD not in ended.out
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - where it is asked
+def test_a_running_service_is_asked_whether_it_is_ready(orders: Orders, host: str) -> None:
+    with running_service(f"sqlite:///{orders.folder}/orders.db") as service:
+        ended = orders("check", "--running", ORDERS_OPS_LISTEN=f"{host}:{service.operations_port}")
+    assert (ended.status, ended.out, ended.err) == (Exit.DONE, '{"status": "ready"}\n', "")
+
+
+def test_a_running_service_that_is_not_ready_is_told_with_the_reason(orders: Orders) -> None:
+    with running_service(URL) as service:
+        place = f"127.0.0.1:{service.operations_port}"
+        ended = orders("check", "--running", ORDERS_OPS_LISTEN=place)
+    assert (ended.status, ended.err) == (Exit.UNAVAILABLE, "")
+    assert ended.out.startswith('{"status": "not ready", "reasons": ["store: unreachable: ')
+
+
+def test_no_running_service_is_told_with_the_address(orders: Orders) -> None:
+    place = f"127.0.0.1:{free_port()}"
+    ended = orders("check", "--running", ORDERS_OPS_LISTEN=place)
+    assert (ended.status, ended.out) == (Exit.UNAVAILABLE, "")
+    assert ended.err.startswith(f"orders: http://{place}/readyz: no answer of a running service: ")
 
 
 CANARY = "canary-7391"

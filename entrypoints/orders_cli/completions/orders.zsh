@@ -41,6 +41,7 @@ _shtab_orders_check_options=(
   "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
   "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
   "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
+  "--running[ask the service that runs with this configuration whether it is ready, instead]"
 )
 
 # guard to ensure default positional specs are added only once per session

@@ -1,0 +1,45 @@
+# The image of Orders. `make image` builds it.
+ARG PYTHON=python:3.13-slim-trixie
+
+FROM ${PYTHON} AS build
+WORKDIR /build
+# An environment of its own, without pip, at the place where it stands in the end.
+RUN python -m venv --without-pip /opt/orders
+COPY requirements.txt requirements-build.txt ./
+# What builds the package stays in this stage.
+RUN pip install --no-cache-dir --require-hashes --requirement requirements-build.txt && \
+    pip --python /opt/orders/bin/python install --no-cache-dir --no-compile --no-deps \
+      --only-binary :all: --require-hashes --requirement requirements.txt
+COPY pyproject.toml setup.py README.md LICENSE ./
+COPY orders_core orders_core
+COPY adapters adapters
+COPY entrypoints entrypoints
+ARG SOURCE_DATE_EPOCH=0
+# Compiled by content, not by time; and all as old as the source, so that the same source gives the
+# same files.
+RUN pip wheel --no-cache-dir --no-deps --no-index --no-build-isolation --wheel-dir dist . && \
+    pip --python /opt/orders/bin/python install --no-cache-dir --no-compile --no-deps --no-index \
+      dist/*.whl && \
+    /opt/orders/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/orders/lib && \
+    find /opt/orders -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
+
+FROM ${PYTHON}
+# A service installs nothing.
+RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/lib/python3*/ensurepip \
+      /usr/local/bin/pip*
+COPY --from=build /opt/orders /opt/orders
+ENV PATH=/opt/orders/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONDONTWRITEBYTECODE=1
+USER 10001:10001
+EXPOSE 8000 9000
+ARG VERSION=0.0.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Orders" \
+      org.opencontainers.image.description="Takes orders over HTTP, keeps them in PostgreSQL, never loses or doubles one." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["orders", "check", "--running"]
+ENTRYPOINT ["orders"]
+# Not in the environment, where it would be true of every other command as well.
+CMD ["serve", "--listen", "0.0.0.0:8000", "--ops-listen", "0.0.0.0:9000"]
