@@ -164,9 +164,9 @@ class RunningService:
         """Tell whether it was started and not ended."""
         return self._process is not None
 
-    def connect(self) -> HTTPConnection:
+    def connect(self, timeout: float = 30.0) -> HTTPConnection:
         """Make a client of the orders and the page; the caller closes it."""
-        return HTTPConnection(self.host, self.port, timeout=30)
+        return HTTPConnection(self.host, self.port, timeout=timeout)
 
     def connect_operations(self) -> HTTPConnection:
         """Make a client of the probes and the metrics; the caller closes it."""

@@ -23,7 +23,7 @@ class Stage:
     database: OrdersDatabase
     proxy: Proxy
     service: RunningService
-    traffic: Traffic
+    traffic: Traffic[RunningService]
 
 
 Fault = Callable[[Stage], AbstractContextManager[None]]
@@ -31,7 +31,7 @@ Fault = Callable[[Stage], AbstractContextManager[None]]
 
 
 @contextmanager
-def loaded(url: str, database: OrdersDatabase) -> Iterator[Traffic]:
+def loaded(url: str, database: OrdersDatabase) -> Iterator[Traffic[RunningService]]:
     """Let clients load a service; in the end prove that nothing was lost.
 
     Args:

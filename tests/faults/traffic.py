@@ -16,12 +16,11 @@ from itertools import count
 from random import Random
 from threading import Event
 from time import monotonic
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from attrs import define, field, frozen
 
 from tests.postgres_server import wait_until
-from tests.service_process import RunningService
 
 WRITERS: Final = 8
 ORDERS: Final = int(os.environ.get("FAULT_ORDERS", "1000"))
@@ -41,6 +40,19 @@ _JSON: Final = {"Content-Type": "application/json"}
 _LOG: Final = logging.getLogger(__name__)
 
 
+class Service(Protocol):
+    """What the writers need of a service, wherever it runs."""
+
+    def connect(self, timeout: float = ...) -> HTTPConnection:
+        """Make a client of the orders; the caller closes it."""
+
+    def errors(self) -> str:
+        """Read what the service wrote to standard error."""
+
+
+ServiceT = TypeVar("ServiceT", bound=Service)
+
+
 @frozen
 class _Answer:
     status: int
@@ -56,18 +68,21 @@ class Writer:
         sent: The amount of each order that was sent, by its id.
         acknowledged: The same of each that was acknowledged.
         created: The ids that were answered with 201, as often as that was.
+        requests: How many requests it has begun.
         refusals: How often it was answered with 503.
         interruptions: How often a connection ended without an answer.
         last_begun: When the last request that was not refused was begun, by the monotonic clock.
         unexpected: What no client that keeps to the contract should see.
     """
 
-    _service: RunningService
+    _service: Service
     _name: int
     _random: Random
+    _pause_seconds: float = 0.0
     sent: dict[str, str] = field(factory=dict)
     acknowledged: dict[str, str] = field(factory=dict)
     created: list[str] = field(factory=list)
+    requests: int = 0
     refusals: int = 0
     interruptions: int = 0
     last_begun: float = 0.0
@@ -79,7 +94,7 @@ class Writer:
         """Go on until told to stop."""
         try:
             for number in count():
-                if stopped.is_set():
+                if stopped.wait(self._pause_seconds):
                     return
                 kind = self._random.random()
                 if kind < 0.8 or not self._known:
@@ -129,6 +144,7 @@ class Writer:
         """Ask until there is an answer other than 503; None when told to stop before that."""
         while not stopped.is_set():
             begun = monotonic()
+            self.requests += 1
             try:
                 answer = self._ask(method, target, body)
             except (HTTPException, OSError):
@@ -145,9 +161,7 @@ class Writer:
     def _ask(self, method: str, target: str, body: str | None) -> _Answer:
         connection = self._connection
         if connection is None:
-            connection = HTTPConnection(
-                self._service.host, self._service.port, timeout=_CLIENT_SECONDS
-            )
+            connection = self._service.connect(_CLIENT_SECONDS)
             self._connection = connection
         connection.request(method, target, body, _JSON)
         response = connection.getresponse()
@@ -168,10 +182,10 @@ def _body(order_id: str, amount: str) -> str:
 
 
 @frozen
-class Traffic:
+class Traffic(Generic[ServiceT]):
     """All writers together. `traffic` makes one."""
 
-    service: RunningService
+    service: ServiceT
     writers: Sequence[Writer]
 
     @property
@@ -184,6 +198,11 @@ class Traffic:
     def sent(self) -> Mapping[str, str]:
         """The amounts of the orders that were sent, by their ids."""
         return _joined(dict(writer.sent) for writer in self.writers)
+
+    @property
+    def requests(self) -> int:
+        """How many requests the writers have begun."""
+        return sum(writer.requests for writer in self.writers)
 
     @property
     def refusals(self) -> int:
@@ -215,12 +234,12 @@ class Traffic:
         goal = self.interruptions + more
         self._wait_until(lambda: self.interruptions >= goal)
 
-    def wait_for_recovery(self) -> None:
+    def wait_for_recovery(self, seconds: float = RECOVERY_SECONDS + _PATIENCE_SECONDS) -> None:
         """Wait, not long, until the service does for everyone what it is asked from now on."""
         mended = monotonic()
         self._wait_until(
             lambda: all(writer.last_begun > mended for writer in self.writers),
-            RECOVERY_SECONDS + _PATIENCE_SECONDS,
+            seconds,
         )
         _LOG.info("recovered %.2f s after the repair", monotonic() - mended)
 
@@ -248,8 +267,9 @@ class Traffic:
         assert len(amounts) == len(stored), "an order is there twice"
         assert "Traceback" not in self.service.errors(), self.service.errors()
         _LOG.info(
-            "acknowledged %d, missing, doubled and phantom 0; refused %d, not answered %d",
-            *(len(acknowledged), self.refusals, self.interruptions),
+            "requests %d, acknowledged %d, missing, doubled and phantom 0; refused %d, "
+            "not answered %d",
+            *(self.requests, len(acknowledged), self.refusals, self.interruptions),
         )
 
 
@@ -258,10 +278,18 @@ def _joined(parts: Iterator[dict[str, str]]) -> dict[str, str]:
 
 
 @contextmanager
-def traffic(service: RunningService) -> Iterator[Traffic]:
-    """Let the writers write while the block runs; they have ended when it has."""
+def traffic(service: ServiceT, pause_seconds: float = 0.0) -> Iterator[Traffic[ServiceT]]:
+    """Let the writers write while the block runs; they have ended when it has.
+
+    Args:
+        service: Whom they ask.
+        pause_seconds: How long each waits between one thing that it does and the next.
+    """
     stopped = Event()
-    writers = [Writer(service, name, Random(name)) for name in range(WRITERS)]  # noqa: S311
+    writers = [
+        Writer(service, name, Random(name), pause_seconds)  # noqa: S311 - no secret
+        for name in range(WRITERS)
+    ]
     with ThreadPoolExecutor(WRITERS) as threads:
         running = [threads.submit(writer.write, stopped) for writer in writers]
         try:
