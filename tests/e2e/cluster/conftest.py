@@ -1,0 +1,110 @@
+"""One cluster for every test in this folder, and Orders in it."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.debian_package import ROOT, run
+from tests.e2e.cluster.lab import (
+    POSTGRES_IMAGE,
+    Cluster,
+    Deployed,
+    lab,
+)
+
+# Changed files reach the pods within seconds, which takes a minute or more by default.
+_KIND: Final = """\
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+kubeadmConfigPatches:
+  - |
+    apiVersion: kubelet.config.k8s.io/v1beta1
+    kind: KubeletConfiguration
+    syncFrequency: 2s
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run all of these: they change the same cluster, one after the other."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.xdist_group("cluster"))
+
+
+@pytest.fixture(scope="session")
+def image() -> Iterator[str]:
+    """The image, built from the sources as they are."""
+    run(lab() / "docker-engine", "up")
+    name = f"orders:e2e-{secrets.token_hex(4)}"
+    run("make", "image", f"IMAGE={name}")
+    yield name
+    run("docker", "image", "rm", "--force", name)
+
+
+@pytest.fixture(scope="session")
+def cluster(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A new cluster with the images and an ingress controller.
+
+    ORDERS_CLUSTER names one that is there already, for whoever writes tests; it stays.
+    """
+    folder = lab()
+    kept = os.environ.get("ORDERS_CLUSTER", "")
+    name = kept or f"e2e-{secrets.token_hex(3)}"
+    settings = {"KUBE_CLUSTER": name}
+    config = tmp_path_factory.mktemp("kind") / "cluster.yaml"
+    config.write_text(_KIND)
+    try:
+        kubeconfig = Path(run(folder / "kube", "up", name, "--config", config).strip())
+        run(folder / "kube", "load", image, POSTGRES_IMAGE, settings=settings)
+        run(folder / "ingress", "up", settings=settings)
+        tools = run(folder / "kube", "env", settings=settings)
+        path = tools.partition("PATH=")[2].partition(":")[0] + os.pathsep + os.environ["PATH"]
+        template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        node = f"{name}-control-plane"
+        address = run("docker", "inspect", "--format", template, node).strip()
+        yield Cluster(name, path, kubeconfig, address)
+    finally:
+        if not kept:
+            run(folder / "kube", "down", name)
+
+
+def overlay_with(folder: Path, image: str) -> Path:
+    """Write a kustomization that is the overlay for kind, with another image."""
+    kind = os.path.relpath(ROOT / "k8s/overlays/kind", folder.resolve())
+    name, _, tag = image.partition(":")
+    (folder / "kustomization.yaml").write_text(
+        f"resources: [{kind}]\nimages: [{{name: orders, newName: '{name}', newTag: '{tag}'}}]\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: Cluster, image: str, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+    """Orders, installed in the cluster by the documented commands."""
+    overlay = overlay_with(tmp_path_factory.mktemp("overlay"), image)
+    authority = overlay / "authority.crt"
+    deployed = Deployed(cluster, overlay, authority)
+    deployed.generate_secrets()
+    deployed.update()
+    cluster.rolled_out()
+    authority.write_text(deployed.generate_secrets("--authority"))
+    return deployed
+
+
+@pytest.fixture
+def empty(installed: Deployed) -> Deployed:
+    """Orders without an order, for tests that place some."""
+    installed.cluster.sql("TRUNCATE orders")
+    return installed
+
+
+@pytest.fixture
+def changing(empty: Deployed) -> Iterator[Deployed]:
+    """Orders without an order, for tests that change how it runs, which is undone."""
+    yield empty
+    empty.restore()

@@ -1,0 +1,251 @@
+"""A real Kubernetes cluster: what it runs, and how this machine reaches it."""
+
+import json
+import os
+import ssl
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+import pytest
+from attrs import frozen
+
+from tests.debian_package import ROOT
+from tests.postgres_server import wait_until
+
+NAMESPACE: Final = "orders"
+HOST: Final = "orders.local"
+DEPLOYMENT: Final = "deployment/orders"
+DATABASE_POD: Final = "orders-postgres-0"
+POSTGRES_IMAGE: Final = "postgres:17-trixie"
+NODE_PORT: Final = 30080
+SERVICE_PODS: Final = "app.kubernetes.io/name=orders,app.kubernetes.io/component=service"
+
+
+def lab() -> Path:
+    """Find the folder of the commands that make clusters, or skip: a skipped test fails in CI."""
+    named = os.environ.get("ORDERS_LAB", "")
+    folder = (ROOT / named).resolve()
+    if os.geteuid() != 0 or not named or not (folder / "kube").exists():
+        pytest.skip("needs root, and ORDERS_LAB to name the folder of kube: CONTRIBUTING.md")
+    return folder
+
+
+@frozen
+class Cluster:
+    """A cluster that is up.
+
+    Attributes:
+        name: What it is called.
+        path: The PATH with the cluster's own kubectl.
+        kubeconfig: How kubectl finds it.
+        address: Where this machine reaches its node.
+    """
+
+    name: str
+    path: str
+    kubeconfig: Path
+    address: str
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment in which commands are about this cluster."""
+        return {**os.environ, "PATH": self.path, "KUBECONFIG": str(self.kubeconfig)}
+
+    def attempt(
+        self, *command: str | Path, text: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command that is about this cluster, and that may fail."""
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            input=text or "",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def run(self, *command: str | Path, text: str | None = None) -> str:
+        """Run a command that is about this cluster, and give what it printed."""
+        ended = self.attempt(*command, text=text)
+        assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
+        return ended.stdout
+
+    def kubectl(self, *arguments: str | Path, text: str | None = None) -> str:
+        """Run kubectl in the namespace of the service."""
+        return self.run("kubectl", "--namespace", NAMESPACE, *arguments, text=text)
+
+    def get(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever Kubernetes says
+        """Get objects of that namespace."""
+        return json.loads(self.kubectl("get", *arguments, "--output=json"))
+
+    def apply(self, manifests: Sequence[Mapping[str, object]]) -> None:
+        """Apply objects."""
+        listed = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+        self.kubectl("apply", "--filename=-", text=json.dumps(listed))
+
+    def wait(self, what: str, condition: str, seconds: int = 120) -> None:
+        """Wait for a condition, such as `condition=Ready`."""
+        self.kubectl("wait", what, f"--for={condition}", f"--timeout={seconds}s")
+
+    def rolled_out(self, what: str = DEPLOYMENT, seconds: int = 120) -> None:
+        """Wait until what was changed runs, and nothing else any more."""
+        self.kubectl("rollout", "status", what, f"--timeout={seconds}s")
+
+    def settled(self, replicas: int) -> None:
+        """Wait until so many pods serve, and no other is there."""
+        wait_until(lambda: [is_ready(pod) for pod in self.pods()] == [True] * replicas, seconds=120)
+
+    def pods(self) -> Sequence[Mapping[str, Any]]:
+        """Get the pods of the service."""
+        items: Sequence[Mapping[str, Any]] = self.get("pods", "--selector", SERVICE_PODS)["items"]
+        return items
+
+    def restarts(self) -> Mapping[str, int]:
+        """Tell how often each container in the namespace was started again."""
+        return {
+            f"{pod['metadata']['name']}/{status['name']}": status["restartCount"]
+            for pod in self.get("pods")["items"]
+            for status in pod["status"].get("containerStatuses", ())
+        }
+
+    def sql(self, statement: str) -> str:
+        """Run SQL as the superuser, from inside the database's pod."""
+        psql = ("psql", "--no-psqlrc", "-qAtX", "--set=ON_ERROR_STOP=1", "--username=postgres")
+        return self.kubectl(
+            *("exec", DATABASE_POD, "--container=postgres", "--"),
+            *(*psql, "--dbname=ordersdb", "--command", statement),
+        ).strip()
+
+    def orders(self) -> Sequence[tuple[str, str]]:
+        """Read the id and the amount of every order in the database."""
+        rows = self.sql("COPY (SELECT id, amount FROM orders) TO STDOUT").splitlines()
+        return [(order_id, amount) for order_id, amount in (row.split("\t") for row in rows)]
+
+    def export(self) -> str:
+        """Export every order, as a person would."""
+        return self.kubectl("exec", DEPLOYMENT, "--", "orders", "export", "--format=csv")
+
+
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod gets requests."""
+    if "deletionTimestamp" in pod["metadata"]:
+        return False
+    conditions = pod["status"].get("conditions", ())
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def names(pods: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Name the pods."""
+    return {pod["metadata"]["name"] for pod in pods}
+
+
+def until_true(condition: Callable[[], bool], seconds: float) -> float:
+    """Wait until something is true, and tell how long that took."""
+    began = monotonic()
+    wait_until(condition, seconds=seconds)
+    return monotonic() - began
+
+
+class _Resolved(HTTPSConnection):
+    """A client that finds a host at an address, as if a name server had said so."""
+
+    def __init__(self, host: str, address: str, timeout: float, context: ssl.SSLContext) -> None:
+        super().__init__(host, timeout=timeout, context=context)
+        self._address = address
+        self._context = context
+
+    def connect(self) -> None:
+        """Connect to the address; verify and ask for the host."""
+        self.host, name = self._address, self.host
+        try:
+            HTTPConnection.connect(self)
+        finally:
+            self.host = name
+        self.sock = self._context.wrap_socket(self.sock, server_hostname=name)
+
+
+@frozen
+class Deployed:
+    """Orders in a cluster.
+
+    Attributes:
+        cluster: The cluster.
+        overlay: The folder of the kustomization that was applied.
+        authority: The certificate of the authority that clients of the Ingress trust.
+    """
+
+    cluster: Cluster
+    overlay: Path
+    authority: Path
+
+    @property
+    def service(self) -> "ByService":
+        """The way through the Service."""
+        return ByService(self.cluster)
+
+    @property
+    def ingress(self) -> "ByIngress":
+        """The way through the Ingress."""
+        return ByIngress(self.cluster, self.authority)
+
+    def apply(self) -> None:
+        """Apply all of it, as a person would."""
+        self.cluster.run("kubectl", "apply", "--kustomize", self.overlay)
+
+    def update(self) -> None:
+        """Apply another release, as a person would."""
+        self.cluster.kubectl("delete", "job", "orders-migrate", "--ignore-not-found")
+        self.apply()
+
+    def restore(self) -> None:
+        """Bring it back to what the overlay says, whatever was changed."""
+        self.apply()
+        self.cluster.kubectl("scale", DEPLOYMENT, "--replicas=3")
+        self.cluster.rolled_out("statefulset/orders-postgres")
+        self.cluster.rolled_out()
+        self.cluster.settled(3)
+
+    def generate_secrets(self, *arguments: str | Path) -> str:
+        """Run the command that makes the Secrets."""
+        return self.cluster.run(ROOT / "k8s/generate-secrets", *arguments)
+
+
+def _errors(cluster: Cluster) -> str:
+    return cluster.kubectl("logs", "--selector", SERVICE_PODS, "--tail=-1", "--prefix")
+
+
+@frozen
+class ByService:
+    """The service through its Service, on a port of the node."""
+
+    cluster: Cluster
+
+    def connect(self, timeout: float = 30.0) -> HTTPConnection:
+        """Make a client of the orders; the caller closes it."""
+        return HTTPConnection(self.cluster.address, NODE_PORT, timeout=timeout)
+
+    def errors(self) -> str:
+        """Read the logs of the pods that are there."""
+        return _errors(self.cluster)
+
+
+@frozen
+class ByIngress:
+    """The service through the Ingress, whose certificate is verified."""
+
+    cluster: Cluster
+    authority: Path
+
+    def connect(self, timeout: float = 30.0) -> HTTPConnection:
+        """Make a client of the orders; the caller closes it."""
+        context = ssl.create_default_context(cafile=self.authority)
+        return _Resolved(HOST, self.cluster.address, timeout, context)
+
+    def errors(self) -> str:
+        """Read the logs of the pods that are there."""
+        return _errors(self.cluster)

@@ -1,0 +1,123 @@
+"""Pods that try what should not be possible, and what should."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from tests.e2e.cluster.lab import NAMESPACE, POSTGRES_IMAGE, Cluster
+
+# All that the Pod Security standard `restricted` asks for.
+_CONFINED: Final = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "runAsUser": 999,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_PROBE: Final = "exec 3<>/dev/tcp/{host}/{port}"
+_SECONDS: Final = 3
+
+
+@frozen
+class Pod:
+    """A pod that runs commands.
+
+    Attributes:
+        cluster: Where it is.
+        namespace: In which namespace.
+        name: What it is called.
+    """
+
+    cluster: Cluster
+    namespace: str
+    name: str
+
+    @property
+    def address(self) -> str:
+        """Where other pods find it."""
+        path = "jsonpath={.status.podIP}"
+        return self._kubectl("get", "pod", self.name, f"--output={path}")
+
+    def sh(self, script: str, text: str | None = None) -> tuple[int, str]:
+        """Run a shell script; give its exit status and what it printed."""
+        ended = self.cluster.attempt(
+            *("kubectl", "--namespace", self.namespace, "exec", "--stdin", self.name),
+            *("--", "bash", "-c", script),
+            text=text,
+        )
+        return ended.returncode, ended.stdout + ended.stderr
+
+    def put(self, folder: Path) -> str:
+        """Copy the files of a folder; give the folder that they are in."""
+        for file in folder.iterdir():
+            if file.is_file():
+                script = f"umask 077; mkdir -p /tmp/{folder.name}"
+                content = file.read_text()
+                status, said = self.sh(f"{script}; cat >/tmp/{folder.name}/{file.name}", content)
+                assert status == 0, said
+        return f"/tmp/{folder.name}"  # noqa: S108 - of a pod
+
+    def reaches(self, host: str, port: int) -> bool:
+        """Tell whether a TCP connection can be made."""
+        probe = _PROBE.format(host=host, port=port)
+        status, _ = self.sh(f"timeout {_SECONDS} bash -c '{probe}'")
+        return status == 0
+
+    def fetch(self, host: str, port: int, path: str) -> str:
+        """Get a page; give the head and the body."""
+        probe = _PROBE.format(host=host, port=port)
+        request = f"GET {path} HTTP/1.0\\r\\n\\r\\n"
+        status, said = self.sh(
+            f"timeout {_SECONDS} bash -c '{probe}; printf \"{request}\" >&3; cat <&3'"
+        )
+        assert status == 0, said
+        return said
+
+    def _kubectl(self, *arguments: str) -> str:
+        return self.cluster.run("kubectl", "--namespace", self.namespace, *arguments)
+
+
+@contextmanager
+def namespace(cluster: Cluster, name: str) -> Iterator[str]:
+    """Make another namespace, and remove it in the end."""
+    cluster.run("kubectl", "create", "namespace", name)
+    try:
+        yield name
+    finally:
+        cluster.run("kubectl", "delete", "namespace", name, "--wait=false")
+
+
+@contextmanager
+def pod(
+    cluster: Cluster, name: str, where: str = NAMESPACE, labels: Mapping[str, str] | None = None
+) -> Iterator[Pod]:
+    """Run a pod that waits for commands, and remove it in the end."""
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": labels or {}},
+        "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": False,
+            "containers": [
+                {
+                    "name": "shell",
+                    "image": POSTGRES_IMAGE,
+                    "imagePullPolicy": "Never",
+                    "command": ["sleep", "infinity"],
+                    "securityContext": _CONFINED,
+                }
+            ],
+        },
+    }
+    kubectl = ("kubectl", "--namespace", where)
+    cluster.run(*kubectl, "apply", "--filename=-", text=json.dumps(manifest))
+    try:
+        cluster.run(*kubectl, "wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s")
+        yield Pod(cluster, where, name)
+    finally:
+        cluster.run(*kubectl, "delete", "pod", name, "--wait=false")

@@ -1,0 +1,213 @@
+"""Who gets to the database and to the service, and where the service's pods get to."""
+
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.certificates import Authority
+from tests.debian_package import ROOT, run
+from tests.e2e.cluster.lab import DEPLOYMENT, Deployed
+from tests.e2e.cluster.pods import Pod, namespace, pod
+from tests.postgres_server import wait_until
+
+DATABASE = "orders-postgres"
+PEER = {
+    "app.kubernetes.io/part-of": "orders",
+    # What the network policies let through to the database: what refuses these is the database.
+    "app.kubernetes.io/component": "migration",
+}
+
+
+@pytest.fixture(scope="module")
+def peer(installed: Deployed) -> Iterator[Pod]:
+    """A pod in the namespace, from where the database can be reached."""
+    with pod(installed.cluster, "peer", labels=PEER) as up:
+        # Its network policies come a moment after it does.
+        wait_until(lambda: up.reaches(DATABASE, 5432), seconds=30)
+        yield up
+
+
+@pytest.fixture(scope="module")
+def authority(installed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the authority that generate-secrets keeps in the cluster."""
+    folder = tmp_path_factory.mktemp("authority")
+    data = installed.cluster.get("secret", "orders-ca")["data"]
+    for key, name in {"tls.crt": "ca.crt", "tls.key": "ca.key"}.items():
+        (folder / name).write_bytes(base64.b64decode(data[key]))
+    return folder
+
+
+def issued(authority: Path, name: str, kind: str = "client") -> Path:
+    """Let the real authority issue a certificate; give the folder of its files."""
+    run(ROOT / "scripts/certificates", authority, "issue", kind, "1", name, "unused")
+    return authority / name
+
+
+def connect(peer: Pod, folder: str, *, user: str = "ordersuser", **changes: str) -> tuple[int, str]:
+    """Connect to the database from a pod, with the files in one of its folders."""
+    parameters = {
+        "host": DATABASE,
+        "dbname": "ordersdb",
+        "user": user,
+        "connect_timeout": "10",
+        "sslmode": "verify-full",
+        "sslrootcert": f"{folder}/ca.crt",
+        "sslcert": f"{folder}/tls.crt",
+        "sslkey": f"{folder}/tls.key",
+        **changes,
+    }
+    text = " ".join(f"{name}={value}" for name, value in parameters.items())
+    return peer.sh(f"HOME=/tmp psql -qAtX '{text}' --command='SELECT current_user'")
+
+
+def test_a_certificate_with_the_name_of_a_role_is_let_in(peer: Pod, authority: Path) -> None:
+    folder = peer.put(issued(authority, "ordersuser"))
+    assert connect(peer, folder) == (0, "ordersuser\n")
+
+
+def test_a_client_without_a_certificate_is_refused(peer: Pod, authority: Path) -> None:
+    folder = peer.put(issued(authority, "ordersuser"))
+    status, said = connect(peer, folder, sslcert="/tmp/none", sslkey="/tmp/none")  # noqa: S108
+    assert status != 0
+    assert "connection requires a valid client certificate" in said
+
+
+def test_a_plaintext_connection_is_refused(peer: Pod, authority: Path) -> None:
+    folder = peer.put(issued(authority, "ordersuser"))
+    status, said = connect(peer, folder, sslmode="disable")
+    assert status != 0
+    assert "no encryption" in said
+
+
+@pytest.mark.parametrize("user", ["orders_owner", "postgres"])
+def test_a_certificate_with_another_name_is_refused(peer: Pod, authority: Path, user: str) -> None:
+    folder = peer.put(issued(authority, "ordersuser"))
+    status, said = connect(peer, folder, user=user)
+    assert status != 0
+    assert "certificate authentication failed" in said or "rejects connection" in said
+
+
+def test_a_certificate_with_an_unknown_name_is_refused(peer: Pod, authority: Path) -> None:
+    folder = peer.put(issued(authority, "stranger"))
+    status, said = connect(peer, folder)
+    assert status != 0
+    assert "certificate authentication failed" in said
+
+
+def test_a_certificate_of_a_server_is_refused_as_a_clients(peer: Pod, authority: Path) -> None:
+    folder = peer.put(issued(authority, "ordersuser", "server"))
+    status, said = connect(peer, folder)
+    assert status != 0
+    assert "unsupported certificate" in said
+
+
+def test_a_certificate_of_another_authority_is_refused(
+    peer: Pod, authority: Path, tmp_path: Path
+) -> None:
+    stranger = Authority("Another authority").issue("ordersuser")
+    folder = tmp_path / "stranger"
+    folder.mkdir()
+    (folder / "ca.crt").write_bytes((authority / "ca.crt").read_bytes())
+    (folder / "tls.crt").write_bytes(stranger.certificate_pem)
+    (folder / "tls.key").write_bytes(stranger.key_pem)
+    status, said = connect(peer, peer.put(folder))
+    assert status != 0
+    assert "unknown ca" in said
+
+
+def test_a_revoked_certificate_is_refused_without_a_restart(
+    installed: Deployed, peer: Pod, authority: Path
+) -> None:
+    before = installed.cluster.restarts()
+    folder = peer.put(issued(authority, "ordersuser"))
+    assert connect(peer, folder)[0] == 0
+    installed.generate_secrets("--revoke", authority / "ordersuser/tls.crt")
+    wait_until(lambda: "revoked" in connect(peer, folder)[1], seconds=90)
+    # Others are let in as before.
+    assert connect(peer, peer.put(issued(authority, "ordersuser")))[0] == 0
+    assert installed.cluster.restarts() == before
+
+
+@pytest.fixture(scope="module")
+def outsider(installed: Deployed) -> Iterator[Pod]:
+    """A pod in another namespace."""
+    with (
+        namespace(installed.cluster, "outside") as where,
+        pod(installed.cluster, "outsider", where) as up,
+    ):
+        yield up
+
+
+def pod_addresses(installed: Deployed) -> dict[str, str]:
+    """Give the addresses of the pods in the namespace, by what they are."""
+    return {
+        each["metadata"]["labels"]["app.kubernetes.io/component"]: each["status"]["podIP"]
+        for each in installed.cluster.get("pods")["items"]
+        if each["status"]["phase"] == "Running"
+    }
+
+
+@pytest.mark.parametrize(
+    ("component", "port"), [("service", 8000), ("service", 9000), ("database", 5432)]
+)
+def test_another_namespace_reaches_nothing(
+    installed: Deployed, outsider: Pod, component: str, port: int
+) -> None:
+    assert not outsider.reaches(pod_addresses(installed)[component], port)
+
+
+def test_another_namespace_reaches_no_service(outsider: Pod) -> None:
+    # It finds them, so what it lacks is the way.
+    assert outsider.sh("getent hosts orders.orders.svc.cluster.local")[0] == 0
+    assert not outsider.reaches("orders.orders.svc.cluster.local", 80)
+    assert not outsider.reaches("orders-postgres.orders.svc.cluster.local", 5432)
+
+
+def test_prometheus_reaches_the_metrics_and_nothing_else(installed: Deployed) -> None:
+    address = pod_addresses(installed)["service"]
+    with (
+        namespace(installed.cluster, "monitoring") as where,
+        pod(installed.cluster, "prometheus", where) as prometheus,
+    ):
+        wait_until(lambda: prometheus.reaches(address, 9000), seconds=30)
+        assert "orders_" in prometheus.fetch(address, 9000, "/metrics")
+        assert not prometheus.reaches(address, 8000)
+
+
+def service_reaches(installed: Deployed) -> Callable[[str, int], bool]:
+    """Give what tells whether a pod of the service can connect to a place."""
+
+    def reaches(host: str, port: int) -> bool:
+        program = f"import socket; socket.create_connection(({host!r}, {port}), 3)"
+        command = ("exec", DEPLOYMENT, "--", "python", "-c", program)
+        ended = installed.cluster.attempt("kubectl", "--namespace=orders", *command)
+        assert ended.returncode == 0 or "TimeoutError" in ended.stderr, ended.stderr
+        return ended.returncode == 0
+
+    return reaches
+
+
+def test_the_service_reaches_the_database_and_the_name_servers(installed: Deployed) -> None:
+    reaches = service_reaches(installed)
+    assert reaches(DATABASE, 5432)
+    dns = installed.cluster.run(
+        *("kubectl", "--namespace=kube-system", "get", "service", "kube-dns"),
+        "--output=jsonpath={.spec.clusterIP}",
+    )
+    assert reaches(dns, 53)
+
+
+def test_the_service_reaches_nothing_else(installed: Deployed, outsider: Pod) -> None:
+    reaches = service_reaches(installed)
+    with pod(installed.cluster, "listener", outsider.namespace) as listener:
+        listener.sh(
+            "nohup bash -c 'export PGDATA=/tmp/data; initdb -A trust >/dev/null && "
+            "postgres -c listen_addresses=* -c unix_socket_directories=/tmp' >/tmp/log 2>&1 &"
+        )
+        wait_until(lambda: outsider.reaches(listener.address, 5432), seconds=60)
+        assert not reaches(listener.address, 5432)
+    # The API server, by its Service and on the node.
+    assert not reaches("kubernetes.default.svc", 443)
+    assert not reaches(installed.cluster.address, 6443)

@@ -1,0 +1,207 @@
+"""What operators and machines do to it while clients place orders: nobody notices."""
+
+import base64
+import json
+import logging
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final
+
+import pytest
+
+from tests.e2e.cluster.lab import (
+    DATABASE_POD,
+    DEPLOYMENT,
+    NAMESPACE,
+    ByIngress,
+    ByService,
+    Cluster,
+    Deployed,
+    is_ready,
+    names,
+)
+from tests.faults.traffic import Traffic, traffic
+from tests.postgres_server import wait_until
+
+_LOG: Final = logging.getLogger(__name__)
+_PAUSE_SECONDS: Final = 0.02
+_FEW: Final = 100
+
+
+@contextmanager
+def loaded(
+    deployed: Deployed, by: ByService | ByIngress | None = None
+) -> Iterator[Traffic[ByService | ByIngress]]:
+    """Let clients place orders meanwhile; in the end prove that nothing was lost."""
+    with traffic(by or deployed.service, _PAUSE_SECONDS) as clients:
+        clients.wait_for_orders(_FEW)
+        yield clients
+        clients.wait_for_orders(_FEW)
+    clients.assert_kept(deployed.cluster.orders())
+
+
+def assert_unnoticed(clients: Traffic[ByService | ByIngress]) -> None:
+    """Prove that every request was answered, and none refused."""
+    _LOG.info("of %d requests, %d failed", clients.requests, clients.refusals)
+    assert (clients.refusals, clients.interruptions) == (0, 0)
+
+
+@pytest.mark.parametrize("way", ["service", "ingress"])
+def test_a_rolling_update_fails_no_request(changing: Deployed, way: str) -> None:
+    cluster = changing.cluster
+    before = names(cluster.pods())
+    with loaded(changing, getattr(changing, way)) as clients:
+        cluster.kubectl("rollout", "restart", DEPLOYMENT)
+        cluster.rolled_out()
+        cluster.settled(3)
+    assert names(cluster.pods()).isdisjoint(before)
+    assert_unnoticed(clients)
+
+
+@pytest.mark.parametrize("way", ["service", "ingress"])
+def test_scaling_up_and_down_fails_no_request(changing: Deployed, way: str) -> None:
+    with loaded(changing, getattr(changing, way)) as clients:
+        for replicas in (5, 2):
+            changing.cluster.kubectl("scale", DEPLOYMENT, f"--replicas={replicas}")
+            changing.cluster.settled(replicas)
+            clients.wait_for_orders(_FEW)
+    assert_unnoticed(clients)
+
+
+def evict(cluster: Cluster, pod: str) -> bool:
+    """Ask that a pod goes, as `kubectl drain` does; tell whether that was granted."""
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": pod, "namespace": NAMESPACE},
+    }
+    place = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction"
+    ended = cluster.attempt(
+        "kubectl", "create", "--raw", place, "--filename=-", text=json.dumps(eviction)
+    )
+    refused = "would violate the pod's disruption budget" in ended.stderr
+    assert ended.returncode == 0 or refused, ended.stderr
+    return ended.returncode == 0
+
+
+def test_of_all_pods_but_one_that_are_to_be_evicted_one_goes_at_a_time(
+    changing: Deployed,
+) -> None:
+    cluster = changing.cluster
+    first, second, _ = sorted(names(cluster.pods()))
+    with loaded(changing) as clients:
+        assert evict(cluster, first)
+        assert not evict(cluster, second)
+        assert sum(map(is_ready, cluster.pods())) >= 2
+        wait_until(lambda: evict(cluster, second), seconds=60)
+        cluster.settled(3)
+    assert names(cluster.pods()).isdisjoint({first, second})
+    assert_unnoticed(clients)
+
+
+def serial(cluster: Cluster, secret: str) -> str:
+    """Read the serial number of the certificate in a Secret, as a decimal number."""
+    data = cluster.get("secret", secret)["data"]["tls.crt"]
+    printed = cluster.run(
+        "openssl", "x509", "-noout", "-serial", text=base64.b64decode(data).decode()
+    )
+    return str(int(printed.strip().partition("=")[2], 16))
+
+
+def serials_of_clients(cluster: Cluster) -> set[str]:
+    """Ask the database which certificates its clients show it now."""
+    return set(
+        cluster.sql(
+            "SELECT DISTINCT client_serial FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+            " WHERE usename = 'ordersuser'"
+        ).splitlines()
+    )
+
+
+_SERIAL_OF_SERVER: Final = """
+import socket, ssl
+context = ssl.create_default_context(cafile="/etc/orders/tls/ca.crt")
+with socket.create_connection(("orders-postgres", 5432), 5) as client:
+    client.sendall(bytes.fromhex("0000000804d2162f"))
+    assert client.recv(1) == b"S"
+    with context.wrap_socket(client, server_hostname="orders-postgres") as secured:
+        print(int(secured.getpeercert()["serialNumber"], 16))
+"""
+
+
+def serial_of_server(cluster: Cluster) -> str:
+    """Ask the database from a pod of the service for the certificate that it shows now."""
+    command = ("exec", DEPLOYMENT, "--", "python", "-c", _SERIAL_OF_SERVER)
+    return cluster.kubectl(*command).strip()
+
+
+def serial_of_ingress(deployed: Deployed) -> str:
+    """Ask the Ingress for the certificate that it shows now."""
+    connection = deployed.ingress.connect()
+    connection.connect()
+    assert isinstance(connection.sock, ssl.SSLSocket)
+    shown = connection.sock.getpeercert()
+    connection.close()
+    assert shown is not None
+    return str(int(str(shown["serialNumber"]), 16))
+
+
+def test_new_certificates_are_taken_into_use_without_a_restart(changing: Deployed) -> None:
+    cluster = changing.cluster
+    before = cluster.restarts()
+    old = {
+        secret: serial(cluster, secret) for secret in ("orders-client-tls", "orders-ingress-tls")
+    }
+    assert serials_of_clients(cluster) == {old["orders-client-tls"]}
+    with loaded(changing) as clients:
+        changing.generate_secrets("--rotate")
+        began = monotonic()
+        server, client = (
+            serial(cluster, "orders-postgres-server-tls"),
+            serial(cluster, "orders-client-tls"),
+        )
+        wait_until(lambda: serial_of_server(cluster) == server, seconds=120)
+        wait_until(
+            lambda: serial_of_ingress(changing) == serial(cluster, "orders-ingress-tls"),
+            seconds=120,
+        )
+        wait_until(
+            lambda: all(has_file(cluster, pod, client) for pod in names(cluster.pods())),
+            seconds=120,
+        )
+        # What half an hour would do: connections that were open are renewed.
+        for pod in names(cluster.pods()):
+            cluster.kubectl("exec", pod, "--", "sh", "-c", "kill -HUP 1")
+        wait_until(lambda: serials_of_clients(cluster) == {client}, seconds=60)
+        _LOG.info("in use on all sides %.0f s after the rotation", monotonic() - began)
+    assert cluster.restarts() == before
+    assert client != old["orders-client-tls"]
+    assert_unnoticed(clients)
+
+
+def has_file(cluster: Cluster, pod: str, number: str) -> bool:
+    """Tell whether the new certificate has reached a pod."""
+    program = (
+        "import ssl; print(int(ssl._ssl._test_decode_cert('/etc/orders/tls/tls.crt')"
+        "['serialNumber'], 16))"
+    )
+    return cluster.kubectl("exec", pod, "--", "python", "-c", program).strip() == number
+
+
+def test_a_database_that_is_deleted_comes_back_with_every_acknowledged_order(
+    changing: Deployed,
+) -> None:
+    cluster = changing.cluster
+    claim = cluster.get("pvc", f"data-{DATABASE_POD}")["metadata"]["uid"]
+    restarts = cluster.restarts()
+    with loaded(changing) as clients:
+        began = monotonic()
+        cluster.kubectl("delete", "pod", DATABASE_POD, "--wait=false")
+        clients.wait_for_refusals(1)
+        clients.wait_for_recovery(seconds=90)
+        _LOG.info("orders are acknowledged again %.1f s after the deletion", monotonic() - began)
+    assert cluster.get("pvc", f"data-{DATABASE_POD}")["metadata"]["uid"] == claim
+    kept = {name: count for name, count in restarts.items() if DATABASE_POD not in name}
+    assert kept.items() <= cluster.restarts().items()

@@ -1,0 +1,108 @@
+"""What is there after the documented commands: a service, reached by the ways that it should be."""
+
+import json
+import ssl
+from http.client import HTTPConnection
+
+import pytest
+
+from tests.e2e.cluster.lab import (
+    HOST,
+    NAMESPACE,
+    ByIngress,
+    ByService,
+    Cluster,
+    Deployed,
+)
+
+
+def place(connection: HTTPConnection, order_id: str) -> int:
+    body = json.dumps({"id": order_id, "amount": "12.30"})
+    connection.request("POST", "/orders", body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status
+
+
+@pytest.mark.parametrize("way", ["service", "ingress"])
+def test_an_order_is_placed_and_kept(empty: Deployed, way: str) -> None:
+    by: ByService | ByIngress = getattr(empty, way)
+    assert place(by.connect(), f"by-{way}") == 201
+    assert place(by.connect(), f"by-{way}") == 200
+    assert empty.cluster.orders() == [(f"by-{way}", "12.30")]
+
+
+def test_the_ingress_shows_a_certificate_of_the_generated_authority_alone(
+    empty: Deployed,
+) -> None:
+    stranger = ByIngress(empty.cluster, empty.authority).connect()
+    stranger.host = f"not-{HOST}"
+    with pytest.raises(ssl.SSLCertVerificationError):
+        stranger.connect()
+
+
+def test_the_service_is_at_the_database_by_tls_1_3_under_its_own_name(empty: Deployed) -> None:
+    assert place(empty.service.connect(), "A-1") == 201
+    rows = empty.cluster.sql(
+        "SELECT DISTINCT ssl, version, client_dn FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+        " WHERE usename = 'ordersuser'"
+    )
+    assert rows == "t|TLSv1.3|/CN=ordersuser"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE orders SET amount = 1",
+        "DELETE FROM orders",
+        "TRUNCATE orders",
+        "DROP TABLE orders",
+        "CREATE TABLE others (id text)",
+        "CREATE SCHEMA others",
+        "CREATE TEMPORARY TABLE others (id text)",
+        "SELECT pg_read_file('/etc/passwd')",
+    ],
+)
+def test_the_role_of_the_service_can_only_read_and_add(installed: Deployed, statement: str) -> None:
+    with pytest.raises(AssertionError, match=r"permission denied|must be owner"):
+        installed.cluster.sql(f"SET ROLE ordersuser; {statement}")
+
+
+def test_a_pod_with_more_rights_than_it_needs_is_refused(installed: Deployed) -> None:
+    ended = installed.cluster.attempt(
+        *("kubectl", "--namespace", NAMESPACE, "run", "privileged", "--image=orders"),
+        "--privileged",
+    )
+    assert ended.returncode != 0
+    assert 'violates PodSecurity "restricted' in ended.stderr
+
+
+def test_no_pod_has_a_token_for_kubernetes_or_can_write_to_its_root(installed: Deployed) -> None:
+    script = (
+        "import os\n"
+        "assert not os.path.exists('/var/run/secrets/kubernetes.io')\n"
+        "try:\n    open('/opt/orders/x', 'w')\n"
+        "except OSError as error:\n    print(error.strerror, os.getuid())\n"
+    )
+    said = installed.cluster.kubectl("exec", "deployment/orders", "--", "python", "-c", script)
+    assert said == "Read-only file system 10001\n"
+
+
+def test_the_second_time_nothing_changes(installed: Deployed) -> None:
+    def generations(cluster: Cluster) -> list[object]:
+        objects = cluster.get("secrets,configmaps,deployments,statefulsets,pods,jobs")["items"]
+        return [
+            (
+                each["kind"],
+                each["metadata"]["name"],
+                each.get("data"),
+                each["metadata"].get("generation"),
+            )
+            for each in objects
+        ]
+
+    before = generations(installed.cluster)
+    installed.generate_secrets()
+    installed.apply()
+    assert generations(installed.cluster) == before
