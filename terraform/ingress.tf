@@ -5,16 +5,22 @@ data "kubectl_kustomize_documents" "ingress_controller" {
 }
 
 locals {
-  ingress_controller = {
+  ingress_controller_documents = [
     for text in flatten(data.kubectl_kustomize_documents.ingress_controller[*].documents) :
+    { object = yamldecode(text), text = text }
+  ]
+  ingress_controller = {
+    for each in local.ingress_controller_documents :
     join("/", compact([
-      yamldecode(text).kind, try(yamldecode(text).metadata.namespace, ""), yamldecode(text).metadata.name,
-    ])) => text
+      each.object.kind, try(each.object.metadata.namespace, ""), each.object.metadata.name,
+    ])) => each.text
   }
 }
 
 resource "kubectl_manifest" "ingress_controller_namespace" {
-  for_each = { for key, text in local.ingress_controller : key => text if startswith(key, "Namespace/") }
+  for_each = {
+    for key, text in local.ingress_controller : key => text if startswith(key, "Namespace/")
+  }
 
   yaml_body         = each.value
   server_side_apply = true
@@ -22,7 +28,9 @@ resource "kubectl_manifest" "ingress_controller_namespace" {
 }
 
 resource "kubectl_manifest" "ingress_controller" {
-  for_each = { for key, text in local.ingress_controller : key => text if !startswith(key, "Namespace/") }
+  for_each = {
+    for key, text in local.ingress_controller : key => text if !startswith(key, "Namespace/")
+  }
 
   yaml_body         = each.value
   server_side_apply = true

@@ -4,15 +4,19 @@ locals {
   kustomization = coalesce(var.kustomization, "${path.module}/../k8s/overlays/kind")
   database      = "orders-postgres"
 
+  url_port         = var.create_cluster && var.https_port != 443 ? ":${var.https_port}" : ""
+  private_registry = nonsensitive(var.registry_credentials != null)
+
   # The names are those of k8s/README.md.
-  database_ca_certificate = coalesce(var.database_ca_certificate, module.certificates.ca_certificate)
+  ca          = module.certificates.ca_certificate
+  database_ca = coalesce(var.database_ca_certificate, local.ca)
   secrets = merge(
     {
       for secret, of in {
-        orders-client-tls          = { certificate = "service", ca = local.database_ca_certificate }
-        orders-owner-tls           = { certificate = "owner", ca = local.database_ca_certificate }
-        orders-postgres-server-tls = { certificate = "database", ca = module.certificates.ca_certificate }
-        orders-ingress-tls         = { certificate = "ingress", ca = module.certificates.ca_certificate }
+        orders-client-tls          = { certificate = "service", ca = local.database_ca }
+        orders-owner-tls           = { certificate = "owner", ca = local.database_ca }
+        orders-postgres-server-tls = { certificate = "database", ca = local.ca }
+        orders-ingress-tls         = { certificate = "ingress", ca = local.ca }
       } :
       secret => {
         type = "kubernetes.io/tls"
@@ -33,7 +37,7 @@ locals {
       for file in var.tokens[*] : "orders-tokens" => { type = "Opaque", data = { tokens = file } }
     },
     {
-      for login in nonsensitive(var.registry_credentials == null) ? [] : [var.registry_credentials] :
+      for login in local.private_registry ? [var.registry_credentials] : [] :
       "orders-pull" => {
         type = "kubernetes.io/dockerconfigjson"
         data = {
@@ -94,8 +98,8 @@ module "certificates" {
   }
 }
 
-# The image of PostgreSQL asks for a password, with which nobody can log in: see pg_hba.conf. The hash
-# of a new key is as random as any, and needs no further provider.
+# The image of PostgreSQL asks for a password, with which nobody can log in: see pg_hba.conf. The
+# hash of a new key is as random as any, and needs no further provider.
 resource "tls_private_key" "superuser_password" {
   algorithm   = "ECDSA"
   ecdsa_curve = "P256"
@@ -122,7 +126,7 @@ module "orders" {
   ingress_class      = var.ingress_class
   secrets            = local.secrets
   revocation_list    = var.revocation_list
-  pull_secret        = nonsensitive(var.registry_credentials == null) ? null : "orders-pull"
+  pull_secret        = local.private_registry ? "orders-pull" : null
   kubeconfig         = local.kubeconfig
   kubeconfig_context = var.create_cluster ? null : var.kubeconfig_context
   rollout_timeout    = var.rollout_timeout

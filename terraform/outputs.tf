@@ -1,8 +1,6 @@
 output "url" {
   description = "Where the Ingress takes requests; clients verify it with `ca_certificate`."
-  value = join("", [
-    "https://", var.hostname, var.create_cluster && var.https_port != 443 ? ":${var.https_port}" : "",
-  ])
+  value       = "https://${var.hostname}${local.url_port}"
 
   depends_on = [module.orders, kubectl_manifest.ingress_controller]
 }
@@ -36,7 +34,9 @@ output "ca_private_key" {
 }
 
 output "certificates" {
-  description = "The certificates and private keys of `service`, `owner`, `database` and `ingress`, as PEM."
+  description = <<-EOT
+    The certificates and private keys of `service`, `owner`, `database` and `ingress`, as PEM.
+  EOT
   value       = module.certificates.certificates
   sensitive   = true
 }
@@ -47,7 +47,9 @@ output "certificates_valid_until" {
 }
 
 output "superuser_password" {
-  description = "The password that the database was made with; nobody can log in with it over the network."
+  description = <<-EOT
+    The password that the database was made with; nobody can log in with it over the network.
+  EOT
   value       = sha256(tls_private_key.superuser_password.private_key_pem)
   sensitive   = true
 }

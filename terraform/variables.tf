@@ -7,8 +7,8 @@ variable "create_cluster" {
 
 variable "kubeconfig" {
   description = <<-EOT
-    The file that tells kubectl how to reach the cluster. For a new cluster it is written, by default
-    as `kubeconfig` in the folder of the root module; for another one it has to be there.
+    The file that tells kubectl how to reach the cluster. For a new cluster it is written, by
+    default as `kubeconfig` in the folder of the root module; for another one it has to be there.
   EOT
   type        = string
   default     = null
@@ -56,7 +56,9 @@ variable "load_images" {
 }
 
 variable "service_port" {
-  description = "The port of this machine, on loopback, that leads to the Service in the new cluster."
+  description = <<-EOT
+    The port of this machine, on loopback, that leads to the Service in the new cluster.
+  EOT
   type        = number
   default     = 8080
   nullable    = false
@@ -77,12 +79,16 @@ variable "https_port" {
 }
 
 variable "kustomization" {
-  description = "The folder of the kustomization to apply; null is `k8s/overlays/kind` of this repository."
+  description = <<-EOT
+    The folder of the kustomization to apply; null is `k8s/overlays/kind` of this repository.
+  EOT
   type        = string
   default     = null
 
   validation {
-    condition     = var.kustomization == null || try(fileexists("${var.kustomization}/kustomization.yaml"), false)
+    condition = (
+      var.kustomization == null || try(fileexists("${var.kustomization}/kustomization.yaml"), false)
+    )
     error_message = "kustomization must name a folder with a kustomization.yaml."
   }
 }
@@ -95,7 +101,9 @@ variable "namespace" {
 
   validation {
     condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.namespace))
-    error_message = "namespace must be 1 to 63 small letters, digits and hyphens, and end in neither hyphen."
+    error_message = <<-EOT
+      namespace must be 1 to 63 small letters, digits and hyphens, and end in neither hyphen.
+    EOT
   }
 }
 
@@ -106,8 +114,13 @@ variable "image" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z0-9]+([._:/-]+[a-z0-9]+)*$", var.image)) && !can(regex(":[^/]*$", var.image))
-    error_message = "image must name an image without a tag, such as \"ghcr.io/example/orders\"; image_tag says which."
+    condition = (
+      can(regex("^[a-z0-9]+([._:/-]+[a-z0-9]+)*$", var.image)) && !can(regex(":[^/]*$", var.image))
+    )
+    error_message = <<-EOT
+      image must name an image without a tag, such as "ghcr.io/example/orders"; image_tag says
+      which.
+    EOT
   }
 }
 
@@ -118,8 +131,13 @@ variable "image_tag" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|sha256:[0-9a-f]{64})$", var.image_tag))
-    error_message = "image_tag must be a tag of at most 128 letters, digits, dots, hyphens and underscores, or sha256: and 64 hexadecimal digits."
+    condition = can(
+      regex("^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|sha256:[0-9a-f]{64})$", var.image_tag)
+    )
+    error_message = <<-EOT
+      image_tag must be a tag of at most 128 letters, digits, dots, hyphens and underscores, or
+      sha256: and 64 hexadecimal digits.
+    EOT
   }
 }
 
@@ -153,7 +171,10 @@ variable "hostname" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.hostname)) && length(var.hostname) <= 64
+    condition = length(var.hostname) <= 64 && alltrue([
+      for label in split(".", var.hostname) :
+      can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", label))
+    ])
     error_message = "hostname must be a DNS name in small letters, of at most 64 characters."
   }
 }
@@ -165,7 +186,10 @@ variable "ingress_class" {
 }
 
 variable "ingress_controller" {
-  description = "The ingress controller to install: `traefik`, on the ports 80 and 443 of the control plane's node, or `none`."
+  description = <<-EOT
+    The ingress controller to install: `traefik`, on the ports 80 and 443 of the control plane's
+    node, or `none`.
+  EOT
   type        = string
   default     = "none"
   nullable    = false
@@ -184,7 +208,10 @@ variable "certificate_validity_hours" {
 }
 
 variable "certificate_early_renewal_hours" {
-  description = "How long before its end a certificate is renewed, by whoever applies then: nothing else renews it."
+  description = <<-EOT
+    How long before its end a certificate is renewed, by whoever applies then: nothing else renews
+    it.
+  EOT
   type        = number
   default     = 720 # 30 days
   nullable    = false
@@ -205,7 +232,9 @@ variable "ca_early_renewal_hours" {
 }
 
 variable "database_ca_certificate" {
-  description = "The authority of a database elsewhere, as PEM; null is the authority that is made here."
+  description = <<-EOT
+    The authority of a database elsewhere, as PEM; null is the authority that is made here.
+  EOT
   type        = string
   default     = null
 }
@@ -216,13 +245,18 @@ variable "revocation_list" {
   default     = null
 
   validation {
-    condition     = var.revocation_list == null || try(startswith(var.revocation_list, "-----BEGIN X509 CRL-----"), false)
+    condition = (
+      var.revocation_list == null
+      || try(startswith(var.revocation_list, "-----BEGIN X509 CRL-----"), false)
+    )
     error_message = "revocation_list must be a CRL as PEM: it begins with -----BEGIN X509 CRL-----."
   }
 }
 
 variable "tokens" {
-  description = "The file of the hashes of clients' tokens, for a kustomization with `components/tokens`."
+  description = <<-EOT
+    The file of the hashes of clients' tokens, for a kustomization with `components/tokens`.
+  EOT
   type        = string
   default     = null
 }

@@ -2,7 +2,7 @@ terraform {
   required_version = ">= 1.9"
 
   required_providers {
-    # tflint-ignore: terraform_unused_required_providers # of modules/kind; the tests replace it here
+    # tflint-ignore: terraform_unused_required_providers # the tests replace it
     kind = {
       source  = "tehcyx/kind"
       version = "0.9.0"

@@ -21,7 +21,7 @@ run "keys_are_on_the_curve_that_all_understand" {
   }
 }
 
-run "a_server_is_no_client_and_a_client_no_server" {
+run "a_certificate_serves_for_one_thing" {
   module {
     source = "./modules/certificates"
   }
@@ -45,12 +45,12 @@ run "another_apply_changes_nothing" {
   }
 
   assert {
-    condition     = output.ca_certificate == run.a_server_is_no_client_and_a_client_no_server.ca_certificate
+    condition     = output.ca_certificate == run.a_certificate_serves_for_one_thing.ca_certificate
     error_message = "There is another authority."
   }
 
   assert {
-    condition     = output.certificates == run.a_server_is_no_client_and_a_client_no_server.certificates
+    condition     = output.certificates == run.a_certificate_serves_for_one_thing.certificates
     error_message = "There are other certificates."
   }
 }

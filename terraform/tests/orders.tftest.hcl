@@ -29,7 +29,8 @@ run "everything_is_in_the_namespace" {
   assert {
     condition = alltrue([
       for manifest in concat(
-        values(kubectl_manifest.secret), values(kubectl_manifest.settings), values(kubectl_manifest.database),
+        values(kubectl_manifest.secret), values(kubectl_manifest.settings),
+        values(kubectl_manifest.database),
         values(kubectl_manifest.migration), values(kubectl_manifest.service),
       ) : nonsensitive(yamldecode(manifest.yaml_body).metadata.namespace) == "shop"
     ])
@@ -117,7 +118,9 @@ run "the_autoscaler_has_the_replicas_where_there_is_one" {
     condition = !can(nonsensitive(yamldecode(
       kubectl_manifest.service["Deployment/shop/orders"].yaml_body
     ).spec.replicas))
-    error_message = "The Deployment has replicas of its own, over which it would quarrel with the autoscaler."
+    error_message = <<-EOT
+      The Deployment has replicas of its own, over which it would quarrel with the autoscaler.
+    EOT
   }
 }
 
@@ -167,12 +170,16 @@ run "secrets_are_not_shown" {
   }
 
   assert {
-    condition     = strcontains(kubectl_manifest.secret["orders-client-tls"].yaml_body_parsed, "(sensitive value)")
+    condition = strcontains(
+      kubectl_manifest.secret["orders-client-tls"].yaml_body_parsed, "(sensitive value)"
+    )
     error_message = "The plan would show a Secret."
   }
 
   assert {
-    condition     = !strcontains(kubectl_manifest.secret["orders-client-tls"].yaml_body_parsed, base64encode("secret"))
+    condition = !strcontains(
+      kubectl_manifest.secret["orders-client-tls"].yaml_body_parsed, base64encode("secret")
+    )
     error_message = "The plan would show a Secret."
   }
 }

@@ -1,5 +1,5 @@
-# What the root module would make. The providers of the cluster and of the certificates are stand-ins,
-# so that nothing is needed for it; the kustomizations are read for real.
+# What the root module would make. The providers of the cluster and of the certificates are
+# stand-ins, so that nothing is needed for it; the kustomizations are read for real.
 
 mock_provider "kind" {}
 mock_provider "tls" {}
@@ -55,7 +55,7 @@ run "an_ingress_controller_by_choice" {
   }
 
   assert {
-    condition     = contains(keys(kubectl_manifest.ingress_controller), "Deployment/traefik/traefik")
+    condition     = kubectl_manifest.ingress_controller["Deployment/traefik/traefik"].server_side_apply
     error_message = "There is no Deployment of the controller."
   }
 }

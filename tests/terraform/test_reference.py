@@ -19,7 +19,10 @@ def test_the_readme_lists_the_inputs_and_outputs_of_its_module(module: Path) -> 
 
 @pytest.mark.parametrize("module", MODULES, ids=_name)
 def test_every_input_and_output_is_described_in_a_sentence(module: Path) -> None:
-    each = [*declared(module, "variable", "variables.tf"), *declared(module, "output", "outputs.tf")]
+    each = [
+        *declared(module, "variable", "variables.tf"),
+        *declared(module, "output", "outputs.tf"),
+    ]
     assert each
     assert [one.name for one in each if not one.description.endswith(".")] == []
 

@@ -18,7 +18,9 @@ variable "certificates" {
   nullable = false
 
   validation {
-    condition     = alltrue([for each in var.certificates : contains(["server", "client"], each.usage)])
+    condition = alltrue([
+      for each in var.certificates : contains(["server", "client"], each.usage)
+    ])
     error_message = "The usage of a certificate must be \"server\" or \"client\"."
   }
 
@@ -48,7 +50,10 @@ variable "validity_hours" {
 }
 
 variable "early_renewal_hours" {
-  description = "How long before its end a certificate is renewed, by whoever applies then: nothing else renews it."
+  description = <<-EOT
+    How long before its end a certificate is renewed, by whoever applies then: nothing else renews
+    it.
+  EOT
   type        = number
   default     = 720 # 30 days
   nullable    = false
@@ -58,7 +63,10 @@ variable "early_renewal_hours" {
       var.early_renewal_hours >= 0 && floor(var.early_renewal_hours) == var.early_renewal_hours
       && var.early_renewal_hours < var.validity_hours
     )
-    error_message = "early_renewal_hours must be a whole number of hours and less than validity_hours, else every apply renews."
+    error_message = <<-EOT
+      early_renewal_hours must be a whole number of hours and less than validity_hours, else every
+      apply renews.
+    EOT
   }
 }
 
@@ -69,13 +77,22 @@ variable "ca_validity_hours" {
   nullable    = false
 
   validation {
-    condition     = var.ca_validity_hours > var.validity_hours && floor(var.ca_validity_hours) == var.ca_validity_hours
-    error_message = "ca_validity_hours must be a whole number of hours and more than validity_hours: nothing outlives its authority."
+    condition = (
+      var.ca_validity_hours > var.validity_hours
+      && floor(var.ca_validity_hours) == var.ca_validity_hours
+    )
+    error_message = <<-EOT
+      ca_validity_hours must be a whole number of hours and more than validity_hours: nothing
+      outlives its authority.
+    EOT
   }
 }
 
 variable "ca_early_renewal_hours" {
-  description = "How long before its end the authority is renewed, and everything that it signed; more than validity_hours, so that no certificate outlives it."
+  description = <<-EOT
+    How long before its end the authority is renewed, and everything that it signed; more than
+    validity_hours, so that no certificate outlives it.
+  EOT
   type        = number
   default     = 8760 # a year
   nullable    = false
@@ -86,6 +103,9 @@ variable "ca_early_renewal_hours" {
       && floor(var.ca_early_renewal_hours) == var.ca_early_renewal_hours
       && var.ca_early_renewal_hours < var.ca_validity_hours
     )
-    error_message = "ca_early_renewal_hours must be a whole number of hours, at least validity_hours and less than ca_validity_hours."
+    error_message = <<-EOT
+      ca_early_renewal_hours must be a whole number of hours, at least validity_hours and less
+      than ca_validity_hours.
+    EOT
   }
 }

@@ -5,7 +5,9 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$", var.name))
-    error_message = "name must be 1 to 42 small letters, digits and hyphens, and end in neither hyphen."
+    error_message = <<-EOT
+      name must be 1 to 42 small letters, digits and hyphens, and end in neither hyphen.
+    EOT
   }
 }
 
@@ -16,7 +18,9 @@ variable "node_image" {
 }
 
 variable "workers" {
-  description = "How many nodes there are besides the control plane; with none, everything runs there."
+  description = <<-EOT
+    How many nodes there are besides the control plane; with none, everything runs there.
+  EOT
   type        = number
   default     = 0
   nullable    = false
@@ -28,28 +32,35 @@ variable "workers" {
 }
 
 variable "kubeconfig_path" {
-  description = "The file that tells kubectl how to reach the cluster; it is written when the cluster is made."
+  description = <<-EOT
+    The file that tells kubectl how to reach the cluster; it is written when the cluster is made.
+  EOT
   type        = string
   nullable    = false
 }
 
 variable "ports" {
-  description = "Ports of the control plane's node, and the ports of this machine, on loopback, that lead there."
+  description = <<-EOT
+    Ports of the control plane's node, and the ports of this machine, on loopback, that lead
+    there.
+  EOT
   type        = map(number)
   default     = {}
   nullable    = false
 
   validation {
     condition = alltrue([
-      for port, host_port in var.ports :
-      try(tonumber(port) >= 1 && tonumber(port) <= 65535 && host_port >= 1 && host_port <= 65535, false)
+      for port in concat(keys(var.ports), values(var.ports)) :
+      try(tonumber(port) >= 1 && tonumber(port) <= 65535, false)
     ])
     error_message = "ports must map ports to ports: whole numbers from 1 to 65535."
   }
 }
 
 variable "images" {
-  description = "Images of this machine's Docker to copy into the nodes, which then need no registry for them."
+  description = <<-EOT
+    Images of this machine's Docker to copy into the nodes, which then need no registry for them.
+  EOT
   type        = set(string)
   default     = []
   nullable    = false

@@ -7,8 +7,8 @@ data "kubectl_kustomize_documents" "this" {
 locals {
   documents = [for text in data.kubectl_kustomize_documents.this.documents : yamldecode(text)]
 
-  # What the inputs change in it stands from here to `manifests`, and is nothing else. A condition in
-  # HCL needs two values of one type; a `for` with an `if`, merged into an object, needs none.
+  # What the inputs change in it stands from here to `manifests`, and is nothing else. A condition
+  # in HCL needs two values of one type; a `for` with an `if`, merged into an object, needs none.
   placed = {
     for each in [
       for each in local.documents : merge(each, {
@@ -20,22 +20,26 @@ locals {
     join("/", compact([each.kind, try(each.metadata.namespace, ""), each.metadata.name])) => each
   }
   of_kind = {
-    for kind in toset([for each in local.documents : each.kind]) :
+    for kind in ["Deployment", "HorizontalPodAutoscaler", "Ingress", "Job"] :
     kind => { for key, each in local.placed : key => each if each.kind == kind }
   }
 
   # The migration has the image that the kustomization names for the service.
-  kustomized_image = one(values(lookup(local.of_kind, "Deployment", {}))).spec.template.spec.containers[0].image
+  service          = one(values(local.of_kind.Deployment))
+  kustomized_image = local.service.spec.template.spec.containers[0].image
   allowed_hosts = join(",", [
     var.hostname, "orders", "orders.${var.namespace}", "orders.${var.namespace}.svc",
   ])
   pods = {
-    for key, each in merge(lookup(local.of_kind, "Deployment", {}), lookup(local.of_kind, "Job", {})) :
+    for key, each in merge(local.of_kind.Deployment, local.of_kind.Job) :
     key => merge(each.spec.template.spec, {
       containers = [
         for container in each.spec.template.spec.containers : merge(
           container,
-          { for field, value in { image = var.image } : field => value if container.image == local.kustomized_image },
+          {
+            for field, value in { image = var.image } : field => value
+            if container.image == local.kustomized_image
+          },
           {
             env = [
               for setting in container.env : merge(setting, {
@@ -48,45 +52,51 @@ locals {
       ]
     })
   }
-  autoscaled = contains(keys(local.of_kind), "HorizontalPodAutoscaler")
+  autoscaled = length(local.of_kind.HorizontalPodAutoscaler) > 0
   specs = merge(
     {
-      for key, each in lookup(local.of_kind, "Job", {}) : key => merge(each.spec, {
+      for key, each in local.of_kind.Job : key => merge(each.spec, {
         template = merge(each.spec.template, { spec = local.pods[key] })
       })
     },
     {
-      for key, each in lookup(local.of_kind, "Deployment", {}) : key => merge(
+      for key, each in local.of_kind.Deployment : key => merge(
         each.spec,
         { template = merge(each.spec.template, { spec = local.pods[key] }) },
         { for field, value in { replicas = var.replicas } : field => value if !local.autoscaled },
       )
     },
     {
-      for key, each in lookup(local.of_kind, "HorizontalPodAutoscaler", {}) : key => merge(each.spec, {
+      for key, each in local.of_kind.HorizontalPodAutoscaler : key => merge(each.spec, {
         minReplicas = var.replicas
         maxReplicas = max(var.replicas, each.spec.maxReplicas)
       })
     },
     {
-      for key, each in lookup(local.of_kind, "Ingress", {}) : key => merge(
+      for key, each in local.of_kind.Ingress : key => merge(
         each.spec,
         {
           rules = [for rule in each.spec.rules : merge(rule, { host = var.hostname })]
           tls   = [for tls in each.spec.tls : merge(tls, { hosts = [var.hostname] })]
         },
-        { for field, value in { ingressClassName = var.ingress_class } : field => value if value != null },
+        {
+          for field, value in { ingressClassName = var.ingress_class } : field => value
+          if value != null
+        },
       )
     },
   )
   manifests = {
     for key, each in local.placed : key => yamlencode(merge(
       each,
-      { for field, value in { spec = try(local.specs[key], null) } : field => value if value != null },
+      {
+        for field, value in { spec = try(local.specs[key], null) } : field => value
+        if value != null
+      },
       {
         # As k8s/components/pull-secret does.
         for field, value in { imagePullSecrets = [{ name = var.pull_secret }] } : field => value
-        if var.pull_secret != null && each.kind == "ServiceAccount" && each.metadata.name == "orders"
+        if var.pull_secret != null && key == "ServiceAccount/${var.namespace}/orders"
       },
     ))
   }

@@ -45,7 +45,9 @@ variable "secrets" {
 }
 
 variable "revocation_list" {
-  description = "The list of revoked certificates (CRL) that the database heeds, as PEM; null is none."
+  description = <<-EOT
+    The list of revoked certificates (CRL) that the database heeds, as PEM; null is none.
+  EOT
   type        = string
   default     = null
 }
@@ -57,7 +59,9 @@ variable "pull_secret" {
 }
 
 variable "kubeconfig" {
-  description = "The file that tells kubectl, which waits for the rollouts, how to reach the cluster."
+  description = <<-EOT
+    The file that tells kubectl, which waits for the rollouts, how to reach the cluster.
+  EOT
   type        = string
   nullable    = false
 }

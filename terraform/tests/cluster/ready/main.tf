@@ -23,7 +23,8 @@ resource "terraform_data" "ready" {
 
   provisioner "local-exec" {
     command = <<-EOT
-      ready=$(kubectl --namespace "$NAMESPACE" get deployment orders --output 'jsonpath={.status.readyReplicas}')
+      ready=$(kubectl --namespace "$NAMESPACE" get deployment orders \
+        --output 'jsonpath={.status.readyReplicas}')
       test "$ready" = ${var.replicas} || { echo "$ready pods are ready" >&2; exit 1; }
     EOT
 
