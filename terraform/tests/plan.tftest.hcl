@@ -60,6 +60,34 @@ run "an_ingress_controller_by_choice" {
   }
 }
 
+run "a_secret_for_what_each_party_needs" {
+  command = plan
+
+  assert {
+    condition = toset(module.orders.secrets) == toset([
+      "orders-client-tls", "orders-owner-tls", "orders-postgres-server-tls",
+      "orders-postgres-superuser", "orders-ingress-tls",
+    ])
+    error_message = "The Secrets are ${jsonencode(module.orders.secrets)}."
+  }
+}
+
+run "a_secret_for_the_registry_and_one_for_tokens_by_choice" {
+  command = plan
+
+  variables {
+    registry_credentials = { server = "ghcr.io", username = "somebody", password = "something" }
+    tokens               = "shop read,write sha256:${sha256("token")}\n"
+  }
+
+  assert {
+    condition = length(
+      setintersection(module.orders.secrets, ["orders-pull", "orders-tokens"])
+    ) == 2
+    error_message = "The Secrets are ${jsonencode(module.orders.secrets)}."
+  }
+}
+
 run "no_cluster_when_there_is_one" {
   command = plan
 

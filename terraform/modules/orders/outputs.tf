@@ -5,3 +5,8 @@ output "objects" {
   # Who reads it may rely on the service.
   depends_on = [terraform_data.service]
 }
+
+output "secrets" {
+  description = "The names of the Secrets that were made."
+  value       = keys(kubectl_manifest.secret)
+}

@@ -128,7 +128,6 @@ def applied(terraform: Terraform, image: str) -> Iterator[Applied]:
         service_port=service_port,
         http_port=http_port,
         https_port=https_port,
-        rollout_timeout="3m",
     )
     try:
         began = monotonic()
