@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 SCRIPTS := .ci/run $(wildcard scripts/*) k8s/generate-secrets \
-	$(addprefix k8s/postgres/scripts/,backup reload restore)
+	$(addprefix k8s/postgres/scripts/,backup reload restore) terraform/modules/orders/wait-for
 IMAGE ?= orders:dev
 COMPLETIONS := entrypoints/orders_cli/completions
 SHTAB := $(BIN)/shtab --prefix=orders orders_cli.parser.build_parser
@@ -104,6 +104,10 @@ completion: $(VENV)/.dev ## Write the shell completions anew, from the command's
 .PHONY: monitoring
 monitoring: $(VENV)/.dev ## Write anew what watches the service: rules, dashboards, list of metrics
 	$(BIN)/python -m monitoring
+
+.PHONY: reference
+reference: $(VENV)/.dev ## Write anew what the Terraform modules take and give, into their READMEs
+	$(BIN)/python -m tests.terraform.reference
 
 .PHONY: clean
 clean: ## Remove all that was made here, but for orders.db: it holds orders

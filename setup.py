@@ -35,6 +35,7 @@ DEV = [
     "pytest-cov>=7",
     "pytest-timeout>=2.4",
     "pytest-xdist>=3.8",
+    "python-hcl2>=8.1",
     "pyyaml>=6",
     "ruff==0.17.6",
     "schemathesis>=4.32",

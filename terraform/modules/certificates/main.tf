@@ -1,0 +1,61 @@
+locals {
+  uses = {
+    server = ["digital_signature", "server_auth"]
+    client = ["digital_signature", "client_auth"]
+  }
+}
+
+# P-256 everywhere: the provider's default, P-224, is not in TLS 1.3, and PostgreSQL 15 cannot bind
+# its channels to an Ed25519 certificate.
+resource "tls_private_key" "ca" {
+  algorithm   = "ECDSA"
+  ecdsa_curve = "P256"
+}
+
+resource "tls_self_signed_cert" "ca" {
+  private_key_pem       = tls_private_key.ca.private_key_pem
+  validity_period_hours = var.ca_validity_hours
+  early_renewal_hours   = var.ca_early_renewal_hours
+  is_ca_certificate     = true
+  allowed_uses          = ["cert_signing", "crl_signing"]
+
+  # Strict verifiers, Python 3.13's default among them, want both.
+  set_subject_key_id   = true
+  set_authority_key_id = true
+
+  subject {
+    common_name  = "${var.organization} CA"
+    organization = var.organization
+  }
+}
+
+resource "tls_private_key" "this" {
+  for_each = var.certificates
+
+  algorithm   = "ECDSA"
+  ecdsa_curve = "P256"
+}
+
+resource "tls_cert_request" "this" {
+  for_each = var.certificates
+
+  private_key_pem = tls_private_key.this[each.key].private_key_pem
+  dns_names       = each.value.dns_names
+
+  subject {
+    common_name  = each.value.common_name
+    organization = var.organization
+  }
+}
+
+resource "tls_locally_signed_cert" "this" {
+  for_each = var.certificates
+
+  cert_request_pem      = tls_cert_request.this[each.key].cert_request_pem
+  ca_private_key_pem    = tls_private_key.ca.private_key_pem
+  ca_cert_pem           = tls_self_signed_cert.ca.cert_pem
+  validity_period_hours = var.validity_hours
+  early_renewal_hours   = var.early_renewal_hours
+  allowed_uses          = local.uses[each.value.usage]
+  set_subject_key_id    = true
+}

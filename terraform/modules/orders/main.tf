@@ -1,0 +1,246 @@
+# The same YAML that `kubectl apply -k` takes. It is read when planning, so it may depend on nothing
+# that is still to be made.
+data "kubectl_kustomize_documents" "this" {
+  target = var.kustomization
+}
+
+locals {
+  documents = [for text in data.kubectl_kustomize_documents.this.documents : yamldecode(text)]
+
+  # What the inputs change in it stands from here to `manifests`, and is nothing else. A condition
+  # in HCL needs two values of one type; a `for` with an `if`, merged into an object, needs none.
+  placed = {
+    for each in [
+      for each in local.documents : merge(each, {
+        metadata = merge(each.metadata, {
+          (each.kind == "Namespace" ? "name" : "namespace") = var.namespace
+        })
+      })
+    ] :
+    join("/", compact([each.kind, try(each.metadata.namespace, ""), each.metadata.name])) => each
+  }
+  of_kind = {
+    for kind in ["Deployment", "HorizontalPodAutoscaler", "Ingress", "Job"] :
+    kind => { for key, each in local.placed : key => each if each.kind == kind }
+  }
+
+  # The migration has the image that the kustomization names for the service.
+  service          = one(values(local.of_kind.Deployment))
+  kustomized_image = local.service.spec.template.spec.containers[0].image
+  allowed_hosts = join(",", [
+    var.hostname, "orders", "orders.${var.namespace}", "orders.${var.namespace}.svc",
+  ])
+  pods = {
+    for key, each in merge(local.of_kind.Deployment, local.of_kind.Job) :
+    key => merge(each.spec.template.spec, {
+      containers = [
+        for container in each.spec.template.spec.containers : merge(
+          container,
+          {
+            for field, value in { image = var.image } : field => value
+            if container.image == local.kustomized_image
+          },
+          {
+            env = [
+              for setting in container.env : merge(setting, {
+                for field, value in { value = local.allowed_hosts } : field => value
+                if setting.name == "ORDERS_ALLOWED_HOSTS"
+              })
+            ]
+          },
+        )
+      ]
+    })
+  }
+  autoscaled = length(local.of_kind.HorizontalPodAutoscaler) > 0
+  specs = merge(
+    {
+      for key, each in local.of_kind.Job : key => merge(each.spec, {
+        template = merge(each.spec.template, { spec = local.pods[key] })
+      })
+    },
+    {
+      for key, each in local.of_kind.Deployment : key => merge(
+        each.spec,
+        { template = merge(each.spec.template, { spec = local.pods[key] }) },
+        { for field, value in { replicas = var.replicas } : field => value if !local.autoscaled },
+      )
+    },
+    {
+      for key, each in local.of_kind.HorizontalPodAutoscaler : key => merge(each.spec, {
+        minReplicas = var.replicas
+        maxReplicas = max(var.replicas, each.spec.maxReplicas)
+      })
+    },
+    {
+      for key, each in local.of_kind.Ingress : key => merge(
+        each.spec,
+        {
+          rules = [for rule in each.spec.rules : merge(rule, { host = var.hostname })]
+          tls   = [for tls in each.spec.tls : merge(tls, { hosts = [var.hostname] })]
+        },
+        {
+          for field, value in { ingressClassName = var.ingress_class } : field => value
+          if value != null
+        },
+      )
+    },
+  )
+  manifests = {
+    for key, each in local.placed : key => yamlencode(merge(
+      each,
+      {
+        for field, value in { spec = try(local.specs[key], null) } : field => value
+        if value != null
+      },
+      {
+        # As k8s/components/pull-secret does.
+        for field, value in { imagePullSecrets = [{ name = var.pull_secret }] } : field => value
+        if var.pull_secret != null && key == "ServiceAccount/${var.namespace}/orders"
+      },
+    ))
+  }
+
+  # What kind of object is applied when: the keys are in the order of the stages.
+  stages = {
+    Namespace   = "namespace"
+    StatefulSet = "database"
+    Job         = "migration"
+    Deployment  = "service"
+  }
+  stage = {
+    for stage in concat(values(local.stages), ["settings"]) : stage => {
+      for key, each in local.placed : key => local.manifests[key]
+      if lookup(local.stages, each.kind, "settings") == stage
+    }
+  }
+
+  kubectl = {
+    KUBECONFIG = var.kubeconfig
+    CONTEXT    = var.kubeconfig_context == null ? "" : var.kubeconfig_context
+    NAMESPACE  = var.namespace
+    TIMEOUT    = var.rollout_timeout
+  }
+}
+
+resource "kubectl_manifest" "namespace" {
+  for_each = local.stage.namespace
+
+  yaml_body         = each.value
+  server_side_apply = true
+  wait              = true # when it is deleted: then all that was in it is gone
+}
+
+resource "kubectl_manifest" "secret" {
+  for_each = nonsensitive(toset(keys(var.secrets)))
+
+  # In data, the only part of it that the provider hides.
+  yaml_body = yamlencode({
+    apiVersion = "v1"
+    kind       = "Secret"
+    type       = var.secrets[each.key].type
+    metadata = {
+      name      = each.key
+      namespace = var.namespace
+      labels    = { "app.kubernetes.io/part-of" = "orders" }
+    }
+    data = { for key, value in var.secrets[each.key].data : key => base64encode(value) }
+  })
+  server_side_apply = true
+
+  depends_on = [kubectl_manifest.namespace]
+}
+
+# Public, hence no Secret. The database finds it by the line that is beside it.
+resource "kubectl_manifest" "revocation_list" {
+  count = var.revocation_list == null ? 0 : 1
+
+  yaml_body = yamlencode({
+    apiVersion = "v1"
+    kind       = "ConfigMap"
+    metadata = {
+      name      = "orders-postgres-crl"
+      namespace = var.namespace
+      labels    = { "app.kubernetes.io/part-of" = "orders" }
+    }
+    data = {
+      "ca.crl"   = var.revocation_list
+      "crl.conf" = "ssl_crl_file = '/etc/postgresql-crl/ca.crl'\n"
+    }
+  })
+  server_side_apply = true
+
+  depends_on = [kubectl_manifest.namespace]
+}
+
+resource "kubectl_manifest" "settings" {
+  for_each = local.stage.settings
+
+  yaml_body         = each.value
+  server_side_apply = true
+
+  depends_on = [kubectl_manifest.namespace, kubectl_manifest.secret]
+}
+
+resource "kubectl_manifest" "database" {
+  for_each = local.stage.database
+
+  yaml_body         = each.value
+  server_side_apply = true
+
+  depends_on = [kubectl_manifest.settings, kubectl_manifest.revocation_list]
+}
+
+# The provider waits for Deployments alone, and for those before the autoscaler has spoken.
+resource "terraform_data" "database" {
+  for_each = kubectl_manifest.database
+
+  triggers_replace = [each.value.uid, sha256(each.value.yaml_body_parsed)]
+
+  provisioner "local-exec" {
+    command     = "${path.module}/wait-for statefulset ${each.value.name}"
+    environment = local.kubectl
+  }
+}
+
+resource "kubectl_manifest" "migration" {
+  for_each = local.stage.migration
+
+  yaml_body         = each.value
+  server_side_apply = true
+  force_new         = true # a Job cannot be changed
+
+  depends_on = [terraform_data.database, kubectl_manifest.settings]
+}
+
+resource "terraform_data" "migration" {
+  for_each = kubectl_manifest.migration
+
+  triggers_replace = [each.value.uid]
+
+  provisioner "local-exec" {
+    command     = "${path.module}/wait-for job ${each.value.name}"
+    environment = local.kubectl
+  }
+}
+
+resource "kubectl_manifest" "service" {
+  for_each = local.stage.service
+
+  yaml_body         = each.value
+  server_side_apply = true
+  wait_for_rollout  = false # see terraform_data.service
+
+  depends_on = [terraform_data.migration, kubectl_manifest.settings]
+}
+
+resource "terraform_data" "service" {
+  for_each = kubectl_manifest.service
+
+  triggers_replace = [each.value.uid, sha256(each.value.yaml_body_parsed), var.replicas]
+
+  provisioner "local-exec" {
+    command     = "${path.module}/wait-for deployment ${each.value.name}"
+    environment = local.kubectl
+  }
+}

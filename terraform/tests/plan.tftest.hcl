@@ -1,0 +1,163 @@
+# What the root module would make. The providers of the cluster and of the certificates are
+# stand-ins, so that nothing is needed for it; the kustomizations are read for real.
+
+mock_provider "kind" {}
+mock_provider "tls" {}
+
+run "a_cluster_with_the_service_by_default" {
+  command = plan
+
+  assert {
+    condition     = contains(output.objects, "Deployment/orders/orders")
+    error_message = "There is no Deployment in ${jsonencode(output.objects)}."
+  }
+
+  assert {
+    condition     = output.service_url == "http://127.0.0.1:8080"
+    error_message = "service_url is ${output.service_url}."
+  }
+
+  assert {
+    condition     = output.url == "https://orders.local"
+    error_message = "url is ${output.url}."
+  }
+
+  assert {
+    condition     = endswith(output.kubeconfig_path, "/kubeconfig")
+    error_message = "kubeconfig_path is ${output.kubeconfig_path}."
+  }
+
+  assert {
+    condition     = length(kubectl_manifest.ingress_controller) == 0
+    error_message = "There is an ingress controller that nobody asked for."
+  }
+}
+
+run "the_url_has_the_host_and_the_port" {
+  command = plan
+
+  variables {
+    hostname   = "orders.example.org"
+    https_port = 8443
+  }
+
+  assert {
+    condition     = output.url == "https://orders.example.org:8443"
+    error_message = "url is ${output.url}."
+  }
+}
+
+run "an_ingress_controller_by_choice" {
+  command = plan
+
+  variables {
+    ingress_controller = "traefik"
+  }
+
+  assert {
+    condition     = kubectl_manifest.ingress_controller["Deployment/traefik/traefik"].server_side_apply
+    error_message = "There is no Deployment of the controller."
+  }
+}
+
+run "a_secret_for_what_each_party_needs" {
+  command = plan
+
+  assert {
+    condition = toset(module.orders.secrets) == toset([
+      "orders-client-tls", "orders-owner-tls", "orders-postgres-server-tls",
+      "orders-postgres-superuser", "orders-ingress-tls",
+    ])
+    error_message = "The Secrets are ${jsonencode(module.orders.secrets)}."
+  }
+}
+
+run "a_secret_for_the_registry_and_one_for_tokens_by_choice" {
+  command = plan
+
+  variables {
+    registry_credentials = { server = "ghcr.io", username = "somebody", password = "something" }
+    tokens               = "shop read,write sha256:${sha256("token")}\n"
+  }
+
+  assert {
+    condition = length(
+      setintersection(module.orders.secrets, ["orders-pull", "orders-tokens"])
+    ) == 2
+    error_message = "The Secrets are ${jsonencode(module.orders.secrets)}."
+  }
+}
+
+run "no_cluster_when_there_is_one" {
+  command = plan
+
+  variables {
+    create_cluster = false
+    kubeconfig     = "tests/kubeconfig.yaml"
+  }
+
+  assert {
+    condition     = length(module.kind) == 0
+    error_message = "A cluster would be made."
+  }
+
+  assert {
+    condition     = output.service_url == null
+    error_message = "service_url means nothing on another cluster."
+  }
+}
+
+run "a_cluster_that_is_there_needs_its_kubeconfig" {
+  command = plan
+
+  variables {
+    create_cluster = false
+  }
+
+  expect_failures = [var.kubeconfig]
+}
+
+run "the_kubeconfig_has_to_be_there" {
+  command = plan
+
+  variables {
+    create_cluster = false
+    kubeconfig     = "tests/missing.yaml"
+  }
+
+  expect_failures = [var.kubeconfig]
+}
+
+run "the_kustomization_has_to_be_there" {
+  command = plan
+
+  variables {
+    kustomization = "tests"
+  }
+
+  expect_failures = [var.kustomization]
+}
+
+run "wrong_values_are_refused" {
+  command = plan
+
+  variables {
+    namespace          = "Orders"
+    image              = "ghcr.io/example/orders:1"
+    image_tag          = "sha256:1"
+    replicas           = 0
+    hostname           = "https://orders.local"
+    ingress_controller = "apache"
+    revocation_list    = "none"
+  }
+
+  expect_failures = [
+    var.namespace,
+    var.image,
+    var.image_tag,
+    var.replicas,
+    var.hostname,
+    var.ingress_controller,
+    var.revocation_list,
+  ]
+}
