@@ -30,7 +30,8 @@ run: $(VENV)/.service ## Install the service and start it, on SQLite at 127.0.0.
 .PHONY: test
 test: $(VENV)/.dev ## Run every test; COVERAGE=1 also measures, and fails below 100 %
 	@# libatomic1 is of the program that drives the browser, which pip brought.
-	@scripts/require curl postgresql chromium libatomic1
+	@scripts/require curl postgresql chromium libatomic1 \
+		prometheus prometheus-alertmanager prometheus-node-exporter
 	$(BIN)/pytest -n auto $(if $(COVERAGE),--cov --cov-report=term --cov-report=html:artefacts/coverage)
 
 .PHONY: soak
@@ -98,6 +99,12 @@ completion: $(VENV)/.dev ## Write the shell completions anew, from the command's
 .PHONY: monitoring
 monitoring: $(VENV)/.dev ## Write anew what watches the service: rules, dashboards, list of metrics
 	$(BIN)/python -m monitoring
+
+.PHONY: picture
+picture: $(VENV)/.dev ## Draw the dashboards under load into docs/, from a live Prometheus
+	@scripts/require postgresql prometheus prometheus-node-exporter
+	@$(BIN)/pip install --quiet matplotlib==3.11.2
+	$(BIN)/python -m monitoring.picture
 
 .PHONY: clean
 clean: ## Remove all that was made here, but for orders.db: it holds orders
