@@ -5,6 +5,7 @@ It is no Grafana: it asks a live Prometheus what the panels ask, and draws that 
 """
 
 import json
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,10 @@ _BACKUP: Final = "orders_backup_last_success_timestamp_seconds"
 _VARIABLES: Final = {"$__rate_interval": "5s", "$job": "orders", "$instance": ".*"}
 _COLUMNS: Final = 24
 _LINES: Final = 6  # in a legend
-_COLOURS: Final = ("#3b7dd8", "#e0752d", "#4c9f50", "#8f5bb5", "#c4404a", "#17a2a2", "#7f7f7f")
+_COLOURS: Final = (
+    *("#3b7dd8", "#e0752d", "#4c9f50", "#8f5bb5", "#c4404a", "#17a2a2", "#7f7f7f", "#a1713b"),
+    *("#d37bb0", "#222222"),
+)
 _KINDS: Final = {"green": "#4c9f50", "yellow": "#d8a015", "red": "#c4404a"}
 
 
@@ -99,6 +103,7 @@ def _asked(
             name = target["legendFormat"]
             for label in ("le", *labels):
                 name = name.replace(f"{{{{{label}}}}}", labels.get(label, ""))
+            name = re.sub(r"\{\{\w+\}\}", "", name)
             times = [at - span[0] for at, _ in points]
             found.append((name, times, [value for _, value in points]))
     return found
@@ -113,7 +118,7 @@ def _draw_panel(
     if panel["type"] == "row":
         figure.text(left + 0.01, bottom + tall / 3, panel["title"], fontsize=10, weight="bold")
         return
-    inset = (left + 0.03, bottom + tall * 0.13, width - 0.04, tall * 0.72)
+    inset = (left + 0.045, bottom + tall * 0.13, width - 0.055, tall * 0.72)
     axes = figure.add_axes(inset)
     axes.set_title(panel["title"], fontsize=8, loc="left")
     defaults = panel.get("fieldConfig", {}).get("defaults", {})
@@ -151,8 +156,11 @@ def _draw_lines(axes: Any, series: Sequence[Series], panel: Mapping[str, Any]) -
             axes.fill_between(times, base, tops, color=colour, alpha=0.3, linewidth=0)
         else:
             tops = list(values)
-        axes.plot(times, tops, color=colour, linewidth=1, label=name if number < _LINES else None)
-    axes.set_ylim(bottom=0)
+        # Of many, those at 0 are left out of the legend.
+        named = name if len(series) <= _LINES or any(values) else None
+        axes.plot(times, tops, color=colour, linewidth=1, label=named)
+    bottom, top = defaults.get("min", 0), defaults.get("max")
+    axes.set_ylim(bottom, top)
     top = axes.get_ylim()[1]
     for step in defaults.get("thresholds", {}).get("steps", ()):
         if step["value"] and step["value"] < top:
@@ -175,7 +183,7 @@ def _draw_heat(axes: Any, series: Sequence[Series]) -> None:  # noqa: ANN401 - t
 
 def _shown(value: float, unit: str) -> str:
     if unit == "percentunit":
-        return f"{value * 100:.3g} %"
+        return f"{value * 100:,.0f} %" if abs(value) >= 1 else f"{value * 100:.3g} %"
     if unit == "bytes":
         return f"{value / 2**20:.0f} MiB"
     if unit == "s":
