@@ -30,7 +30,8 @@ run: $(VENV)/.service ## Install the service and start it, on SQLite at 127.0.0.
 .PHONY: test
 test: $(VENV)/.dev ## Run every test but e2e; COVERAGE=1 also measures, and fails below 100 %
 	@# libatomic1 is of the program that drives the browser, which pip brought.
-	@scripts/require curl postgresql chromium libatomic1
+	@scripts/require curl postgresql chromium libatomic1 \
+		prometheus prometheus-alertmanager prometheus-node-exporter
 	$(BIN)/pytest -n auto --ignore=tests/e2e $(if $(COVERAGE),--cov --cov-report=term --cov-report=html:artefacts/coverage)
 
 .PHONY: e2e
@@ -108,6 +109,12 @@ monitoring: $(VENV)/.dev ## Write anew what watches the service: rules, dashboar
 .PHONY: reference
 reference: $(VENV)/.dev ## Write anew what the Terraform modules take and give, into their READMEs
 	$(BIN)/python -m tests.terraform.reference
+
+.PHONY: picture
+picture: $(VENV)/.dev ## Draw the dashboards under load into docs/, from a live Prometheus
+	@scripts/require postgresql prometheus prometheus-node-exporter
+	@$(BIN)/pip install --quiet matplotlib==3.11.2
+	$(BIN)/python -m monitoring.picture
 
 .PHONY: clean
 clean: ## Remove all that was made here, but for orders.db: it holds orders

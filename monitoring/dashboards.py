@@ -179,6 +179,7 @@ def _objectives() -> Sequence[Panel]:
             "percentunit",
             *left,
             limits=Limits(0.5, 0, falling=True),
+            least=-1,
             most=1,
         ),
         *(
@@ -329,7 +330,7 @@ def _database_now() -> Sequence[Panel]:
 def _operations() -> Sequence[Panel]:
     return (
         graph(
-            "Operations",
+            "Operations by kind",
             "Operations in a second. An add stores a whole batch of orders with one commit.",
             "ops",
             Query(
@@ -383,7 +384,7 @@ def _availability() -> Sequence[Panel]:
             most=1,
         ),
         graph(
-            "Open breakers",
+            "Open breakers by instance",
             "Processes of each instance that do not try to connect for now.",
             "none",
             Query(f"orders_store_breaker_open{{{_CHOSEN}}}", "{{instance}}"),
@@ -414,7 +415,7 @@ def _upkeep() -> Sequence[Panel]:
             most=1,
         ),
         graph(
-            "Age of the last backup",
+            "Age of the last backup over time",
             "Since the last backup that succeeded; it is made once a day.",
             "s",
             Query(_BACKUP_AGE, "age"),

@@ -84,17 +84,18 @@ def graph(  # noqa: PLR0913 - options, given by name
     *queries: Query,
     limits: Limits | None = None,
     stacked: bool = False,
+    least: float = 0,
     most: float | None = None,
     colours: Mapping[str, str] | None = None,
 ) -> timeseries.Panel:
-    """Lines over time, from 0 on, with a legend that tells the last value and the largest."""
+    """Lines over time, from 0 on unless told otherwise, with a legend that tells the last value and the largest."""
     panel = (
         timeseries.Panel()
         .title(title)
         .description(meaning)
         .datasource(DATASOURCE)
         .unit(unit)
-        .min(0)
+        .min(least)
         .line_width(1.5)
         .fill_opacity(25 if stacked else 8)
         .show_points(VisibilityMode.NEVER)

@@ -76,6 +76,17 @@ class Prometheus:
             return [({}, float(data["result"][1]))]
         return [(each["metric"], float(each["value"][1])) for each in data["result"]]
 
+    def history(
+        self, expression: str, begun: float, ended: float
+    ) -> Sequence[tuple[Mapping[str, str], Sequence[tuple[float, float]]]]:
+        """Work out an expression for every second: the labels of each series, and its values."""
+        asked = {"query": expression, "start": begun, "end": ended, "step": 1}
+        found = answer(f"{self.url}/api/v1/query_range?{urlencode(asked)}")
+        return [
+            (each["metric"], [(at, float(value)) for at, value in each["values"]])
+            for each in found["data"]["result"]
+        ]
+
     def names(self) -> set[str]:
         """List the names of all series."""
         return set(answer(f"{self.url}/api/v1/label/__name__/values")["data"])
