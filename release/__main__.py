@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("notes", help="print what the changelog says of this version")
     commands.add_parser("checksums", parents=[dist], help="write the checksums of a whole release")
     sbom = commands.add_parser("sbom", parents=[dist], help="list what is in what is built")
-    sbom.add_argument("--image", help="an image that Docker has: list what is in it as well")
+    sbom.add_argument("--image", help="an image that Docker has: list what is in that instead")
     return parser
 
 

@@ -49,18 +49,24 @@ class Content:
 
 
 def write_sboms(root: Path, dist: Path, image: str | None) -> Sequence[Path]:
-    """Describe the wheel and the package in `dist`, and an image, in files beside them.
+    """Describe the wheel and the package in `dist`, or an image, in files there.
 
     Args:
         root: The project's folder.
         dist: Where the files are built.
-        image: An image that Docker has, if one is to be described.
+        image: An image that Docker has, if that is what is to be described.
 
     Raises:
         NothingToDescribe: No file of this version is there, and no image is named.
     """
     version = project_version(root)
     artefacts = Artefacts(version)
+    if image is not None:
+        dist.mkdir(parents=True, exist_ok=True)
+        with _content_of_image(image) as (digest, content):
+            url = PackageURL("oci", name="orders", version=f"sha256:{digest}")
+            subject = _subject("orders", version, url, digest, ComponentType.CONTAINER)
+            return [_write(root, dist / artefacts.image_sbom, subject, content)]
     wheel, package = dist / artefacts.wheel, dist / artefacts.package
     written = []
     if wheel.exists():
@@ -73,16 +79,9 @@ def write_sboms(root: Path, dist: Path, image: str | None) -> Sequence[Path]:
             url = PackageURL("deb", name="orders", version=version, qualifiers={"arch": "all"})
             subject = _subject("orders", version, url, sha256(package))
             written.append(_write(root, dist / (package.name + SBOM), subject, content))
-    if image is not None:
-        dist.mkdir(parents=True, exist_ok=True)
-        with _content_of_image(image) as (digest, content):
-            url = PackageURL("oci", name="orders", version=f"sha256:{digest}")
-            subject = _subject("orders", version, url, digest, ComponentType.CONTAINER)
-            written.append(_write(root, dist / artefacts.image_sbom, subject, content))
     if not written:
         raise NothingToDescribe(
-            f"{dist} has neither {wheel.name} nor {package.name}, and no image is named:"
-            " `make build deb` comes first"
+            f"{dist} has neither {wheel.name} nor {package.name}: `make build deb` comes first"
         )
     return written
 
@@ -134,7 +133,9 @@ def _content_of_image(image: str) -> Iterator[tuple[str, Content]]:
         with TemporaryDirectory() as name, _output("docker", "export", container) as stream:
             content = _unpacked(stream, Path(name))
             further = [*content.further, *_interpreter(settings)]
-            yield told["Id"].removeprefix("sha256:"), Content(content.libraries, further)
+            # What it was pulled by; where it was built, it has no name but its own.
+            digest = image.partition("@sha256:")[2] or told["Id"].removeprefix("sha256:")
+            yield digest, Content(content.libraries, further)
     finally:
         _run("docker", "rm", "--force", container)
 
