@@ -88,6 +88,7 @@ def follow(step: Step, checkout: Path, outputs: Path) -> None:
         "TZ": "Pacific/Apia",
         "LC_ALL": "C",
         "HOME": str(checkout.parent),
+        "PIP_CACHE_DIR": run(sys.executable, "-m", "pip", "cache", "dir").strip(),
     }
     ended = subprocess.run(
         ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step.command),
@@ -166,11 +167,10 @@ def test_the_package_is_the_same_bit_for_bit_wherever_and_whenever_it_is_built(
 def test_the_sboms_are_the_same_whenever_they_are_written(
     released: Released, tmp_path: Path
 ) -> None:
-    for name in (ARTEFACTS.wheel, ARTEFACTS.package):
-        shutil.copy(released.dist / name, tmp_path)
+    shutil.copy(released.dist / ARTEFACTS.package, tmp_path)
     run(sys.executable, "-m", "release", "sbom", "--dist", tmp_path)
-    for name in (ARTEFACTS.wheel, ARTEFACTS.package):
-        assert sha256(tmp_path / f"{name}.cdx.json") == sha256(released.dist / f"{name}.cdx.json")
+    (again,) = tmp_path.glob("*.cdx.json")
+    assert again.read_bytes() == (released.dist / again.name).read_bytes()
 
 
 @pytest.mark.parametrize("name", [ARTEFACTS.wheel, ARTEFACTS.package])
