@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ': .*## ' '/^[a-z-]+: .*## / { printf "make %-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ': .*## ' '/^[a-z-]+: .*## / { printf "make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(VENV)/.service ## Install the service and start it, on SQLite at 127.0.0.1:8000 unless told
@@ -104,6 +104,11 @@ release-notes: $(VENV)/.dev ## Print what the changelog says of this version
 smoke: ## Place an order at URL and read it back; ARGUMENTS are curl's, such as --cacert FILE
 	@scripts/require curl
 	@scripts/smoke "$$URL" $(ARGUMENTS)
+
+.PHONY: check-monitoring
+check-monitoring: ## Ask the PROMETHEUS and ALERTMANAGER at these URLs whether they watch Orders; ALERT=NAME
+	@scripts/require curl jq
+	@scripts/check-monitoring "$$PROMETHEUS" "$$ALERTMANAGER" "$$ALERT"
 
 .PHONY: deploy
 deploy: ## Put k8s/overlays/kind, with secrets of its own, into the cluster that kubectl talks to

@@ -9,7 +9,7 @@ import pytest
 
 from tests.repository.workflows import FOLDER, ROOT, jobs, steps_that_run, workflows
 
-# What needs GitHub, a registry or an identity of GitHub's, and cannot run anywhere else.
+# What needs GitHub, an identity of GitHub's or somebody's registry, and cannot run anywhere else.
 GITHUB_ONLY: Final = {
     'cat artefacts/coverage.md >>"$GITHUB_STEP_SUMMARY"': "writes on the page of the run",
     'cosign sign --yes "$IMAGE"': "signs with the identity that GitHub gives the run",
@@ -18,6 +18,10 @@ GITHUB_ONLY: Final = {
     'echo "name=${NAME%:*}"': "hands on what the push to GitHub's registry answered",
     'echo "seconds=$(git log': "hands on to a builder that pushes to GitHub's registry",
     'echo "file=$(ls dist/*_image.cdx.json)"': "hands on to the step that attests at GitHub",
+    "helm repo add": "brings a chart and its images from their registries",
+    "kubectl apply --kustomize k8s/components/monitoring": "needs what that chart defines",
+    "kubectl --namespace monitoring port-forward": "leads to what that chart runs",
+    "kubectl --namespace orders scale statefulset/orders-postgres": "lets an alert of it fire",
 }
 # What runs elsewhere, and where.
 RUN_BY: Final = {
@@ -41,6 +45,13 @@ RUN_BY: Final = {
     "kind load docker-image orders:dev --name orders": "tests/e2e/cluster/conftest.py",
     "make deploy": "tests/e2e/cluster/test_workflow.py",
     "make diagnose": "tests/e2e/cluster/test_workflow.py",
+    "make check-monitoring": "tests/e2e/test_check_monitoring.py",
+    "terraform -chdir=terraform init": "tests/e2e/cluster/test_terraform.py",
+    "terraform fmt -check -recursive terraform": "tests/terraform/test_modules.py",
+    "terraform -chdir=terraform validate": "tests/terraform/test_modules.py",
+    "terraform -chdir=terraform apply": "tests/e2e/cluster/test_terraform.py",
+    "terraform -chdir=terraform plan": "tests/e2e/cluster/test_terraform.py",
+    "terraform -chdir=terraform destroy": "tests/e2e/cluster/test_terraform.py",
 }
 
 
