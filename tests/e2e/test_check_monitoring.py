@@ -12,7 +12,7 @@ from attrs import frozen
 
 from tests.debian_package import ROOT
 from tests.monitoring.prometheus import alertmanager, notified, prometheus
-from tests.postgres_server import HOST, free_port
+from tests.postgres_server import HOST, free_port, wait_until
 from tests.service_process import running_service
 
 _RULES: Final = """
@@ -59,6 +59,7 @@ def watching(tmp_path: Path) -> Iterator[Watching]:
         manager = stack.enter_context(alertmanager(tmp_path, pager))
         targets = {"orders": [f"{HOST}:{service.operations_port}"]}
         found = stack.enter_context(prometheus(tmp_path, _RULES, targets, manager))
+        wait_until(lambda: "OrdersTest" in found.firing())
         yield Watching(found.url, f"http://{manager}")
 
 
@@ -86,5 +87,6 @@ def test_what_does_not_watch_orders_fails(tmp_path: Path, rules: str, job: str, 
         port = service.operations_port if job == "alive" else free_port()
         targets = {job.replace("alive", "orders"): [f"{HOST}:{port}"]}
         found = stack.enter_context(prometheus(tmp_path, rules, targets))
+        wait_until(lambda: bool(found.query("up")))
         ended = check(found.url, found.url, "OrdersNever")
     assert f"it is not so that {told}" in ended

@@ -83,9 +83,8 @@ def test_every_target_that_a_workflow_makes_is_one_of_the_makefile() -> None:
     made = {
         word
         for step in steps_that_run()
-        for line in re.findall(r"^make ([^>&|\n]+)", step.command, re.MULTILINE)
+        for line in re.findall(r"^make ((?:[a-z-]+(?: |$))+)", step.command, re.MULTILINE)
         for word in line.split()
-        if "=" not in word
     }
     targets = set(re.findall(r"^\.PHONY: (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert "lint" in made
