@@ -35,6 +35,7 @@ TEMPLATE: Final = "orders_template"
 
 _ROOT: Final = 0
 _ORDERS: Final = "SELECT id, amount::text FROM orders"
+_END_SECONDS: Final = 1.0
 _START_SECONDS: Final = 30.0
 _SETTINGS: Final = """
 listen_addresses = '127.0.0.1'
@@ -185,6 +186,16 @@ class PostgresServer:
     def promote(self) -> None:
         """Let a standby take writes, and return when it does."""
         self.run("SELECT pg_promote()")
+
+    def recover(self) -> None:
+        """Start if it has ended by itself, or ends; return when it answers."""
+        assert self._process is not None
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_SECONDS)
+        if self._process.poll() is None:
+            wait_until(self._answers)
+        else:
+            self.start()
 
     def stop(self) -> None:
         """Stop in good order; open connections are ended."""

@@ -1,7 +1,11 @@
 """The server that the faults strike."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from tests.faults.small_disk import mounted
 from tests.postgres_server import PostgresServer
 
 
@@ -11,3 +15,10 @@ def own_server(own_server: PostgresServer) -> PostgresServer:
     own_server.configure(max_connections="30")
     own_server.restart()
     return own_server
+
+
+@pytest.fixture
+def small_disk(own_server: PostgresServer) -> Iterator[Path | None]:
+    """A disk that is soon full, where there can be one."""
+    with mounted(own_server.folder / "disk") as disk:
+        yield disk

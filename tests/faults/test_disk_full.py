@@ -1,19 +1,14 @@
 """Nothing is lost, doubled or made up when the database's disk was full."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import pytest
-
+from tests.faults.small_disk import fill
 from tests.faults.stage import Fault, Stage, endure, open_stage
 from tests.postgres_server import OrdersDatabase, PostgresServer
 
-ROOT_USER: Final = 0
 REFUSE: Final = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END $$;
@@ -27,10 +22,7 @@ def full_disk(disk: Path) -> Fault:
     @contextmanager
     def disk_full(stage: Stage) -> Iterator[None]:
         ballast = disk / "ballast"
-        with ballast.open("wb", buffering=0) as file, suppress(OSError):
-            while True:
-                file.write(bytes(1024))
-        assert shutil.disk_usage(disk).free == 0
+        fill(disk, ballast)
         try:
             stage.traffic.wait_for_refusals()
             yield
@@ -49,22 +41,6 @@ def told_full_disk(stage: Stage) -> Iterator[None]:
     finally:
         stage.database.run("DROP FUNCTION refuse() CASCADE")
     yield
-
-
-@pytest.fixture
-def small_disk(own_server: PostgresServer) -> Iterator[Path | None]:
-    """A disk that is soon full: only root can have one, and not in every container."""
-    disk = own_server.folder / "disk"
-    disk.mkdir()
-    mount = ("mount", "-t", "tmpfs", "-o", "size=8m,mode=0777", "none", disk)
-    if os.getuid() != ROOT_USER or subprocess.run(mount, check=False).returncode:
-        yield None
-        return
-    try:
-        yield disk
-    finally:
-        # PostgreSQL may still hold a file of it open.
-        subprocess.run(("umount", "--lazy", disk), check=True)
 
 
 def move_orders(database: OrdersDatabase, disk: Path) -> None:
