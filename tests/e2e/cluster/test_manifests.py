@@ -18,13 +18,15 @@ _UV: Final = Path(sys.executable).with_name("uv")
 _VERSIONS: Final = ("1.32.0", "1.33.0", "1.34.0")
 
 
-@pytest.fixture(scope="module", params=["production", "kind"])
+@pytest.fixture(scope="module", params=["production", "kind", "traefik"])
 def manifests(
     request: pytest.FixtureRequest, tools: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """All objects of an overlay in one file; that for kind with all that can be added to it."""
+    """All objects of a kustomization in one file; that for kind with all that can be added."""
     folder = tmp_path_factory.mktemp("manifests")
-    overlay = ROOT / "k8s/overlays" / request.param
+    overlay = (
+        ROOT / "k8s" / ("traefik" if request.param == "traefik" else f"overlays/{request.param}")
+    )
     if request.param == "kind":
         overlay = folder
         from_here = os.path.relpath(ROOT / "k8s", folder.resolve())
@@ -79,9 +81,9 @@ def test_a_member_that_no_schema_has_would_be_found(
 ) -> None:
     write_schemas(_VERSIONS[-1], manifests, tmp_path)
     broken = tmp_path / "broken.yaml"
-    broken.write_text(manifests.read_text().replace("minReadySeconds:", "minReadySecond:"))
+    broken.write_text(manifests.read_text().replace("enableServiceLinks:", "enableServiceLink:"))
     place = f"{tmp_path}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
-    with pytest.raises(AssertionError, match="minReadySecond"):
+    with pytest.raises(AssertionError, match="enableServiceLink"):
         run(tools / "kubeconform", "-strict", "-schema-location", place, broken)
 
 
