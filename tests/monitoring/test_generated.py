@@ -74,6 +74,8 @@ def test_the_links_between_pages_lead_somewhere() -> None:
 @pytest.mark.parametrize("name", dashboards())
 def test_no_two_panels_are_the_same_and_each_says_what_it_shows(name: str) -> None:
     board = json.loads(dashboards()[name])
+    numbers = [panel["id"] for panel in board["panels"]]
+    assert len(set(numbers)) == len(numbers)
     panels = [panel for panel in board["panels"] if panel["type"] != "row"]
     titles = [panel["title"] for panel in panels]
     assert len(set(titles)) == len(titles)
