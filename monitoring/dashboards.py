@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Sequence
+from itertools import count
 from typing import Final
 
+from attrs import frozen
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import (
@@ -38,24 +40,41 @@ _GRAPH_HEIGHT: Final = 8
 
 def service() -> str:
     """Write the dashboard of the service as JSON."""
-    board = _board("Orders: service", "orders-service", "Requests, objectives, batches, processes")
-    _row(board, "Now", _NUMBER_HEIGHT, _service_now())
-    _row(board, "Requests", _GRAPH_HEIGHT, _requests())
-    _row(board, "Latency", _GRAPH_HEIGHT, _latency())
-    _row(board, "Objectives", _GRAPH_HEIGHT, _objectives())
-    _row(board, "Orders and batches", _GRAPH_HEIGHT, _batches())
-    _row(board, "Processes", _GRAPH_HEIGHT, _processes())
-    return _written(board)
+    return _written(
+        _board("Orders: service", "orders-service", "Requests, objectives, batches, processes"),
+        _Row("Now", _service_now(), _NUMBER_HEIGHT),
+        _Row("Requests", _requests()),
+        _Row("Latency", _latency()),
+        _Row("Objectives", _objectives()),
+        _Row("Orders and batches", _batches()),
+        _Row("Processes", _processes()),
+    )
 
 
 def postgresql() -> str:
     """Write the dashboard of PostgreSQL, as the service sees it, as JSON."""
-    board = _board("Orders: PostgreSQL", "orders-postgresql", "The database as Orders sees it")
-    _row(board, "Now", _NUMBER_HEIGHT, _database_now())
-    _row(board, "Operations", _GRAPH_HEIGHT, _operations())
-    _row(board, "Availability", _GRAPH_HEIGHT, _availability())
-    _row(board, "Certificates, disk, backup", _GRAPH_HEIGHT, _upkeep())
-    return _written(board)
+    return _written(
+        _board("Orders: PostgreSQL", "orders-postgresql", "The database as Orders sees it"),
+        _Row("Now", _database_now(), _NUMBER_HEIGHT),
+        _Row("Operations", _operations()),
+        _Row("Availability", _availability()),
+        _Row("Certificates, disk, backup", _upkeep()),
+    )
+
+
+@frozen
+class _Row:
+    """Panels that are equally wide.
+
+    Attributes:
+        title: What stands above them.
+        panels: The panels, from left to right.
+        height: How high they are.
+    """
+
+    title: str
+    panels: Sequence[Panel]
+    height: int = _GRAPH_HEIGHT
 
 
 def _service_now() -> Sequence[Panel]:
@@ -488,13 +507,12 @@ def _board(title: str, uid: str, meaning: str) -> dashboard.Dashboard:
     )
 
 
-def _row(board: dashboard.Dashboard, title: str, height: int, panels: Sequence[Panel]) -> None:
-    """Add a row of panels that are equally wide."""
-    board.with_row(dashboard.Row(title))
-    for panel in panels:
-        board.with_panel(panel.span(_WHOLE // len(panels)).height(height))
-
-
-def _written(board: dashboard.Dashboard) -> str:
+def _written(board: dashboard.Dashboard, *rows: _Row) -> str:
+    numbers = count(1)
+    for row in rows:
+        board.with_row(dashboard.Row(row.title).id(next(numbers)))
+        for panel in row.panels:
+            panel.id(next(numbers)).span(_WHOLE // len(row.panels)).height(row.height)
+            board.with_panel(panel)
     text = JSONEncoder(sort_keys=True, indent=2).encode(board.build())
     return json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"

@@ -88,7 +88,7 @@ def graph(  # noqa: PLR0913 - options, given by name
     most: float | None = None,
     colours: Mapping[str, str] | None = None,
 ) -> timeseries.Panel:
-    """Lines over time, from 0 on unless told otherwise, with a legend that tells the last value and the largest."""
+    """Lines over time, with a legend that tells the last value of each and the largest."""
     panel = (
         timeseries.Panel()
         .title(title)

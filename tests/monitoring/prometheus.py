@@ -21,6 +21,7 @@ from attrs import define, field, frozen
 from tests.postgres_server import HOST, free_port, wait_until
 
 _EVERY: Final = "1s"
+_PATIENCE_SECONDS: Final = 120.0
 
 
 def program(name: str) -> str:
@@ -134,7 +135,7 @@ def prometheus(
         # Whatever it would resend after a minute it resends at once.
         "--rules.alert.resend-delay=1s",
     ):
-        wait_until(lambda: is_ready(f"http://{address}/-/ready"))
+        wait_until(lambda: is_ready(f"http://{address}/-/ready"), _PATIENCE_SECONDS)
         yield Prometheus(f"http://{address}")
 
 
@@ -207,7 +208,7 @@ def alertmanager(folder: Path, pager: Notified) -> Iterator[str]:
         f"--web.listen-address={address}",
         "--cluster.listen-address=",
     ):
-        wait_until(lambda: is_ready(f"http://{address}/-/ready"))
+        wait_until(lambda: is_ready(f"http://{address}/-/ready"), _PATIENCE_SECONDS)
         yield address
 
 
@@ -221,5 +222,5 @@ def node_exporter(folder: Path) -> Iterator[str]:
         f"--web.listen-address={address}",
         f"--collector.textfile.directory={folder}",
     ):
-        wait_until(lambda: is_ready(f"http://{address}/metrics"))
+        wait_until(lambda: is_ready(f"http://{address}/metrics"), _PATIENCE_SECONDS)
         yield address

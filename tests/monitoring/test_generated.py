@@ -3,12 +3,13 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from monitoring.alerts import Alert
-from monitoring.files import ROOT, dashboards, files
+from monitoring.files import RELEASE, ROOT, dashboards, files
 from monitoring.metrics import with_table
 from monitoring.objectives import LATENCY_SECONDS, RUNBOOKS
 from monitoring.rules import groups
@@ -73,6 +74,8 @@ def test_the_links_between_pages_lead_somewhere() -> None:
 @pytest.mark.parametrize("name", dashboards())
 def test_no_two_panels_are_the_same_and_each_says_what_it_shows(name: str) -> None:
     board = json.loads(dashboards()[name])
+    numbers = [panel["id"] for panel in board["panels"]]
+    assert len(set(numbers)) == len(numbers)
     panels = [panel for panel in board["panels"] if panel["type"] != "row"]
     titles = [panel["title"] for panel in panels]
     assert len(set(titles)) == len(titles)
@@ -99,8 +102,31 @@ def test_the_panels_of_a_dashboard_do_not_overlap(name: str) -> None:
         taken |= cells
 
 
+def component(name: str) -> Any:  # noqa: ANN401 - YAML
+    return yaml.safe_load((ROOT / "k8s/components/monitoring" / name).read_text("utf-8"))
+
+
 def test_the_rules_of_both_kinds_are_the_same() -> None:
     plain = yaml.safe_load((ROOT / "monitoring/rules/orders.rules.yaml").read_text("utf-8"))
-    folder = Path(ROOT / "k8s/components/monitoring")
-    resource = yaml.safe_load((folder / "prometheusrule.yaml").read_text("utf-8"))
-    assert resource["spec"] == plain
+    assert component("prometheusrule.yaml")["spec"] == plain
+
+
+def test_kube_prometheus_stack_chooses_what_the_component_has() -> None:
+    for name in ("servicemonitor.yaml", "prometheusrule.yaml"):
+        assert component(name)["metadata"]["labels"]["release"] == RELEASE
+    values = yaml.safe_load((ROOT / "monitoring/kube-prometheus-stack.yaml").read_text("utf-8"))
+    sidecar = values["grafana"]["sidecar"]["dashboards"]
+    (maps,) = component("kustomization.yaml")["configMapGenerator"]
+    assert maps["options"]["labels"][sidecar["label"]] == sidecar["labelValue"]
+    assert sidecar["folderAnnotation"] in maps["options"]["annotations"]
+    assert {Path(each).stem for each in maps["files"]} == dashboards().keys()
+
+
+def test_the_service_monitor_finds_the_service_and_calls_it_what_the_alerts_do() -> None:
+    service = yaml.safe_load((ROOT / "k8s/base/service.yaml").read_text("utf-8"))
+    monitor = component("servicemonitor.yaml")["spec"]
+    labels = service["metadata"]["labels"]
+    assert monitor["selector"]["matchLabels"].items() <= labels.items()
+    assert labels[monitor["jobLabel"]] == "orders"
+    (endpoint,) = monitor["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
