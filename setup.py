@@ -28,6 +28,7 @@ DEV = [
     "jsonschema-rs>=0.60",
     "mypy==2.4.1",
     "openapi-spec-validator>=0.9",
+    "packaging>=24",
     "playwright>=1.50",
     "pytest>=9",
     "pytest-cov>=7",
