@@ -129,6 +129,8 @@ check-monitoring: ## Ask the PROMETHEUS and ALERTMANAGER at these URLs whether t
 .PHONY: deploy
 deploy: ## Put k8s/overlays/kind, with secrets of its own, into the cluster that kubectl talks to
 	k8s/generate-secrets
+	@# The migration is a Job, and none can be given another image.
+	kubectl --namespace orders delete job orders-migrate --ignore-not-found
 	kubectl apply --kustomize k8s/overlays/kind
 	kubectl --namespace orders rollout status deployment/orders --timeout=5m
 

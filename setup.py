@@ -32,6 +32,7 @@ DEV = [
     "kubernetes-validate==1.37.0",
     "mypy==2.4.1",
     "openapi-spec-validator>=0.9",
+    "packaging>=24",
     "playwright>=1.50",
     "pytest>=9",
     "pytest-cov>=7",

@@ -34,7 +34,7 @@ def check(prometheus_url: str, alertmanager_url: str, alert: str = "") -> str:
             "PROMETHEUS": prometheus_url,
             "ALERTMANAGER": alertmanager_url,
             "ALERT": alert,
-            "WAIT": "30" if alert != "OrdersNever" else "2",
+            "WAIT": "60" if alert != "OrdersNever" else "3",
         },
         capture_output=True,
         text=True,
@@ -59,7 +59,7 @@ def watching(tmp_path: Path) -> Iterator[Watching]:
         manager = stack.enter_context(alertmanager(tmp_path, pager))
         targets = {"orders": [f"{HOST}:{service.operations_port}"]}
         found = stack.enter_context(prometheus(tmp_path, _RULES, targets, manager))
-        wait_until(lambda: "OrdersTest" in found.firing())
+        wait_until(lambda: bool(found.query("up == 1")) and "OrdersTest" in found.firing())
         yield Watching(found.url, f"http://{manager}")
 
 
@@ -87,6 +87,6 @@ def test_what_does_not_watch_orders_fails(tmp_path: Path, rules: str, job: str, 
         port = service.operations_port if job == "alive" else free_port()
         targets = {job.replace("alive", "orders"): [f"{HOST}:{port}"]}
         found = stack.enter_context(prometheus(tmp_path, rules, targets))
-        wait_until(lambda: bool(found.query("up")))
+        wait_until(lambda: bool(found.query("up == 1" if job == "alive" else "up")))
         ended = check(found.url, found.url, "OrdersNever")
     assert f"it is not so that {told}" in ended

@@ -22,6 +22,11 @@ CONFIGURATION: Final = "etc/orders/orders.toml"
 VERSION: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 # Debian's own package serves in its place.
 LEFT_OUT: Final = "tzdata"
+BY_CLASSIFIER: Final = {
+    "License :: OSI Approved :: BSD License": "BSD-3-Clause",
+    "License :: OSI Approved :: MIT License": "MIT",
+    "License :: OSI Approved :: Zope Public License": "ZPL-2.1",
+}
 # The sockets' units say where to listen.
 NOT_IN_FILE: Final = {"listen", "ops_listen"}
 
@@ -193,6 +198,28 @@ def test_the_copyright_file_covers_every_library(content: Path) -> None:
     assert [name for name in names if not any(fnmatch(name, each) for each in covered)] == []
     unused = [each for each in covered if not list(content.glob(each))]
     assert unused == []
+
+
+def test_the_copyright_file_names_the_licence_that_each_library_says_it_has(content: Path) -> None:
+    text = (content / "usr/share/doc/orders/copyright").read_text()
+    told = re.findall(r"^Files: (.*)\n(?:.*\n)*?License: (.*)$", text, re.MULTILINE)
+    metadata = [
+        Parser().parsestr(file.read_text())
+        for file in (content / LIBRARY).glob("*.dist-info/METADATA")
+    ]
+    libraries = [each for each in metadata if each["Name"] != "orders-core"]
+    assert len(libraries) > 5
+    for library in libraries:
+        name = library["Name"].replace("python-", "")
+        place = re.compile(rf"{LIBRARY}/{re.escape(name)}[/.]")
+        named = {licence for files, licence in told if any(map(place.match, files.split()))}
+        # An expression, or what was written before there were any.
+        stated = library["License-Expression"] or " AND ".join(
+            BY_CLASSIFIER[each]
+            for each in library.get_all("Classifier", [])
+            if each.startswith("License ::")
+        )
+        assert {*stated.split(" AND ")} <= named, library["Name"]
 
 
 def test_every_licence_that_the_copyright_file_names_stands_in_it(content: Path) -> None:
