@@ -4,7 +4,13 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import AF_INET, SOCK_DGRAM, socket
+from threading import Thread
 from typing import Final
 
 import pytest
@@ -197,12 +203,32 @@ def test_a_rotation_replaces_every_certificate_and_fails_no_request(fleet: Fleet
     assert set(fleet.play("site.yml").changed.values()) == {0}
 
 
+@contextmanager
+def downloadable(file: Path, fleet: Fleet) -> Iterator[dict[str, str]]:
+    """Serve a package to the hosts; gives what to tell the playbook about it."""
+    with socket(AF_INET, SOCK_DGRAM) as towards:
+        towards.connect((fleet.app1.address, 9))
+        address = towards.getsockname()[0]
+    handler = partial(SimpleHTTPRequestHandler, directory=str(file.parent))
+    with ThreadingHTTPServer((address, 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield {
+                "orders_package": f"http://{address}:{server.server_port}/{file.name}",
+                "orders_package_checksum": f"sha256:{sha256(file.read_bytes()).hexdigest()}",
+            }
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def test_an_upgrade_and_the_way_back_fail_no_request(fleet: Fleet, tmp_path: Path) -> None:
     release = newer(fleet.package, NEWER, tmp_path)
     (before,) = fleet.versions()
-    with traffic(fleet, PAUSE_SECONDS) as clients:
+    with downloadable(release, fleet) as settings, traffic(fleet, PAUSE_SECONDS) as clients:
         clients.wait_for_orders(200)
-        fleet.play("site.yml", orders_package=str(release))
+        fleet.play("site.yml", **settings)
         assert fleet.versions() == {f"orders {NEWER}"}
         clients.wait_for_orders(200)
         fleet.play("rollback.yml")
