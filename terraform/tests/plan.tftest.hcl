@@ -55,7 +55,9 @@ run "an_ingress_controller_by_choice" {
   }
 
   assert {
-    condition     = kubectl_manifest.ingress_controller["Deployment/traefik/traefik"].server_side_apply
+    condition = (
+      kubectl_manifest.ingress_controller["Deployment/traefik/traefik"].server_side_apply
+    )
     error_message = "There is no Deployment of the controller."
   }
 }
