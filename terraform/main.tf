@@ -4,6 +4,9 @@ locals {
   kustomization = coalesce(var.kustomization, "${path.module}/../k8s/overlays/kind")
   database      = "orders-postgres"
 
+  # The default class is given to new Ingresses only: so that of the installed controller is named.
+  ingress_class    = try(coalesce(var.ingress_class, local.installed_class), null)
+  installed_class  = var.ingress_controller == "none" ? null : var.ingress_controller
   url_port         = var.create_cluster && var.https_port != 443 ? ":${var.https_port}" : ""
   private_registry = nonsensitive(var.registry_credentials != null)
 
@@ -123,7 +126,7 @@ module "orders" {
   image              = local.image
   replicas           = var.replicas
   hostname           = var.hostname
-  ingress_class      = var.ingress_class
+  ingress_class      = local.ingress_class
   secrets            = local.secrets
   revocation_list    = var.revocation_list
   pull_secret        = local.private_registry ? "orders-pull" : null

@@ -180,7 +180,7 @@ variable "hostname" {
 }
 
 variable "ingress_class" {
-  description = "The class of the Ingress; null leaves it to the cluster's default."
+  description = "The class of the Ingress; null is that of `ingress_controller`, or the default."
   type        = string
   default     = null
 }

@@ -55,7 +55,9 @@ run "an_ingress_controller_by_choice" {
   }
 
   assert {
-    condition     = kubectl_manifest.ingress_controller["Deployment/traefik/traefik"].server_side_apply
+    condition = (
+      kubectl_manifest.ingress_controller["Deployment/traefik/traefik"].server_side_apply
+    )
     error_message = "There is no Deployment of the controller."
   }
 }
@@ -64,11 +66,11 @@ run "a_secret_for_what_each_party_needs" {
   command = plan
 
   assert {
-    condition = toset(module.orders.secrets) == toset([
+    condition = toset(module.orders.secret_names) == toset([
       "orders-client-tls", "orders-owner-tls", "orders-postgres-server-tls",
       "orders-postgres-superuser", "orders-ingress-tls",
     ])
-    error_message = "The Secrets are ${jsonencode(module.orders.secrets)}."
+    error_message = "The Secrets are ${jsonencode(module.orders.secret_names)}."
   }
 }
 
@@ -82,9 +84,9 @@ run "a_secret_for_the_registry_and_one_for_tokens_by_choice" {
 
   assert {
     condition = length(
-      setintersection(module.orders.secrets, ["orders-pull", "orders-tokens"])
+      setintersection(module.orders.secret_names, ["orders-pull", "orders-tokens"])
     ) == 2
-    error_message = "The Secrets are ${jsonencode(module.orders.secrets)}."
+    error_message = "The Secrets are ${jsonencode(module.orders.secret_names)}."
   }
 }
 

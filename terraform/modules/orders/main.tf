@@ -13,7 +13,8 @@ locals {
     for each in [
       for each in local.documents : merge(each, {
         metadata = merge(each.metadata, {
-          (each.kind == "Namespace" ? "name" : "namespace") = var.namespace
+          for field in ["name", "namespace"] : field => var.namespace
+          if field == (each.kind == "Namespace" ? "name" : "namespace") && can(each.metadata[field])
         })
       })
     ] :
@@ -41,12 +42,12 @@ locals {
             if container.image == local.kustomized_image
           },
           {
-            env = [
+            for field in ["env"] : field => [
               for setting in container.env : merge(setting, {
                 for field, value in { value = local.allowed_hosts } : field => value
                 if setting.name == "ORDERS_ALLOWED_HOSTS"
               })
-            ]
+            ] if can(container.env)
           },
         )
       ]
@@ -116,6 +117,7 @@ locals {
   }
 
   kubectl = {
+    WAIT_FOR   = "${path.module}/wait-for"
     KUBECONFIG = var.kubeconfig
     CONTEXT    = var.kubeconfig_context == null ? "" : var.kubeconfig_context
     NAMESPACE  = var.namespace
@@ -198,7 +200,7 @@ resource "terraform_data" "database" {
   triggers_replace = [each.value.uid, sha256(each.value.yaml_body_parsed)]
 
   provisioner "local-exec" {
-    command     = "${path.module}/wait-for statefulset ${each.value.name}"
+    command     = "\"$WAIT_FOR\" statefulset ${each.value.name}"
     environment = local.kubectl
   }
 }
@@ -219,7 +221,7 @@ resource "terraform_data" "migration" {
   triggers_replace = [each.value.uid]
 
   provisioner "local-exec" {
-    command     = "${path.module}/wait-for job ${each.value.name}"
+    command     = "\"$WAIT_FOR\" job ${each.value.name}"
     environment = local.kubectl
   }
 }
@@ -240,7 +242,7 @@ resource "terraform_data" "service" {
   triggers_replace = [each.value.uid, sha256(each.value.yaml_body_parsed), var.replicas]
 
   provisioner "local-exec" {
-    command     = "${path.module}/wait-for deployment ${each.value.name}"
+    command     = "\"$WAIT_FOR\" deployment ${each.value.name}"
     environment = local.kubectl
   }
 }

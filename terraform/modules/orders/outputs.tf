@@ -6,7 +6,7 @@ output "objects" {
   depends_on = [terraform_data.service]
 }
 
-output "secrets" {
+output "secret_names" {
   description = "The names of the Secrets that were made."
   value       = keys(kubectl_manifest.secret)
 }
