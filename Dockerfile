@@ -15,12 +15,13 @@ COPY orders_core orders_core
 COPY adapters adapters
 COPY entrypoints entrypoints
 ARG SOURCE_DATE_EPOCH=0
-# Compiled by content, not by time; and all as old as the source, so that the same source gives the
-# same files.
+# Compiled by content, not by time, with sets in one order; and all as old as the source: the same
+# source gives the same files.
 RUN pip wheel --no-cache-dir --no-deps --no-index --no-build-isolation --wheel-dir dist . && \
     pip --python /opt/orders/bin/python install --no-cache-dir --no-compile --no-deps --no-index \
       dist/*.whl && \
-    /opt/orders/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/orders/lib && \
+    PYTHONHASHSEED=0 /opt/orders/bin/python -m compileall -q --invalidation-mode unchecked-hash \
+      /opt/orders/lib && \
     find /opt/orders -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
 
 FROM ${PYTHON}

@@ -27,6 +27,7 @@ DEV = [
     "import-linter==2.16",
     "jsonschema>=4.25",
     "jsonschema-rs>=0.60",
+    "kubernetes-validate==1.37.0",
     "mypy==2.4.1",
     "openapi-spec-validator>=0.9",
     "playwright>=1.50",

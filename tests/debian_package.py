@@ -23,19 +23,26 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def run(*command: str | Path, umask: int = -1, settings: Mapping[str, str] | None = None) -> str:
+def run(
+    *command: str | Path,
+    umask: int = -1,
+    settings: Mapping[str, str] | None = None,
+    text: str = "",
+) -> str:
     """Run a command in the project's folder, and give what it printed.
 
     Args:
         command: The command and its arguments.
         umask: Its umask, when it is not that of the tests.
         settings: Environment variables besides those of the tests.
+        text: What it reads from its standard input.
     """
     ended = subprocess.run(
         command,
         cwd=ROOT,
         env={**os.environ, **(settings or {})},
         umask=umask,
+        input=text,
         capture_output=True,
         text=True,
         check=False,

@@ -92,6 +92,7 @@ def installed(cluster: Cluster, image: str, tmp_path_factory: pytest.TempPathFac
     deployed.generate_secrets()
     deployed.update()
     cluster.rolled_out()
+    cluster.settled(3)
     authority.write_text(deployed.generate_secrets("--authority"))
     return deployed
 

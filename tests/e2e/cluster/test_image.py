@@ -1,0 +1,130 @@
+"""The image: small, confined, the same when it is built again; and all of it by docker compose."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from typing import Any, Final
+
+import pytest
+
+from tests.debian_package import ROOT, run
+from tests.e2e.cluster.lab import POSTGRES_IMAGE
+from tests.postgres_server import free_port, wait_until
+
+BASE: Final = "python:3.13-slim-trixie"
+MEGABYTE: Final = 1_000_000
+_CONFINED: Final = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+_FILES: Final = (
+    "import hashlib, pathlib\n"
+    "for file in sorted(pathlib.Path('/opt/orders').rglob('*')):\n"
+    "    content = file.read_bytes() if file.is_file() else b''\n"
+    "    print(file, file.lstat().st_mtime, hashlib.sha256(content).hexdigest())\n"
+)
+
+
+def inspected(image: str) -> Any:  # noqa: ANN401 - whatever Docker says
+    (found,) = json.loads(run("docker", "image", "inspect", image))
+    return found
+
+
+def in_container(image: str, *command: str) -> str:
+    """Run another program in a container of the image, and give what it printed."""
+    entry, *arguments = command
+    return run("docker", "run", "--rm", f"--entrypoint={entry}", image, *arguments)
+
+
+@contextmanager
+def container(image: str, *options: str) -> Iterator[str]:
+    """Run the service, and remove it in the end."""
+    name = f"orders-e2e-{secrets.token_hex(4)}"
+    run("docker", "run", "--detach", "--name", name, *_CONFINED, *options, image)
+    try:
+        yield name
+    finally:
+        run("docker", "rm", "--force", name)
+
+
+def health(name: str) -> str:
+    return run("docker", "inspect", "--format={{.State.Health.Status}}", name).strip()
+
+
+def test_it_adds_less_than_60_mb_to_its_base(image: str) -> None:
+    added = inspected(image)["Size"] - inspected(BASE)["Size"]
+    assert 0 < added < 60 * MEGABYTE
+
+
+def test_it_has_no_pip_and_no_compiler(image: str) -> None:
+    script = "! command -v pip pip3 gcc cc make && ! python -c 'import pip' 2>/dev/null"
+    in_container(image, "sh", "-c", script)
+    in_container(image, "sh", "-c", "! /usr/local/bin/python3 -c 'import pip' 2>/dev/null")
+
+
+def test_it_says_what_it_is_and_runs_as_a_user_by_number(image: str) -> None:
+    config = inspected(image)["Config"]
+    assert config["User"] == "10001:10001"
+    labels = config["Labels"]
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+    version = in_container(image, "orders", "--version")
+    assert version == f"orders {labels['org.opencontainers.image.version']}\n"
+
+
+def test_everything_in_it_is_compiled_already(image: str) -> None:
+    script = (
+        "import pathlib\n"
+        "for source in pathlib.Path('/opt/orders/lib').rglob('*.py'):\n"
+        "    assert list(source.parent.glob(f'__pycache__/{source.stem}.*.pyc')), source\n"
+    )
+    in_container(image, "python", "-c", script)
+
+
+def test_the_same_source_gives_the_same_files(image: str) -> None:
+    again = f"{image}-again"
+    epoch = run("git", "log", "-1", "--format=%ct").strip()
+    build = ("docker", "build", "--no-cache", "--tag", again)
+    run(*build, f"--build-arg=SOURCE_DATE_EPOCH={epoch}", ".")
+    try:
+        built = [in_container(each, "python", "-c", _FILES) for each in (image, again)]
+        assert built[0] == built[1]
+    finally:
+        run("docker", "image", "rm", "--force", again)
+
+
+def test_it_is_healthy_when_it_serves_and_ends_well_on_sigterm(image: str) -> None:
+    settings = ("--env=DATABASE_URL=sqlite:////data/orders.db", "--env=ORDERS_AUTH=trusted-network")
+    with container(image, "--tmpfs=/data:mode=1777", "--tmpfs=/tmp:mode=1777", *settings) as name:
+        wait_until(lambda: health(name) == "healthy", seconds=60)
+        run("docker", "stop", name)
+        assert run("docker", "wait", name).strip() == "0"
+
+
+def test_without_a_word_on_who_may_come_in_it_does_not_start(image: str) -> None:
+    with container(image) as name:
+        assert run("docker", "wait", name).strip() == "78"
+
+
+@pytest.fixture
+def composed(image: str) -> Iterator[HTTPConnection]:
+    """A client of what `docker compose up` starts, on free ports and from this image."""
+    assert POSTGRES_IMAGE in (ROOT / "compose.yaml").read_text()
+    project = f"orders-e2e-{secrets.token_hex(4)}"
+    port = free_port()
+    settings = {
+        "ORDERS_IMAGE": image,
+        "ORDERS_PORT": str(port),
+        "ORDERS_OPS_PORT": str(free_port()),
+    }
+    compose = ("docker", "compose", "--project-name", project)
+    try:
+        run(*compose, "up", "--detach", "--wait", "--no-build", settings=settings)
+        yield HTTPConnection("127.0.0.1", port, timeout=30)
+    finally:
+        run(*compose, "down", "--volumes", settings=settings)
+
+
+def test_docker_compose_starts_it_with_its_database(composed: HTTPConnection) -> None:
+    body = '{"id": "A-1", "amount": 12.30}'
+    composed.request("POST", "/orders", body, {"Content-Type": "application/json"})
+    assert composed.getresponse().status == 201
+    composed.close()
