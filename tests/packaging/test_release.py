@@ -14,7 +14,7 @@ import pytest
 from attrs import frozen
 
 from release.artefacts import CHECKSUMS, Artefacts, sha256
-from release.sources import debian_release, project_version
+from release.sources import changelog, debian_release, project_version
 from tests.debian_package import ROOT, alone, run
 from tests.packaging.conftest import NOT_SOURCE, Distribution
 from tests.repository.workflows import Step, steps_that_run
@@ -58,15 +58,13 @@ def ready_for_release(folder: Path) -> Path:
         program.chmod(0o755)
     for file in checkout.rglob("*"):
         os.utime(file, (0, 0))
-    changelog = checkout / "CHANGELOG.md"
-    day = debian_release(ROOT).moment.date()
-    changelog.write_text(
-        changelog.read_text().replace(
-            "## [Unreleased]\n", f"## [Unreleased]\n\n## [{VERSION}] - {day}\n"
-        )
-        if f"## [{VERSION}]" not in changelog.read_text()
-        else changelog.read_text()
-    )
+    if changelog(ROOT)["Unreleased"].text.strip():
+        day = debian_release(ROOT).moment.date()
+        file = checkout / "CHANGELOG.md"
+        # After a release its version stays until the next one; that section is not of now.
+        text = file.read_text().replace(f"## [{VERSION}]", "## [0.0.0]")
+        head = "## [Unreleased]\n"
+        file.write_text(text.replace(head, f"{head}\n## [{VERSION}] - {day}\n"))
     return checkout
 
 
