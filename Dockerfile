@@ -20,7 +20,7 @@ ARG SOURCE_DATE_EPOCH=0
 RUN pip wheel --no-cache-dir --no-deps --no-index --no-build-isolation --wheel-dir dist . && \
     pip --python /opt/orders/bin/python install --no-cache-dir --no-compile --no-deps --no-index \
       dist/*.whl && \
-    PYTHONHASHSEED=0 /opt/orders/bin/python -m compileall -q --invalidation-mode unchecked-hash \
+    PYTHONHASHSEED=0 /opt/orders/bin/python -m compileall -qf --invalidation-mode unchecked-hash \
       /opt/orders/lib && \
     find /opt/orders -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
 
