@@ -79,7 +79,8 @@ def follow(step: Step, checkout: Path, outputs: Path) -> None:
         )
         make.chmod(0o755)
     environment = {
-        **os.environ,
+        # GitHub's runner is no make, though `make test` is.
+        **{name: os.environ[name] for name in os.environ if not name.startswith("MAKE")},
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "TAG": TAG,
         "GITHUB_OUTPUT": str(outputs),
