@@ -8,7 +8,7 @@ import pytest
 
 from tests.certificates import Authority
 from tests.debian_package import ROOT, run
-from tests.e2e.cluster.lab import DATABASE_POD, DEPLOYMENT, NAMESPACE, Deployed
+from tests.e2e.cluster.lab import DATABASE_POD, DEPLOYMENT, NAMESPACE, NODE_PORT, Deployed
 from tests.e2e.cluster.pods import Pod, namespace, pod
 from tests.postgres_server import wait_until
 
@@ -163,6 +163,12 @@ def test_another_namespace_reaches_no_service(outsider: Pod) -> None:
     assert outsider.sh("getent hosts orders.orders.svc.cluster.local")[0] == 0
     assert not outsider.reaches("orders.orders.svc.cluster.local", 80)
     assert not outsider.reaches("orders-postgres.orders.svc.cluster.local", 5432)
+
+
+def test_the_node_shows_the_orders_and_nothing_else(installed: Deployed) -> None:
+    services = installed.cluster.get("services")["items"]
+    shown = [port.get("nodePort") for each in services for port in each["spec"]["ports"]]
+    assert [port for port in shown if port] == [NODE_PORT]
 
 
 def test_prometheus_reaches_the_metrics_and_nothing_else(installed: Deployed) -> None:
