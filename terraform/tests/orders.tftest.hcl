@@ -93,7 +93,7 @@ run "the_autoscaler_has_the_replicas_where_there_is_one" {
 
   variables {
     kustomization = "../k8s/base"
-    replicas      = 12
+    replicas      = 10
   }
 
   module {
@@ -103,15 +103,15 @@ run "the_autoscaler_has_the_replicas_where_there_is_one" {
   assert {
     condition = nonsensitive(yamldecode(
       kubectl_manifest.settings["HorizontalPodAutoscaler/shop/orders"].yaml_body
-    ).spec.minReplicas) == 12
+    ).spec.minReplicas) == 10
     error_message = "The autoscaler's minimum is another one."
   }
 
   assert {
     condition = nonsensitive(yamldecode(
       kubectl_manifest.settings["HorizontalPodAutoscaler/shop/orders"].yaml_body
-    ).spec.maxReplicas) >= 12
-    error_message = "The autoscaler's maximum is less than its minimum."
+    ).spec.maxReplicas) == 10
+    error_message = "The autoscaler's maximum is not that of the kustomization."
   }
 
   assert {
@@ -122,6 +122,21 @@ run "the_autoscaler_has_the_replicas_where_there_is_one" {
       The Deployment has replicas of its own, over which it would quarrel with the autoscaler.
     EOT
   }
+}
+
+run "more_replicas_than_the_autoscaler_may_make_are_refused" {
+  command = plan
+
+  variables {
+    kustomization = "../k8s/base"
+    replicas      = 11
+  }
+
+  module {
+    source = "./modules/orders"
+  }
+
+  expect_failures = [kubectl_manifest.settings]
 }
 
 run "the_ingress_has_the_host_and_the_class" {

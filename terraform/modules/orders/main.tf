@@ -70,7 +70,6 @@ locals {
     {
       for key, each in local.of_kind.HorizontalPodAutoscaler : key => merge(each.spec, {
         minReplicas = var.replicas
-        maxReplicas = max(var.replicas, each.spec.maxReplicas)
       })
     },
     {
@@ -180,6 +179,16 @@ resource "kubectl_manifest" "settings" {
 
   yaml_body         = each.value
   server_side_apply = true
+
+  lifecycle {
+    precondition {
+      condition     = var.replicas <= try(local.placed[each.key].spec.maxReplicas, var.replicas)
+      error_message = <<-EOT
+        There are to be ${var.replicas} replicas, which is above maxReplicas of the autoscaler in
+        ${var.kustomization}. It keeps to the connections that the database takes: raise both there.
+      EOT
+    }
+  }
 
   depends_on = [kubectl_manifest.namespace, kubectl_manifest.secret]
 }

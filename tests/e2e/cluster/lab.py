@@ -110,7 +110,9 @@ class Cluster:
         return {
             f"{pod['metadata']['name']}/{status['name']}": status["restartCount"]
             for pod in self.get("pods")["items"]
-            for status in pod["status"].get("containerStatuses", ())
+            # A sidecar is one of the init containers.
+            for kind in ("containerStatuses", "initContainerStatuses")
+            for status in pod["status"].get(kind, ())
         }
 
     def sql(self, statement: str) -> str:
@@ -204,7 +206,7 @@ class Deployed:
 
     def restore(self) -> None:
         """Bring it back to what the overlay says, whatever was changed."""
-        self.apply()
+        self.update()
         self.cluster.kubectl("scale", DEPLOYMENT, "--replicas=3")
         self.cluster.rolled_out("statefulset/orders-postgres")
         self.cluster.rolled_out()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.certificates import Authority
 from tests.debian_package import ROOT, run
-from tests.e2e.cluster.lab import DEPLOYMENT, Deployed
+from tests.e2e.cluster.lab import DATABASE_POD, DEPLOYMENT, NAMESPACE, NODE_PORT, Deployed
 from tests.e2e.cluster.pods import Pod, namespace, pod
 from tests.postgres_server import wait_until
 
@@ -165,6 +165,12 @@ def test_another_namespace_reaches_no_service(outsider: Pod) -> None:
     assert not outsider.reaches("orders-postgres.orders.svc.cluster.local", 5432)
 
 
+def test_the_node_shows_the_orders_and_nothing_else(installed: Deployed) -> None:
+    services = installed.cluster.get("services")["items"]
+    shown = [port.get("nodePort") for each in services for port in each["spec"]["ports"]]
+    assert [port for port in shown if port] == [NODE_PORT]
+
+
 def test_prometheus_reaches_the_metrics_and_nothing_else(installed: Deployed) -> None:
     address = pod_addresses(installed)["service"]
     with (
@@ -189,14 +195,30 @@ def service_reaches(installed: Deployed) -> Callable[[str, int], bool]:
     return reaches
 
 
-def test_the_service_reaches_the_database_and_the_name_servers(installed: Deployed) -> None:
-    reaches = service_reaches(installed)
-    assert reaches(DATABASE, 5432)
-    dns = installed.cluster.run(
+def name_server(installed: Deployed) -> str:
+    """Give the address of the cluster's name servers."""
+    return installed.cluster.run(
         *("kubectl", "--namespace=kube-system", "get", "service", "kube-dns"),
         "--output=jsonpath={.spec.clusterIP}",
     )
-    assert reaches(dns, 53)
+
+
+def test_the_service_reaches_the_database_and_the_name_servers(installed: Deployed) -> None:
+    reaches = service_reaches(installed)
+    assert reaches(DATABASE, 5432)
+    assert reaches(name_server(installed), 53)
+
+
+def test_the_database_reaches_nothing(installed: Deployed) -> None:
+    pods = pod_addresses(installed)
+    database = Pod(installed.cluster, NAMESPACE, DATABASE_POD)
+    assert database.reaches("127.0.0.1", 5432)
+    for address, port in [
+        (name_server(installed), 53),
+        (pods["service"], 8000),
+        (installed.cluster.address, 6443),
+    ]:
+        assert not database.reaches(address, port)
 
 
 def test_the_service_reaches_nothing_else(installed: Deployed, outsider: Pod) -> None:

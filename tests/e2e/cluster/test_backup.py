@@ -1,8 +1,7 @@
 """What is lost with the database's volume comes back from a backup, by the documented steps."""
 
-from tests.e2e.cluster.lab import DATABASE_POD, Deployed
+from tests.e2e.cluster.lab import DATABASE_POD, DEPLOYMENT, Deployed
 from tests.faults.traffic import traffic
-from tests.postgres_server import wait_until
 
 
 def run_job(deployed: Deployed, cron_job: str, condition: str) -> str:
@@ -16,13 +15,14 @@ def run_job(deployed: Deployed, cron_job: str, condition: str) -> str:
 
 
 def lose_the_database(deployed: Deployed) -> None:
-    """Delete the server with its volume, and let another begin with nothing."""
+    """Delete the server with its volume; let another begin with nothing, and without clients."""
     cluster = deployed.cluster
     cluster.kubectl("delete", "statefulset/orders-postgres", f"pvc/data-{DATABASE_POD}")
     deployed.update()
-    cluster.rolled_out("statefulset/orders-postgres")
+    cluster.kubectl("scale", DEPLOYMENT, "--replicas=0")
     cluster.wait("job/orders-migrate", "condition=Complete")
-    cluster.settled(3)
+    cluster.settled(0)
+    assert cluster.orders() == []
 
 
 def test_a_backup_restored_into_an_empty_database_gives_an_equal_export(
@@ -37,11 +37,12 @@ def test_a_backup_restored_into_an_empty_database_gives_an_equal_export(
     run_job(changing, "orders-backup", "Complete")
     exported = changing.cluster.export()
     lose_the_database(changing)
-    assert changing.cluster.export() == "id,amount\n"
     said = run_job(changing, "orders-restore", "Complete")
+    changing.cluster.kubectl("scale", DEPLOYMENT, "--replicas=3")
+    changing.cluster.settled(3)
     restored = dict(changing.cluster.orders())
     assert f"restore: {len(restored)} orders from /backup/orders-" in said
-    wait_until(lambda: changing.cluster.export() == exported, seconds=30)
+    assert changing.cluster.export() == exported
     assert acknowledged.items() <= restored.items()
     counted = changing.cluster.sql("SELECT sum(count), sum(amount) FROM orders_totals")
     assert counted == changing.cluster.sql("SELECT count(*), sum(amount) FROM orders")
@@ -53,5 +54,15 @@ def test_a_database_that_holds_orders_is_not_restored_into(changing: Deployed) -
     run_job(changing, "orders-backup", "Complete")
     before = changing.cluster.export()
     said = run_job(changing, "orders-restore", "Failed")
-    assert "restore: the database holds orders; only an empty one is restored into" in said
+    assert "the database holds orders; only an empty one is restored into" in said
     assert changing.cluster.export() == before
+
+
+def test_a_restore_while_orders_are_placed_loses_none(changing: Deployed) -> None:
+    run_job(changing, "orders-backup", "Complete")
+    with traffic(changing.service) as clients:
+        clients.wait_for_orders(10)
+        said = run_job(changing, "orders-restore", "Failed")
+        clients.wait_for_orders(10)
+    assert "the database holds orders; only an empty one is restored into" in said
+    clients.assert_kept(changing.cluster.orders())

@@ -2,12 +2,13 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from typing import Any, Final
 
 import pytest
+from attrs import frozen
 
 from tests.debian_package import ROOT, run
 from tests.e2e.cluster.lab import POSTGRES_IMAGE
@@ -104,27 +105,58 @@ def test_without_a_word_on_who_may_come_in_it_does_not_start(image: str) -> None
         assert run("docker", "wait", name).strip() == "78"
 
 
+@frozen
+class Composed:
+    """A project of `docker compose`."""
+
+    name: str
+    settings: Mapping[str, str]
+
+    def __call__(self, *arguments: str) -> str:
+        """Run `docker compose`."""
+        return run(
+            *("docker", "compose", "--project-name", self.name, *arguments), settings=self.settings
+        )
+
+    def connect(self) -> HTTPConnection:
+        """Make a client of the service; the caller closes it."""
+        return HTTPConnection("127.0.0.1", int(self.settings["ORDERS_PORT"]), timeout=30)
+
+
 @pytest.fixture
-def composed(image: str) -> Iterator[HTTPConnection]:
-    """A client of what `docker compose up` starts, on free ports and from this image."""
+def composed(image: str) -> Iterator[Composed]:
+    """`docker compose`, on free ports and with this image, and without what it kept in the end."""
     assert POSTGRES_IMAGE in (ROOT / "compose.yaml").read_text()
-    project = f"orders-e2e-{secrets.token_hex(4)}"
-    port = free_port()
     settings = {
         "ORDERS_IMAGE": image,
-        "ORDERS_PORT": str(port),
+        "ORDERS_PORT": str(free_port()),
         "ORDERS_OPS_PORT": str(free_port()),
     }
-    compose = ("docker", "compose", "--project-name", project)
+    project = Composed(f"orders-e2e-{secrets.token_hex(4)}", settings)
     try:
-        run(*compose, "up", "--detach", "--wait", "--no-build", settings=settings)
-        yield HTTPConnection("127.0.0.1", port, timeout=30)
+        yield project
     finally:
-        run(*compose, "down", "--volumes", settings=settings)
+        project("down", "--volumes")
 
 
-def test_docker_compose_starts_it_with_its_database(composed: HTTPConnection) -> None:
+def start(composed: Composed) -> None:
+    """Start all of it from this image, and place an order."""
+    composed("up", "--detach", "--wait", "--no-build")
     body = '{"id": "A-1", "amount": 12.30}'
-    composed.request("POST", "/orders", body, {"Content-Type": "application/json"})
-    assert composed.getresponse().status == 201
-    composed.close()
+    client = composed.connect()
+    client.request("POST", "/orders", body, {"Content-Type": "application/json"})
+    assert client.getresponse().status == 201
+    client.close()
+
+
+def test_docker_compose_starts_it_with_its_database(composed: Composed) -> None:
+    start(composed)
+
+
+def test_docker_compose_starts_it_after_a_first_start_that_was_interrupted(
+    composed: Composed,
+) -> None:
+    # The authority is there, and nothing that it issues.
+    script = "/certificates /tls/authority authority"
+    composed("run", "--rm", "certificates", script)
+    start(composed)

@@ -3,10 +3,13 @@
 import json
 import ssl
 from http.client import HTTPConnection
+from typing import Final
 
 import pytest
 
 from tests.e2e.cluster.lab import (
+    DATABASE_POD,
+    DEPLOYMENT,
     HOST,
     NAMESPACE,
     ByIngress,
@@ -78,15 +81,44 @@ def test_a_pod_with_more_rights_than_it_needs_is_refused(installed: Deployed) ->
     assert 'violates PodSecurity "restricted' in ended.stderr
 
 
-def test_no_pod_has_a_token_for_kubernetes_or_can_write_to_its_root(installed: Deployed) -> None:
-    script = (
-        "import os\n"
-        "assert not os.path.exists('/var/run/secrets/kubernetes.io')\n"
-        "try:\n    open('/opt/orders/x', 'w')\n"
-        "except OSError as error:\n    print(error.strerror, os.getuid())\n"
-    )
-    said = installed.cluster.kubectl("exec", "deployment/orders", "--", "python", "-c", script)
-    assert said == "Read-only file system 10001\n"
+# Where no token is, and nothing can be written to the root.
+_CONFINED: Final = (
+    "[ ! -e /var/run/secrets/kubernetes.io ] && ! LC_ALL=C touch /written 2>&1 && id -u"
+)
+_REFUSED: Final = "touch: cannot touch '/written': Read-only file system"
+
+
+@pytest.mark.parametrize(
+    ("pod", "container", "user"),
+    [
+        (DEPLOYMENT, "orders", 10001),
+        (DATABASE_POD, "postgres", 999),
+        (DATABASE_POD, "reload", 999),
+    ],
+)
+def test_no_pod_has_a_token_for_kubernetes_or_can_write_to_its_root(
+    installed: Deployed, pod: str, container: str, user: int
+) -> None:
+    command = ("exec", pod, f"--container={container}", "--", "sh", "-c", _CONFINED)
+    assert installed.cluster.kubectl(*command).splitlines() == [_REFUSED, str(user)]
+
+
+@pytest.mark.parametrize("cron_job", ["orders-backup", "orders-restore"])
+def test_a_backup_and_a_restore_have_no_token_and_cannot_write_to_their_root(
+    installed: Deployed, cron_job: str
+) -> None:
+    cluster = installed.cluster
+    name = f"{cron_job}-confined"
+    create = ("create", "job", name, f"--from=cronjob/{cron_job}", "--dry-run=client")
+    job = json.loads(cluster.kubectl(*create, "--output=json"))
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    container |= {"command": ["sh", "-c"], "args": [_CONFINED]}
+    cluster.apply([job])
+    try:
+        cluster.wait(f"job/{name}", "condition=Complete")
+        assert cluster.kubectl("logs", f"job/{name}").splitlines() == [_REFUSED, "999"]
+    finally:
+        cluster.kubectl("delete", "job", name)
 
 
 def test_the_second_time_nothing_changes(installed: Deployed) -> None:

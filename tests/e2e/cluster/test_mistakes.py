@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from tests.debian_package import run
-from tests.e2e.cluster.lab import DEPLOYMENT, Cluster, Deployed, is_ready, lab, names
+from tests.e2e.cluster.lab import Cluster, Deployed, is_ready, lab, names
 from tests.faults.traffic import traffic
 from tests.postgres_server import wait_until
 
@@ -37,7 +37,7 @@ def service_with(container: Mapping[str, object], *volumes: object) -> object:
 def mistaken(deployed: Deployed, folder: Path, *patches: object) -> Iterator[None]:
     """Apply it with a mistake; prove that no new pod serves and the old ones go on.
 
-    The mistake is taken back in the end.
+    `changing` takes the mistake back.
     """
     cluster = deployed.cluster
     before = ready(cluster)
@@ -52,8 +52,6 @@ def mistaken(deployed: Deployed, folder: Path, *patches: object) -> Iterator[Non
         clients.wait_for_orders(100)
         assert ready(cluster) == before
     assert clients.interruptions == 0
-    cluster.kubectl("rollout", "undo", DEPLOYMENT)
-    deployed.update()
 
 
 def ready(cluster: Cluster) -> set[str]:
