@@ -17,7 +17,7 @@ import pytest
 from attrs import frozen
 
 from tests.debian_package import newer, run
-from tests.e2e.linux.conftest import CURL, PROBES, Host
+from tests.e2e.linux.conftest import CURL, ORDERS, PROBES, Host
 from tests.e2e.linux.fleet import Fleet, new_fleet
 from tests.faults.traffic import Traffic, traffic
 from tests.postgres_server import wait_until
@@ -102,6 +102,12 @@ def test_a_run_in_check_mode_tells_what_it_would_do_and_does_nothing(bare: Fleet
 def test_what_is_placed_on_one_host_is_read_from_the_other(fleet: Fleet) -> None:
     fleet.app1.place("A-1")
     assert fleet.app2.has("A-1")
+
+
+def test_nobody_is_let_in_without_a_token(fleet: Fleet) -> None:
+    for host in (fleet.app1, fleet.app2):
+        answer = host.run(f"curl --silent --write-out '%{{http_code}}' {ORDERS}/orders")
+        assert answer.endswith("401")
 
 
 def test_a_second_run_changes_nothing_nor_would_one_in_check_mode(fleet: Fleet) -> None:
