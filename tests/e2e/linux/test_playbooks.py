@@ -134,6 +134,45 @@ def test_the_authority_s_key_and_the_hosts_keys_stay_where_they_are(fleet: Fleet
     assert (fleet.folder / "pki/ca.key").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.fixture
+def authority_key(fleet: Fleet) -> Iterator[Path]:
+    """The key of the authority, which a test may change."""
+    key = fleet.folder / "pki/ca.key"
+    content = key.read_bytes()
+    yield key
+    key.write_bytes(content)
+    key.chmod(0o600)
+
+
+def test_a_passphrase_that_is_not_the_key_s_leaves_the_key_as_it_is(
+    fleet: Fleet, authority_key: Path
+) -> None:
+    before = authority_key.read_bytes()
+    played = fleet.attempt("rotate.yml", pki_renew="due", pki_authority_passphrase="wrong")
+    assert played.status != 0
+    assert "passphrase" in played.output
+    assert authority_key.read_bytes() == before
+
+    encrypted = authority_key.with_suffix(".encrypted")
+    run(
+        *("openssl", "ec", "-aes256", "-in", authority_key, "-out", encrypted),
+        *("-passout", "pass:right"),
+    )
+    encrypted.rename(authority_key)
+    before = authority_key.read_bytes()
+    fleet.play("rotate.yml", pki_renew="due", pki_authority_passphrase="right")
+    assert fleet.attempt("rotate.yml", pki_renew="due").status != 0
+    assert authority_key.read_bytes() == before
+
+
+def test_an_authority_without_its_key_is_not_replaced(fleet: Fleet, authority_key: Path) -> None:
+    authority_key.unlink()
+    played = fleet.attempt("rotate.yml", pki_renew="due")
+    assert played.status != 0
+    assert "put the key's copy back" in " ".join(played.output.split())
+    assert not authority_key.exists()
+
+
 def connection(fleet: Fleet, user: str = "ordersuser", mode: str = "verify-full") -> str:
     """Write a connection string without a certificate of the client."""
     return f"host={fleet.db1.address} user={user} dbname=ordersdb sslmode={mode} " + (
