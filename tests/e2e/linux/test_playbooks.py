@@ -25,6 +25,7 @@ from tests.postgres_server import wait_until
 NEWER: Final = "999.0"
 # Playbooks need the processor too.
 PAUSE_SECONDS: Final = 0.02
+REPLACED: Final = "SELECT datname FROM pg_database WHERE datname LIKE 'ordersdb\\_before\\_%'"
 PARTS: Final = "/root/other"
 LOG: Final = logging.getLogger(__name__)
 
@@ -371,9 +372,38 @@ def test_a_backup_brings_back_what_was_there(fleet: Fleet) -> None:
     assert exported() == before
     # The totals and the rights came along, and what was there is kept.
     fleet.app2.place("A-5")
-    kept = "SELECT datname FROM pg_database WHERE datname LIKE 'ordersdb\\_before\\_%'"
-    (name,) = fleet.sql(kept)
+    (name,) = fleet.sql(REPLACED)
     fleet.sql(f"DROP DATABASE {name};")
+
+
+def test_a_backup_that_is_not_there_stops_nothing(fleet: Fleet) -> None:
+    with traffic(fleet, PAUSE_SECONDS) as clients:
+        clients.wait_for_orders(100)
+        played = fleet.attempt("restore.yml", backup="nonsense")
+        clients.wait_for_orders(100)
+    assert played.status != 0
+    assert "has no backup nonsense" in played.output
+    assert_nothing_failed(clients)
+
+
+def test_a_restore_that_fails_leaves_the_service_running_and_the_orders_there(
+    fleet: Fleet,
+) -> None:
+    fleet.app1.place("A-1")
+    folder = "/run/systemd/system/orders.socket.d"
+    fleet.app2.run(
+        f"mkdir {folder}; echo '[Unit]' >{folder}/stay.conf\n"
+        f"echo RefuseManualStop=yes >>{folder}/stay.conf; systemctl daemon-reload"
+    )
+    try:
+        played = fleet.attempt("restore.yml", backup="latest")
+    finally:
+        fleet.app2.run(f"rm -r {folder}; systemctl daemon-reload")
+    assert played.status != 0
+    assert fleet.sql(REPLACED) == []
+    for host in (fleet.app1, fleet.app2):
+        assert host.has("A-1")
+        host.place(f"B-{host.name}")
 
 
 def asked(fleet: Fleet, path: str) -> object:
