@@ -18,7 +18,7 @@ from attrs import frozen
 
 from tests.debian_package import newer, run
 from tests.e2e.linux.conftest import CURL, ORDERS, PROBES, Host
-from tests.e2e.linux.fleet import Fleet, new_fleet
+from tests.e2e.linux.fleet import SERVER, Fleet, new_fleet
 from tests.faults.traffic import Traffic, traffic
 from tests.postgres_server import wait_until
 
@@ -247,6 +247,19 @@ def test_a_rotation_replaces_every_certificate_and_fails_no_request(fleet: Fleet
     shown = "SELECT DISTINCT client_serial FROM pg_stat_ssl WHERE client_serial > 0"
     wait_until(lambda: set(fleet.sql(shown)) == {after["app1"], after["app2"]})
     assert set(fleet.play("site.yml").changed.values()) == {0}
+
+
+def test_a_rotation_makes_up_for_a_reload_that_was_left_out(fleet: Fleet) -> None:
+    fleet.db1.run(f"touch {SERVER}")
+    fleet.play("rotate.yml", pki_renew="due")
+    (loaded,) = fleet.sql(f"SELECT (pg_stat_file('{SERVER}')).modification <= pg_conf_load_time()")
+    assert loaded == "t"
+
+
+def test_a_database_that_is_down_is_started(fleet: Fleet) -> None:
+    fleet.db1.run("systemctl stop 'postgresql@*'")
+    fleet.play("site.yml", "--limit", "db1")
+    fleet.app1.place("A-1")
 
 
 @contextmanager
