@@ -149,7 +149,8 @@ def test_a_passphrase_that_is_not_the_key_s_leaves_the_key_as_it_is(
     fleet: Fleet, authority_key: Path
 ) -> None:
     before = authority_key.read_bytes()
-    played = fleet.attempt("rotate.yml", pki_renew="due", pki_authority_passphrase="wrong")
+    wrong, right = ({"pki_authority_passphrase": word} for word in ("wrong", "right"))
+    played = fleet.attempt("rotate.yml", pki_renew="due", **wrong)
     assert played.status != 0
     assert "passphrase" in played.output
     assert authority_key.read_bytes() == before
@@ -161,7 +162,7 @@ def test_a_passphrase_that_is_not_the_key_s_leaves_the_key_as_it_is(
     )
     encrypted.rename(authority_key)
     before = authority_key.read_bytes()
-    fleet.play("rotate.yml", pki_renew="due", pki_authority_passphrase="right")
+    fleet.play("rotate.yml", pki_renew="due", **right)
     assert fleet.attempt("rotate.yml", pki_renew="due").status != 0
     assert authority_key.read_bytes() == before
 
