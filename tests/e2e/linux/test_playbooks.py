@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -369,6 +370,37 @@ def test_a_revoked_certificate_lets_nobody_in_until_the_host_has_a_new_one(fleet
     fleet.app1.place("A-1")
     assert fleet.app2.has("A-1")
     assert "certificate revoked" in refusal(fleet.app1, target)
+
+    # The list is signed anew when it is due, and has what it had.
+    end = list_end(fleet)
+    fleet.play("rotate.yml", pki_renew="due", pki_days=100, pki_renew_days=95)
+    assert list_end(fleet) > end
+    assert "certificate revoked" in refusal(fleet.app1, target)
+
+
+def list_end(fleet: Fleet) -> datetime:
+    """Tell when the list of revoked certificates ends that the database has."""
+    printed = fleet.db1.run(f"openssl crl -noout -nextupdate -in {Path(SERVER).parent}/crl.pem")
+    return datetime.strptime(
+        printed.strip().removeprefix("nextUpdate="), "%b %d %H:%M:%S %Y %Z"
+    ).replace(tzinfo=UTC)
+
+
+def test_what_ends_soon_is_replaced_before_it_does(fleet: Fleet) -> None:
+    before = fleet.serials()
+    soon = {"pki_renew": "due", "pki_days": 110, "pki_renew_days": 105}
+    fleet.play("rotate.yml", **soon)
+    after = fleet.serials()
+    assert [name for name in after if after[name] == before[name]] == []
+    assert set(fleet.play("rotate.yml", **soon).changed.values()) == {0}
+    for host in (fleet.app1, fleet.app2):
+        host.run(f"{CURL} {PROBES}/readyz")
+
+
+def test_certificates_that_would_be_due_at_once_are_refused(fleet: Fleet) -> None:
+    played = fleet.attempt("rotate.yml", pki_renew="due", pki_days=30)
+    assert played.status != 0
+    assert "it must be less than pki_days" in " ".join(played.output.split())
 
 
 def test_a_backup_brings_back_what_was_there(fleet: Fleet) -> None:
