@@ -452,6 +452,16 @@ def test_a_restore_that_fails_leaves_the_service_running_and_the_orders_there(
         host.place(f"B-{host.name}")
 
 
+def test_a_backup_that_was_never_made_is_told_of(fleet: Fleet) -> None:
+    figures = "/var/lib/prometheus/node-exporter/orders_backup.prom"
+    made = f"awk '/^orders_backup_last_success_timestamp_seconds/ {{print $2}}' {figures}"
+    fleet.db1.run(f"rm {figures}")
+    fleet.play("site.yml", "--limit", "db1")
+    assert fleet.db1.run(made) == "0\n"
+    fleet.db1.run("systemctl start orders-backup.service")
+    assert int(fleet.db1.run(made)) > 0
+
+
 def asked(fleet: Fleet, path: str) -> object:
     return json.loads(fleet.db1.run(f"{CURL} '127.0.0.1:9090/api/v1/{path}'"))["data"]
 
