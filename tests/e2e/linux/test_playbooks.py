@@ -298,6 +298,23 @@ def test_an_upgrade_and_the_way_back_fail_no_request(fleet: Fleet, tmp_path: Pat
     assert_nothing_failed(clients)
 
 
+def test_a_rollback_takes_back_an_upgrade_that_came_to_one_host_only(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    before = fleet.versions()
+    half = newer(fleet.package, "999.3", tmp_path)
+    fleet.play("site.yml", "--limit", "db1,app1", orders_package=str(half))
+    assert fleet.versions() == {*before, "orders 999.3"}
+    fleet.play("rollback.yml")
+    assert fleet.versions() == before
+
+    # What both had before is no longer the same.
+    played = fleet.attempt("rollback.yml")
+    assert played.status != 0
+    assert "it cannot go to" in " ".join(played.output.split())
+    assert fleet.versions() == before
+
+
 def test_a_release_that_does_not_become_ready_is_found_out_before_it_is_installed(
     fleet: Fleet, tmp_path: Path
 ) -> None:
