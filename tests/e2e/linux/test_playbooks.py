@@ -3,8 +3,8 @@
 import json
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -253,7 +253,7 @@ def test_a_rotation_replaces_every_certificate_and_fails_no_request(fleet: Fleet
 
 def test_a_rotation_makes_up_for_a_reload_that_was_left_out(fleet: Fleet) -> None:
     fleet.db1.run(f"touch {SERVER}")
-    fleet.play("rotate.yml", pki_renew="due")
+    fleet.play("rotate.yml", "--limit", "db1", pki_renew="due")
     (loaded,) = fleet.sql(f"SELECT (pg_stat_file('{SERVER}')).modification <= pg_conf_load_time()")
     assert loaded == "t"
 
@@ -349,6 +349,30 @@ def test_a_release_that_fails_once_it_is_installed_is_rolled_back_on_the_first_h
     fleet.app1.run(f"{CURL} {PROBES}/readyz")
 
 
+def test_settings_that_do_not_work_are_put_back(fleet: Fleet) -> None:
+    folder = "/etc/systemd/system/orders.socket.d"
+    before = fleet.app1.run(f"cat {folder}/* /etc/orders/orders.toml /etc/orders/tokens")
+    # Somebody else has it.
+    wrong = {"orders_listen": "0.0.0.0:22", "orders_currency": "EUR"}
+    played = fleet.attempt("site.yml", "--limit", "app1", **wrong)
+    assert played.status != 0
+    assert re.search(r"Orders \S+ runs again", played.output)
+    assert fleet.app1.run(f"cat {folder}/* /etc/orders/orders.toml /etc/orders/tokens") == before
+    fleet.app1.place("A-1")
+    with closing(fleet.app1.connect()) as client:
+        client.request("GET", "/orders/A-1")
+        assert client.getresponse().status == 200
+
+
+def test_a_restart_that_an_interrupted_run_has_left_out_is_made_up_for(fleet: Fleet) -> None:
+    process = "systemctl show --property=MainPID --value orders.service"
+    before = fleet.app1.run(process)
+    fleet.app1.run("touch /etc/orders/orders.toml")
+    assert fleet.play("site.yml", "--limit", "app1").changed["app1"] == 1
+    assert fleet.app1.run(process) != before
+    assert fleet.play("site.yml", "--limit", "app1").changed["app1"] == 0
+
+
 def test_nothing_is_lost_when_the_database_s_host_loses_its_power(fleet: Fleet) -> None:
     with traffic(fleet, PAUSE_SECONDS) as clients:
         clients.wait_for_orders(200)
@@ -405,7 +429,7 @@ def list_end(fleet: Fleet) -> datetime:
 
 def test_what_ends_soon_is_replaced_before_it_does(fleet: Fleet) -> None:
     before = fleet.serials()
-    soon = {"pki_renew": "due", "pki_days": 110, "pki_renew_days": 105}
+    soon: Mapping[str, str | int] = {"pki_renew": "due", "pki_days": 110, "pki_renew_days": 105}
     fleet.play("rotate.yml", **soon)
     after = fleet.serials()
     assert [name for name in after if after[name] == before[name]] == []
@@ -467,6 +491,31 @@ def test_a_restore_that_fails_leaves_the_service_running_and_the_orders_there(
     for host in (fleet.app1, fleet.app2):
         assert host.has("A-1")
         host.place(f"B-{host.name}")
+
+
+def test_a_database_s_host_that_is_lost_is_made_anew_from_a_backup(fleet: Fleet) -> None:
+    fleet.app1.place("A-1")
+    fleet.db1.run("systemctl start orders-backup.service")
+    copied = "/root/copied"
+    # Of what the playbooks made there, nothing stays but the copy that was elsewhere.
+    fleet.db1.run(
+        f"rm -rf {copied}; cp --archive /var/backups/orders {copied}\n"
+        "systemctl stop orders-backup.timer 'postgresql@*'\n"
+        "apt-get purge --yes --quiet=2 'postgresql*' >/dev/null 2>&1\n"
+        "rm -rf /var/backups/orders /etc/postgresql /etc/postgresql-common /var/lib/postgresql "
+        "/etc/systemd/system/orders-backup.* /var/lib/prometheus/node-exporter/orders_*\n"
+        f"mv {copied} /var/backups/orders; chown --recursive root: /var/backups/orders"
+    )
+    backups = fleet.db1.run("ls /var/backups/orders").split()
+    fleet.play("site.yml")
+    assert fleet.stored() == []
+    assert fleet.db1.run("ls /var/backups/orders").split() == backups
+    fleet.play("restore.yml", backup=backups[-1])
+    for host in (fleet.app1, fleet.app2):
+        assert host.has("A-1")
+        host.place(f"B-{host.name}")
+    for name in fleet.sql(REPLACED):
+        fleet.sql(f"DROP DATABASE {name};")
 
 
 def test_a_backup_that_was_never_made_is_told_of(fleet: Fleet) -> None:
