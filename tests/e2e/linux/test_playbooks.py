@@ -493,31 +493,6 @@ def test_a_restore_that_fails_leaves_the_service_running_and_the_orders_there(
         host.place(f"B-{host.name}")
 
 
-def test_a_database_s_host_that_is_lost_is_made_anew_from_a_backup(fleet: Fleet) -> None:
-    fleet.app1.place("A-1")
-    fleet.db1.run("systemctl start orders-backup.service")
-    copied = "/root/copied"
-    # Of what the playbooks made there, nothing stays but the copy that was elsewhere.
-    fleet.db1.run(
-        f"rm -rf {copied}; cp --archive /var/backups/orders {copied}\n"
-        "systemctl stop orders-backup.timer 'postgresql@*'\n"
-        "apt-get purge --yes --quiet=2 'postgresql*' >/dev/null 2>&1\n"
-        "rm -rf /var/backups/orders /etc/postgresql /etc/postgresql-common /var/lib/postgresql "
-        "/etc/systemd/system/orders-backup.* /var/lib/prometheus/node-exporter/orders_*\n"
-        f"mv {copied} /var/backups/orders; chown --recursive root: /var/backups/orders"
-    )
-    backups = fleet.db1.run("ls /var/backups/orders").split()
-    fleet.play("site.yml")
-    assert fleet.stored() == []
-    assert fleet.db1.run("ls /var/backups/orders").split() == backups
-    fleet.play("restore.yml", backup=backups[-1])
-    for host in (fleet.app1, fleet.app2):
-        assert host.has("A-1")
-        host.place(f"B-{host.name}")
-    for name in fleet.sql(REPLACED):
-        fleet.sql(f"DROP DATABASE {name};")
-
-
 def test_a_backup_that_was_never_made_is_told_of(fleet: Fleet) -> None:
     figures = "/var/lib/prometheus/node-exporter/orders_backup.prom"
     made = f"awk '/^orders_backup_last_success_timestamp_seconds/ {{print $2}}' {figures}"
