@@ -5,11 +5,11 @@ import os
 import secrets
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from _pytest.mark.structures import ParameterSet
@@ -34,6 +34,20 @@ def _linux_host() -> Path:
     return command.resolve()
 
 
+class _Client(HTTPConnection):
+    """A client that sends the same headers with each request."""
+
+    def __init__(self, host: str, port: int, headers: Mapping[str, str], timeout: float) -> None:
+        super().__init__(host, port, timeout=timeout)
+        self._headers = headers
+
+    def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:  # noqa: ANN401 - as the base class
+        """Add the headers to those of this request."""
+        for name, value in self._headers.items():
+            self.putheader(name, value)
+        super().endheaders(message_body, encode_chunked=encode_chunked)
+
+
 @frozen
 class Host:
     """A Debian host that is up.
@@ -42,11 +56,13 @@ class Host:
         command: What boots hosts and runs commands on them.
         name: What it is called.
         address: Where this machine reaches it.
+        token: What its service is asked with; none when it is empty.
     """
 
     command: Path
     name: str
     address: str
+    token: str = ""
 
     def run(self, script: str) -> str:
         """Run a shell script as root, and give what it printed."""
@@ -112,20 +128,30 @@ class Host:
         """Place an order of 12.30 on the host itself."""
         body = json.dumps({"id": order_id, "amount": "12.30"})
         header = "Content-Type: application/json"
-        self.run(f"{CURL} --header '{header}' --data '{body}' {ORDERS}/orders")
+        self.run(f"{self._curl} --header '{header}' --data '{body}' {ORDERS}/orders")
 
     def has(self, order_id: str) -> bool:
         """Tell whether the order of 12.30 is there."""
-        answer = self.run(f"{CURL} {ORDERS}/orders/{order_id}")
+        answer = self.run(f"{self._curl} {ORDERS}/orders/{order_id}")
         return answer == f'{{"id":"{order_id}","amount":12.30}}'
 
     def connect(self, timeout: float = 30.0) -> HTTPConnection:
         """Make a client of the service; the caller closes it."""
-        return HTTPConnection(self.address, _PORT, timeout=timeout)
+        return _Client(self.address, _PORT, self._authorization, timeout)
 
     def errors(self) -> str:
         """Read what the service has logged."""
         return self.run("journalctl --unit orders --output cat --no-pager")
+
+    @property
+    def _authorization(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    @property
+    def _curl(self) -> str:
+        return CURL + "".join(
+            f" --header '{name}: {value}'" for name, value in self._authorization.items()
+        )
 
 
 def boot(name: str, suite: str) -> Host:

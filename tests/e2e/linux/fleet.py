@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from http.client import HTTPConnection
 from itertools import cycle
 from pathlib import Path
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from tests.debian_package import ROOT, run
 from tests.e2e.linux.conftest import Host, boot, new_host
@@ -20,6 +21,8 @@ from tests.e2e.linux.conftest import Host, boot, new_host
 # The two releases of Debian work together.
 SUITES: Final = {"db1": "trixie", "app1": "bookworm", "app2": "trixie"}
 CLIENT: Final = "/etc/orders/tls/client.pem"
+# Of the clients; the servers have its hash alone.
+TOKEN: Final = f"orders_{sha256(b'the tests').hexdigest()}"
 SERVER: Final = "/etc/postgresql/orders-tls/server.pem"
 
 _RECAP: Final = re.compile(
@@ -82,16 +85,16 @@ class Fleet:
         reached = dict(line.split(" ", 1) for line in lines if " " in line)
         parts = [f"{name} {reached[host.name]}" for name, host in self.hosts.items()]
         parts += [line for group, names in _GROUPS.items() for line in (f"[{group}]", *names)]
-        settings = {
+        settings: Mapping[str, object] = {
             "orders_listen": "0.0.0.0:8000",
             "orders_operations_listen": "0.0.0.0:9000",
-            "orders_auth": "trusted-network",
+            "orders_tokens": [f"shop read,write sha256:{sha256(TOKEN.encode()).hexdigest()}"],
             "orders_package": str(self.package),
         }
         parts += ["[orders:vars]", *(f"{name}={value}" for name, value in settings.items())]
         (self.folder / "inventory").write_text("\n".join([*parts, ""]))
 
-    def attempt(self, playbook: str, *arguments: str, **settings: str) -> Played:
+    def attempt(self, playbook: str, *arguments: str, **settings: str | int) -> Played:
         """Run a playbook, which may fail."""
         ended = subprocess.run(
             (
@@ -107,7 +110,7 @@ class Fleet:
         )
         return Played(ended.returncode, ended.stdout + ended.stderr)
 
-    def play(self, playbook: str, *arguments: str, **settings: str) -> Played:
+    def play(self, playbook: str, *arguments: str, **settings: str | int) -> Played:
         """Run a playbook, which succeeds."""
         played = self.attempt(playbook, *arguments, **settings)
         assert played.status == 0, played.output[-8_000:]
@@ -161,6 +164,7 @@ def new_fleet(folder: Path, package: Path) -> Iterator[Fleet]:
             hosts = {name: boot(f"{folder.name}-{name}", SUITES[name]) for name in SUITES}
         else:
             hosts = {name: stack.enter_context(new_host(name, SUITES[name])) for name in SUITES}
+        hosts = {name: evolve(host, token=TOKEN) for name, host in hosts.items()}
         fleet = Fleet(hosts, folder, package)
         fleet.write_inventory()
         yield fleet

@@ -3,8 +3,9 @@
 import json
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,14 +18,15 @@ import pytest
 from attrs import frozen
 
 from tests.debian_package import newer, run
-from tests.e2e.linux.conftest import CURL, PROBES, Host
-from tests.e2e.linux.fleet import Fleet, new_fleet
+from tests.e2e.linux.conftest import CURL, ORDERS, PROBES, Host
+from tests.e2e.linux.fleet import SERVER, Fleet, new_fleet
 from tests.faults.traffic import Traffic, traffic
 from tests.postgres_server import wait_until
 
 NEWER: Final = "999.0"
 # Playbooks need the processor too.
 PAUSE_SECONDS: Final = 0.02
+REPLACED: Final = "SELECT datname FROM pg_database WHERE datname LIKE 'ordersdb\\_before\\_%'"
 PARTS: Final = "/root/other"
 LOG: Final = logging.getLogger(__name__)
 
@@ -104,6 +106,12 @@ def test_what_is_placed_on_one_host_is_read_from_the_other(fleet: Fleet) -> None
     assert fleet.app2.has("A-1")
 
 
+def test_nobody_is_let_in_without_a_token(fleet: Fleet) -> None:
+    for host in (fleet.app1, fleet.app2):
+        answer = host.run(f"curl --silent --write-out '%{{http_code}}' {ORDERS}/orders")
+        assert answer.endswith("401")
+
+
 def test_a_second_run_changes_nothing_nor_would_one_in_check_mode(fleet: Fleet) -> None:
     nothing = {"app1": 0, "app2": 0, "db1": 0}
     assert fleet.play("site.yml").changed == nothing
@@ -126,6 +134,46 @@ def test_the_authority_s_key_and_the_hosts_keys_stay_where_they_are(fleet: Fleet
     with_keys = {file.name for file in held if "PRIVATE KEY" in file.read_text()}
     assert with_keys == {"ca.key"}
     assert (fleet.folder / "pki/ca.key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.fixture
+def authority_key(fleet: Fleet) -> Iterator[Path]:
+    """The key of the authority, which a test may change."""
+    key = fleet.folder / "pki/ca.key"
+    content = key.read_bytes()
+    yield key
+    key.write_bytes(content)
+    key.chmod(0o600)
+
+
+def test_a_passphrase_that_is_not_the_key_s_leaves_the_key_as_it_is(
+    fleet: Fleet, authority_key: Path
+) -> None:
+    before = authority_key.read_bytes()
+    wrong, right = ({"pki_authority_passphrase": word} for word in ("wrong", "right"))
+    played = fleet.attempt("rotate.yml", pki_renew="due", **wrong)
+    assert played.status != 0
+    assert "passphrase" in played.output
+    assert authority_key.read_bytes() == before
+
+    encrypted = authority_key.with_suffix(".encrypted")
+    run(
+        *("openssl", "ec", "-aes256", "-in", authority_key, "-out", encrypted),
+        *("-passout", "pass:right"),
+    )
+    encrypted.rename(authority_key)
+    before = authority_key.read_bytes()
+    fleet.play("rotate.yml", pki_renew="due", **right)
+    assert fleet.attempt("rotate.yml", pki_renew="due").status != 0
+    assert authority_key.read_bytes() == before
+
+
+def test_an_authority_without_its_key_is_not_replaced(fleet: Fleet, authority_key: Path) -> None:
+    authority_key.unlink()
+    played = fleet.attempt("rotate.yml", pki_renew="due")
+    assert played.status != 0
+    assert "put the key's copy back" in " ".join(played.output.split())
+    assert not authority_key.exists()
 
 
 def connection(fleet: Fleet, user: str = "ordersuser", mode: str = "verify-full") -> str:
@@ -203,6 +251,19 @@ def test_a_rotation_replaces_every_certificate_and_fails_no_request(fleet: Fleet
     assert set(fleet.play("site.yml").changed.values()) == {0}
 
 
+def test_a_rotation_makes_up_for_a_reload_that_was_left_out(fleet: Fleet) -> None:
+    fleet.db1.run(f"touch {SERVER}")
+    fleet.play("rotate.yml", "--limit", "db1", pki_renew="due")
+    (loaded,) = fleet.sql(f"SELECT (pg_stat_file('{SERVER}')).modification <= pg_conf_load_time()")
+    assert loaded == "t"
+
+
+def test_a_database_that_is_down_is_started(fleet: Fleet) -> None:
+    fleet.db1.run("systemctl stop 'postgresql@*'")
+    fleet.play("site.yml", "--limit", "db1")
+    fleet.app1.place("A-1")
+
+
 @contextmanager
 def downloadable(file: Path, fleet: Fleet) -> Iterator[dict[str, str]]:
     """Serve a package to the hosts; gives what to tell the playbook about it."""
@@ -237,6 +298,23 @@ def test_an_upgrade_and_the_way_back_fail_no_request(fleet: Fleet, tmp_path: Pat
     assert_nothing_failed(clients)
 
 
+def test_a_rollback_takes_back_an_upgrade_that_came_to_one_host_only(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    before = fleet.versions()
+    half = newer(fleet.package, "999.3", tmp_path)
+    fleet.play("site.yml", "--limit", "db1,app1", orders_package=str(half))
+    assert fleet.versions() == {*before, "orders 999.3"}
+    fleet.play("rollback.yml")
+    assert fleet.versions() == before
+
+    # What both had before is no longer the same.
+    played = fleet.attempt("rollback.yml")
+    assert played.status != 0
+    assert "it cannot go to" in " ".join(played.output.split())
+    assert fleet.versions() == before
+
+
 def test_a_release_that_does_not_become_ready_is_found_out_before_it_is_installed(
     fleet: Fleet, tmp_path: Path
 ) -> None:
@@ -269,6 +347,30 @@ def test_a_release_that_fails_once_it_is_installed_is_rolled_back_on_the_first_h
     clients.assert_kept(fleet.stored())
     assert fleet.versions() == before
     fleet.app1.run(f"{CURL} {PROBES}/readyz")
+
+
+def test_settings_that_do_not_work_are_put_back(fleet: Fleet) -> None:
+    folder = "/etc/systemd/system/orders.socket.d"
+    before = fleet.app1.run(f"cat {folder}/* /etc/orders/orders.toml /etc/orders/tokens")
+    # Somebody else has it.
+    wrong = {"orders_listen": "0.0.0.0:22", "orders_currency": "EUR"}
+    played = fleet.attempt("site.yml", "--limit", "app1", **wrong)
+    assert played.status != 0
+    assert re.search(r"Orders \S+ runs again", played.output)
+    assert fleet.app1.run(f"cat {folder}/* /etc/orders/orders.toml /etc/orders/tokens") == before
+    fleet.app1.place("A-1")
+    with closing(fleet.app1.connect()) as client:
+        client.request("GET", "/orders/A-1")
+        assert client.getresponse().status == 200
+
+
+def test_a_restart_that_an_interrupted_run_has_left_out_is_made_up_for(fleet: Fleet) -> None:
+    process = "systemctl show --property=MainPID --value orders.service"
+    before = fleet.app1.run(process)
+    fleet.app1.run("touch /etc/orders/orders.toml")
+    assert fleet.play("site.yml", "--limit", "app1").changed["app1"] == 1
+    assert fleet.app1.run(process) != before
+    assert fleet.play("site.yml", "--limit", "app1").changed["app1"] == 0
 
 
 def test_nothing_is_lost_when_the_database_s_host_loses_its_power(fleet: Fleet) -> None:
@@ -310,6 +412,37 @@ def test_a_revoked_certificate_lets_nobody_in_until_the_host_has_a_new_one(fleet
     assert fleet.app2.has("A-1")
     assert "certificate revoked" in refusal(fleet.app1, target)
 
+    # The list is signed anew when it is due, and has what it had.
+    end = list_end(fleet)
+    fleet.play("rotate.yml", pki_renew="due", pki_days=100, pki_renew_days=95)
+    assert list_end(fleet) > end
+    assert "certificate revoked" in refusal(fleet.app1, target)
+
+
+def list_end(fleet: Fleet) -> datetime:
+    """Tell when the list of revoked certificates ends that the database has."""
+    printed = fleet.db1.run(f"openssl crl -noout -nextupdate -in {Path(SERVER).parent}/crl.pem")
+    return datetime.strptime(
+        printed.strip().removeprefix("nextUpdate="), "%b %d %H:%M:%S %Y %Z"
+    ).replace(tzinfo=UTC)
+
+
+def test_what_ends_soon_is_replaced_before_it_does(fleet: Fleet) -> None:
+    before = fleet.serials()
+    soon: Mapping[str, str | int] = {"pki_renew": "due", "pki_days": 110, "pki_renew_days": 105}
+    fleet.play("rotate.yml", **soon)
+    after = fleet.serials()
+    assert [name for name in after if after[name] == before[name]] == []
+    assert set(fleet.play("rotate.yml", **soon).changed.values()) == {0}
+    for host in (fleet.app1, fleet.app2):
+        host.run(f"{CURL} {PROBES}/readyz")
+
+
+def test_certificates_that_would_be_due_at_once_are_refused(fleet: Fleet) -> None:
+    played = fleet.attempt("rotate.yml", pki_renew="due", pki_days=30)
+    assert played.status != 0
+    assert "it must be less than pki_days" in " ".join(played.output.split())
+
 
 def test_a_backup_brings_back_what_was_there(fleet: Fleet) -> None:
     def exported() -> str:
@@ -326,9 +459,48 @@ def test_a_backup_brings_back_what_was_there(fleet: Fleet) -> None:
     assert exported() == before
     # The totals and the rights came along, and what was there is kept.
     fleet.app2.place("A-5")
-    kept = "SELECT datname FROM pg_database WHERE datname LIKE 'ordersdb\\_before\\_%'"
-    (name,) = fleet.sql(kept)
+    (name,) = fleet.sql(REPLACED)
     fleet.sql(f"DROP DATABASE {name};")
+
+
+def test_a_backup_that_is_not_there_stops_nothing(fleet: Fleet) -> None:
+    with traffic(fleet, PAUSE_SECONDS) as clients:
+        clients.wait_for_orders(100)
+        played = fleet.attempt("restore.yml", backup="nonsense")
+        clients.wait_for_orders(100)
+    assert played.status != 0
+    assert "has no backup nonsense" in played.output
+    assert_nothing_failed(clients)
+
+
+def test_a_restore_that_fails_leaves_the_service_running_and_the_orders_there(
+    fleet: Fleet,
+) -> None:
+    fleet.app1.place("A-1")
+    folder = "/run/systemd/system/orders.socket.d"
+    fleet.app2.run(
+        f"mkdir {folder}; echo '[Unit]' >{folder}/stay.conf\n"
+        f"echo RefuseManualStop=yes >>{folder}/stay.conf; systemctl daemon-reload"
+    )
+    try:
+        played = fleet.attempt("restore.yml", backup="latest")
+    finally:
+        fleet.app2.run(f"rm -r {folder}; systemctl daemon-reload")
+    assert played.status != 0
+    assert fleet.sql(REPLACED) == []
+    for host in (fleet.app1, fleet.app2):
+        assert host.has("A-1")
+        host.place(f"B-{host.name}")
+
+
+def test_a_backup_that_was_never_made_is_told_of(fleet: Fleet) -> None:
+    figures = "/var/lib/prometheus/node-exporter/orders_backup.prom"
+    made = f"awk '/^orders_backup_last_success_timestamp_seconds/ {{print $2}}' {figures}"
+    fleet.db1.run(f"rm {figures}")
+    fleet.play("site.yml", "--limit", "db1")
+    assert fleet.db1.run(made) == "0\n"
+    fleet.db1.run("systemctl start orders-backup.service")
+    assert int(fleet.db1.run(made)) > 0
 
 
 def asked(fleet: Fleet, path: str) -> object:
