@@ -29,6 +29,7 @@ RUN_BY: Final = {
     "make lint types": ".ci/run",
     "make test": ".ci/run",
     "scripts/require make": ".ci/run",
+    "scripts/require make pypy3": ".ci/run",
     "make deb": "tests/packaging/test_release.py",
     "make build deb": "tests/packaging/test_release.py",
     "make sbom": "tests/packaging/test_release.py",
