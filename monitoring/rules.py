@@ -24,8 +24,10 @@ OPERATIONS: Final = {
     "create": 'route="/orders", method="POST"',
     "look-up": 'route="/orders/<id>", method="GET"',
 }
-# Where Debian keeps PostgreSQL's data, from the most special mount point to the least.
-_POSTGRES_MOUNTS: Final = "/|/var|/var/lib|/var/lib/postgresql.*"
+# Where Debian keeps PostgreSQL's data, and the backups that share its host.
+_POSTGRES_MOUNTS: Final = "/|/var|/var/lib|/var/lib/postgresql.*|/var/backups.*"
+# What the host of the database alone tells.
+_POSTGRES_HOST: Final = "orders_backup_last_success_timestamp_seconds"
 _POSTGRES_CLAIMS: Final = 'namespace="orders", persistentvolumeclaim=~"data-orders-postgres-.*"'
 _VOLUME: Final = "kubelet_volume_stats"
 
@@ -149,7 +151,8 @@ def _disks() -> Iterator[Recording]:
     on_host = f'job="node", mountpoint=~"{_POSTGRES_MOUNTS}"'
     yield Recording(
         "orders:postgresql_disk_free:ratio",
-        f"{_share('node_filesystem_avail_bytes', 'node_filesystem_size_bytes', on_host)}\n"
+        f"(\n{_share('node_filesystem_avail_bytes', 'node_filesystem_size_bytes', on_host)}\n"
+        f"and on (instance) {_POSTGRES_HOST}\n)\n"
         "or\n"
         f"{_share(f'{_VOLUME}_available_bytes', f'{_VOLUME}_capacity_bytes', _POSTGRES_CLAIMS)}",
     )

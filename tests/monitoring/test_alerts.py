@@ -18,7 +18,10 @@ DAY: Final = 86400
 INSTANCE: Final = 'instance="10.0.0.7:9000", job="orders"'
 POD: Final = 'namespace="orders", pod="orders-5d9c", instance="10.0.0.7:9000", job="orders"'
 REQUESTS: Final = "orders_http_request_duration_seconds"
-NODE: Final = 'device="/dev/vda1", fstype="ext4", instance="db:9100", job="node", mountpoint="/"'
+NODE_INSTANCE: Final = 'instance="db:9100", job="node"'
+BACKUP: Final = f"orders_backup_last_success_timestamp_seconds{{{NODE_INSTANCE}}}"
+NODE: Final = f'device="/dev/vda1", fstype="ext4", {NODE_INSTANCE}, mountpoint="/"'
+NODE_DISK: Final = ("node_filesystem_avail_bytes", "node_filesystem_size_bytes")
 CLAIM: Final = (
     'job="kubelet", namespace="orders", persistentvolumeclaim="data-orders-postgres-0", '
     'node="worker-1"'
@@ -127,7 +130,8 @@ def sqlite_disk(free: str) -> Mapping[str, str]:
 
 
 def host_disk(free: str, labels: str = NODE) -> Mapping[str, str]:
-    return disk(free, "node_filesystem_avail_bytes", "node_filesystem_size_bytes", labels=labels)
+    """Give the disk of a host that has the database, and so its backups."""
+    return {**disk(free, *NODE_DISK, labels=labels), BACKUP: "0x800"}
 
 
 def volume(free: str, labels: str = CLAIM) -> Mapping[str, str]:
@@ -141,7 +145,6 @@ OUTAGE_THAT_IS_OVER: Final = {
         "0+100x30 3000x60"
     ),
 }
-BACKUP: Final = f"orders_backup_last_success_timestamp_seconds{{{NODE.partition(', fstype')[0]}}}"
 LAST_JOB: Final = f"kube_cronjob_status_last_successful_time{{{CRON_JOB}}}"
 MADE_JOB: Final = f"kube_cronjob_created{{{CRON_JOB}}}"
 BREAKER: Final = f"orders_store_breaker_open{{{INSTANCE}}}"
@@ -203,6 +206,7 @@ CASES: Final = (
         0,
         {
             **host_disk("9x20", NODE.replace('"/"', '"/boot"')),
+            **disk("9x20", *NODE_DISK, labels=NODE.replace("db:", "app1:")),
             **volume("9x20", CLAIM.replace("data-orders-postgres-0", "cache-0")),
         },
         "10m",
