@@ -29,6 +29,8 @@ _RECAP: Final = re.compile(
     r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE
 )
 _GROUPS: Final = {"postgres": ("db1",), "orders": ("app1", "app2"), "monitoring": ("db1",)}
+# Of one host that is all of them.
+ALONE: Final = "all1"
 
 
 @frozen
@@ -57,11 +59,13 @@ class Fleet:
         hosts: The hosts, as the inventory names them.
         folder: The folder of the inventory, and of the authority.
         package: What is installed when nothing else is said.
+        groups: The hosts of each group.
     """
 
     hosts: Mapping[str, Host]
     folder: Path
     package: Path
+    groups: Mapping[str, Sequence[str]] = _GROUPS
     _turn: Iterator[str] = field(factory=lambda: cycle(("app1", "app2")))
 
     @property
@@ -79,22 +83,23 @@ class Fleet:
         """The host of the database, on Debian 13."""
         return self.hosts["db1"]
 
-    def write_inventory(self) -> None:
-        """Write the inventory: how the lab's hosts are reached, and what they are."""
-        lines = run(self.db1.command, "inventory").splitlines()
+    def write_inventory(self, **more: object) -> None:
+        """Write the inventory: how the lab's hosts are reached, what they are, and what is more."""
+        command = next(iter(self.hosts.values())).command
+        lines = run(command, "inventory").splitlines()
         reached = dict(line.split(" ", 1) for line in lines if " " in line)
         parts = [f"{name} {reached[host.name]}" for name, host in self.hosts.items()]
-        parts += [line for group, names in _GROUPS.items() for line in (f"[{group}]", *names)]
+        parts += [line for group, names in self.groups.items() for line in (f"[{group}]", *names)]
         settings: Mapping[str, object] = {
             "orders_listen": "0.0.0.0:8000",
-            "orders_operations_listen": "0.0.0.0:9000",
             "orders_tokens": [f"shop read,write sha256:{sha256(TOKEN.encode()).hexdigest()}"],
             "orders_package": str(self.package),
+            **more,
         }
         parts += ["[orders:vars]", *(f"{name}={value}" for name, value in settings.items())]
         (self.folder / "inventory").write_text("\n".join([*parts, ""]))
 
-    def attempt(self, playbook: str, *arguments: str, **settings: str | int) -> Played:
+    def attempt(self, playbook: str, *arguments: str, **settings: object) -> Played:
         """Run a playbook, which may fail."""
         ended = subprocess.run(
             (
@@ -110,7 +115,7 @@ class Fleet:
         )
         return Played(ended.returncode, ended.stdout + ended.stderr)
 
-    def play(self, playbook: str, *arguments: str, **settings: str | int) -> Played:
+    def play(self, playbook: str, *arguments: str, **settings: object) -> Played:
         """Run a playbook, which succeeds."""
         played = self.attempt(playbook, *arguments, **settings)
         assert played.status == 0, played.output[-8_000:]
@@ -128,12 +133,12 @@ class Fleet:
         return [(row.split("\t")[0], row.split("\t")[1]) for row in rows]
 
     def serials(self) -> Mapping[str, str]:
-        """Read the serial number of each host's certificate."""
-        files = {"db1": SERVER, "app1": CLIENT, "app2": CLIENT}
+        """Read the serial number of the certificate that each host shows."""
+        serial = "openssl x509 -noout -serial"
+        shown = f"openssl s_client -starttls postgres -connect {self.db1.address}:5432 </dev/null"
         printed = {
-            name: self.hosts[name].run(f"openssl x509 -noout -serial -in {file}")
-            for name, file in files.items()
-        }
+            name: self.hosts[name].run(f"{serial} -in {CLIENT}") for name in ("app1", "app2")
+        } | {"db1": self.app1.run(f"{{ {shown} 2>/dev/null || true; }} | {serial}")}
         return {name: str(int(line.partition("=")[2], 16)) for name, line in printed.items()}
 
     def versions(self) -> set[str]:
@@ -166,5 +171,13 @@ def new_fleet(folder: Path, package: Path) -> Iterator[Fleet]:
             hosts = {name: stack.enter_context(new_host(name, SUITES[name])) for name in SUITES}
         hosts = {name: evolve(host, token=TOKEN) for name, host in hosts.items()}
         fleet = Fleet(hosts, folder, package)
-        fleet.write_inventory()
+        fleet.write_inventory(orders_operations_listen="0.0.0.0:9000")
         yield fleet
+
+
+@contextmanager
+def new_single_host(folder: Path, package: Path) -> Iterator[Fleet]:
+    """Boot one host that is in every group, and remove it in the end. Nothing is installed."""
+    with new_host(ALONE, "trixie") as host:
+        groups = dict.fromkeys(_GROUPS, (ALONE,))
+        yield Fleet({ALONE: evolve(host, token=TOKEN)}, folder, package, groups)

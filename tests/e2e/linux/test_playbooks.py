@@ -10,16 +10,18 @@ from functools import partial
 from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from shutil import rmtree
 from socket import AF_INET, SOCK_DGRAM, socket
 from threading import Thread
 from typing import Final
 
 import pytest
+import yaml
 from attrs import frozen
 
-from tests.debian_package import newer, run
+from tests.debian_package import ROOT, newer, run
 from tests.e2e.linux.conftest import CURL, ORDERS, PROBES, Host
-from tests.e2e.linux.fleet import SERVER, Fleet, new_fleet
+from tests.e2e.linux.fleet import CLIENT, SERVER, Fleet, new_fleet
 from tests.faults.traffic import Traffic, traffic
 from tests.postgres_server import wait_until
 
@@ -88,6 +90,11 @@ NEVER_STARTS: Final = Defect(
     "usr/lib/orders/orders_cli/serve.py",
     r"(?m)^from ",
     "raise RuntimeError('broken on purpose')\nfrom ",
+)
+UNIT_FORBIDS: Final = Defect(
+    "usr/lib/systemd/system/orders.service",
+    r"(?m)^ProtectHome=.*",
+    "InaccessiblePaths=/etc/orders/tls",
 )
 UNIT_FAILS: Final = Defect(
     "usr/lib/systemd/system/orders.service", r"(?m)^ExecStart=.*", "ExecStart=/usr/bin/false"
@@ -251,6 +258,30 @@ def test_a_rotation_replaces_every_certificate_and_fails_no_request(fleet: Fleet
     assert set(fleet.play("site.yml").changed.values()) == {0}
 
 
+def test_another_authority_takes_over_and_fails_no_request(fleet: Fleet) -> None:
+    authority = fleet.folder / "pki"
+    before = (authority / "ca.crt").read_bytes()
+    (authority / "previous").mkdir()
+    for name in ("ca.key", "ca.crt", "crl.pem"):
+        (authority / name).rename(authority / "previous" / name)
+    with traffic(fleet, PAUSE_SECONDS) as clients:
+        clients.wait_for_orders(200)
+        fleet.play("rotate.yml")
+        clients.wait_for_orders(200)
+        rmtree(authority / "previous")
+        fleet.play("rotate.yml", pki_renew="due")
+        clients.wait_for_orders(200)
+    assert_nothing_failed(clients)
+    assert (authority / "ca.crt").read_bytes() != before
+    for host, file in ((fleet.app1, CLIENT), (fleet.app2, CLIENT), (fleet.db1, SERVER)):
+        host.run(f"openssl verify -CAfile {Path(file).parent}/ca.crt {file}")
+        assert host.run(f"cat {Path(file).parent}/ca.crt") == (authority / "ca.crt").read_text()
+    # Connections of before are not left over: all are made by certificates of the new one.
+    shown = "SELECT DISTINCT client_serial FROM pg_stat_ssl WHERE client_serial > 0"
+    after = fleet.serials()
+    wait_until(lambda: set(fleet.sql(shown)) == {after["app1"], after["app2"]})
+
+
 def test_a_rotation_makes_up_for_a_reload_that_was_left_out(fleet: Fleet) -> None:
     fleet.db1.run(f"touch {SERVER}")
     fleet.play("rotate.yml", "--limit", "db1", pki_renew="due")
@@ -287,13 +318,17 @@ def downloadable(file: Path, fleet: Fleet) -> Iterator[dict[str, str]]:
 def test_an_upgrade_and_the_way_back_fail_no_request(fleet: Fleet, tmp_path: Path) -> None:
     release = newer(fleet.package, NEWER, tmp_path)
     (before,) = fleet.versions()
+    configuration = "cat /etc/orders/orders.toml"
     with downloadable(release, fleet) as settings, traffic(fleet, PAUSE_SECONDS) as clients:
         clients.wait_for_orders(200)
-        fleet.play("site.yml", **settings)
+        fleet.play("site.yml", orders_currency="EUR", **settings)
         assert fleet.versions() == {f"orders {NEWER}"}
+        assert 'currency = "EUR"' in fleet.app1.run(configuration)
         clients.wait_for_orders(200)
         fleet.play("rollback.yml")
         assert fleet.versions() == {before}
+        # A release need not know the settings of a newer one.
+        assert 'currency = "USD"' in fleet.app1.run(configuration)
         clients.wait_for_orders(200)
     assert_nothing_failed(clients)
 
@@ -315,10 +350,15 @@ def test_a_rollback_takes_back_an_upgrade_that_came_to_one_host_only(
     assert fleet.versions() == before
 
 
+@pytest.mark.parametrize(
+    ("defect", "reason"),
+    [(NEVER_STARTS, "broken on purpose"), (UNIT_FORBIDS, "client.pem")],
+    ids=["the program", "its unit"],
+)
 def test_a_release_that_does_not_become_ready_is_found_out_before_it_is_installed(
-    fleet: Fleet, tmp_path: Path
+    fleet: Fleet, tmp_path: Path, defect: Defect, reason: str
 ) -> None:
-    broken = NEVER_STARTS.in_a_newer(fleet.package, "999.1", tmp_path)
+    broken = defect.in_a_newer(fleet.package, "999.1", tmp_path)
     before = fleet.versions()
     with traffic(fleet, PAUSE_SECONDS) as clients:
         clients.wait_for_orders(200)
@@ -326,9 +366,11 @@ def test_a_release_that_does_not_become_ready_is_found_out_before_it_is_installe
         clients.wait_for_orders(200)
     assert played.status != 0
     assert "Orders 999.1 did not become ready on app1" in played.output
-    assert "broken on purpose" in played.output
+    assert "Nothing that runs was touched" in played.output
+    assert reason in played.output
     assert_nothing_failed(clients)
     assert fleet.versions() == before
+    assert fleet.app1.run("systemctl list-units --all --no-legend 'orders-trial*'") == ""
 
 
 def test_a_release_that_fails_once_it_is_installed_is_rolled_back_on_the_first_host(
@@ -371,6 +413,85 @@ def test_a_restart_that_an_interrupted_run_has_left_out_is_made_up_for(fleet: Fl
     assert fleet.play("site.yml", "--limit", "app1").changed["app1"] == 1
     assert fleet.app1.run(process) != before
     assert fleet.play("site.yml", "--limit", "app1").changed["app1"] == 0
+
+
+def test_what_an_interrupted_run_has_not_unpacked_whole_is_unpacked_again(fleet: Fleet) -> None:
+    unpacked, name = "/var/cache/orders/unpacked", sha256(fleet.package.read_bytes()).hexdigest()
+    fleet.db1.run(
+        f"rm -r {unpacked}; mkdir -p {unpacked}/{name}.part; touch {unpacked}/{name}.part/a"
+    )
+    fleet.play("site.yml", "--limit", "app1")
+    assert fleet.db1.run(f"ls {unpacked}").split() == [name]
+    fleet.db1.run(f"{unpacked}/{name}/usr/bin/orders --version")
+
+
+def test_the_packages_that_are_kept_are_this_one_and_the_one_before(fleet: Fleet) -> None:
+    cache = "/var/cache/orders"
+    kept = fleet.app1.run(f"find {cache} -name '*.deb' -type l -printf '%l\\n'").split()
+    assert sorted(fleet.app1.run(f"cd {cache}; find *.deb -type f").split()) == sorted(kept)
+    assert len(fleet.app1.run(f"ls {cache}/unpacked").split()) == len(kept)
+    assert len(fleet.db1.run(f"ls {cache}/unpacked").split()) == 1
+
+
+def shown(fleet: Fleet, setting: str) -> str:
+    (value,) = fleet.sql(f"SHOW {setting}")
+    return value
+
+
+def test_settings_that_postgresql_does_not_understand_change_nothing(fleet: Fleet) -> None:
+    file = "cat /etc/postgresql/17/main/conf.d/orders-restart.conf"
+    before = fleet.db1.run(file)
+    wrong = {"work_mem": "much", "log_line_prefix": "it's %m "}
+    played = fleet.attempt("site.yml", "--limit", "db1", postgres_settings=wrong)
+    assert played.status != 0
+    assert 'invalid value for parameter "work_mem": "much"' in played.output.replace("\\", "")
+    assert fleet.db1.run(file) == before
+    fleet.app1.place("A-1")
+
+
+def test_settings_with_which_postgresql_does_not_start_are_put_back(fleet: Fleet) -> None:
+    before = fleet.db1.run("ls /etc/postgresql/17/main/conf.d"), shown(fleet, "shared_buffers")
+    impossible = {"shared_buffers": "4000GB"}
+    played = fleet.attempt("site.yml", "--limit", "db1", postgres_settings=impossible)
+    assert played.status != 0
+    assert "It runs with those from before" in played.output
+    assert shown(fleet, "shared_buffers") == before[1]
+    assert fleet.db1.run("ls /etc/postgresql/17/main/conf.d") == before[0]
+    fleet.app1.run(f"{CURL} --retry 5 --retry-all-errors {PROBES}/readyz")
+
+
+def test_settings_of_postgresql_arrive_as_they_are_written(fleet: Fleet) -> None:
+    odd = {"log_line_prefix": "it's \\ %m ", "log_min_duration_statement": 2000}
+    fleet.play("site.yml", "--limit", "db1", postgres_settings=odd)
+    assert shown(fleet, "log_line_prefix") == odd["log_line_prefix"]
+    assert shown(fleet, "log_min_duration_statement") == "2s"
+    fleet.play("site.yml", "--limit", "db1")
+    assert shown(fleet, "log_min_duration_statement") == "-1"
+
+
+def test_a_database_in_an_older_cluster_is_not_hidden_by_a_new_one(fleet: Fleet) -> None:
+    older = "/etc/postgresql/15/main"
+    fleet.db1.run(f"mkdir --parents {older}; touch {older}/postgresql.conf")
+    try:
+        played = fleet.attempt("site.yml", "--limit", "db1")
+    finally:
+        fleet.db1.run("rm -r /etc/postgresql/15")
+    assert played.status != 0
+    assert "pg_upgradecluster" in played.output
+
+
+def test_a_service_that_prometheus_cannot_reach_is_told_of(fleet: Fleet) -> None:
+    played = fleet.attempt("site.yml", "--limit", "db1", orders_operations_listen="127.0.0.1:9000")
+    assert played.status != 0
+    assert "orders_operations_listen of app1" in played.output
+
+
+def test_the_token_of_the_example_is_none(fleet: Fleet) -> None:
+    example = yaml.safe_load((ROOT / "ansible/inventory.example.yml").read_text(encoding="utf-8"))
+    tokens = example["all"]["children"]["orders"]["vars"]["orders_tokens"]
+    played = fleet.attempt("site.yml", "--limit", "app1", orders_tokens=tokens)
+    assert played.status != 0
+    assert "orders_tokens must have lines" in " ".join(played.output.split())
 
 
 def test_nothing_is_lost_when_the_database_s_host_loses_its_power(fleet: Fleet) -> None:
@@ -501,6 +622,31 @@ def test_a_backup_that_was_never_made_is_told_of(fleet: Fleet) -> None:
     assert fleet.db1.run(made) == "0\n"
     fleet.db1.run("systemctl start orders-backup.service")
     assert int(fleet.db1.run(made)) > 0
+
+
+def test_a_database_s_host_that_is_lost_is_made_anew_from_a_backup(fleet: Fleet) -> None:
+    fleet.app1.place("A-1")
+    fleet.db1.run("systemctl start orders-backup.service")
+    copied = "/root/copied"
+    # Of what the playbooks made there, nothing stays but the copy that was elsewhere.
+    fleet.db1.run(
+        f"rm -rf {copied}; cp --archive /var/backups/orders {copied}\n"
+        "systemctl stop orders-backup.timer 'postgresql@*'\n"
+        "apt-get purge --yes --quiet=2 'postgresql*' >/dev/null 2>&1\n"
+        "rm -rf /var/backups/orders /etc/postgresql /etc/postgresql-common /var/lib/postgresql "
+        "/etc/systemd/system/orders-backup.* /var/lib/prometheus/node-exporter/orders_*\n"
+        f"mv {copied} /var/backups/orders; chown --recursive root: /var/backups/orders"
+    )
+    backups = fleet.db1.run("ls /var/backups/orders").split()
+    fleet.play("site.yml")
+    assert fleet.stored() == []
+    assert fleet.db1.run("ls /var/backups/orders").split() == backups
+    fleet.play("restore.yml", backup=backups[-1])
+    for host in (fleet.app1, fleet.app2):
+        assert host.has("A-1")
+        host.place(f"B-{host.name}")
+    for name in fleet.sql(REPLACED):
+        fleet.sql(f"DROP DATABASE {name};")
 
 
 def asked(fleet: Fleet, path: str) -> object:
