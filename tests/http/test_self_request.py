@@ -57,8 +57,12 @@ def test_an_answer_of_a_server_that_fails_does_not_count_and_is_logged(
 def test_no_answer_does_not_count_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     near, far = socket.socketpair()
     answers: list[float] = []
-    # Whoever should answer is gone before it does.
-    thread = Thread(target=lambda: (far.recv(1000), far.close()))
+
+    def hang_up() -> None:
+        with far:
+            far.recv(1000)
+
+    thread = Thread(target=hang_up)
     thread.start()
     SelfRequest(lambda: near, lambda: answers.append(1)).ask()
     thread.join()
