@@ -86,7 +86,6 @@ build: $(VENV)/.dev ## Build the wheel and the source archive into dist/
 
 .PHONY: deb
 deb: ## Build the Debian package into dist/
-	@scripts/require dpkg-buildpackage dh dh_python3 po2debconf pip
 	scripts/build-deb dist
 
 .PHONY: image

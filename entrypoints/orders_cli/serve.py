@@ -18,10 +18,12 @@ from orders_http.hosts import HostRule
 from orders_http.listening import address_of, listen
 from orders_http.operations import create_operations_app
 from orders_http.roster import Roster
+from orders_http.self_request import ASK_SECONDS, SelfRequest
 from orders_http.server import DRAIN_SECONDS, IDLE_SECONDS, ThreadedServer
 from orders_service.composition import SharedMetrics, build_service
 from orders_service.config import Address, Auth, Config, InvalidConfig, unprotected
 from orders_service.logs import configure_logs
+from orders_service.repeating import repeating
 from orders_service.supervisor import Attend, Role, Supervisor
 from orders_service.systemd import Notifier, inherited_sockets
 from orders_service.tokens import TokenFile
@@ -190,18 +192,21 @@ def _worker_roles(shared: _Shared) -> Sequence[Role]:
         return Role(
             f"worker-{number}",
             run=lambda attend: _work(shared, number, attend),
-            turned=lambda: shared.workers.turned(number),
+            worked=lambda: shared.workers.turned(number),
         )
 
     return [role(number) for number in range(shared.workers.places)]
 
 
 def _operations_role(shared: _Shared) -> Role:
-    """Make the role of the process that answers probes and the collector of metrics."""
+    """Make the role of the process that answers probes and the collector of metrics.
+
+    Its loop says little, since threads answer: it works as long as it answers itself.
+    """
     return Role(
         _OPERATIONS,
         run=lambda attend: _operate(shared, attend),
-        turned=lambda: shared.operations.turned(0),
+        worked=lambda: shared.operations.turned(0),
     )
 
 
@@ -229,10 +234,14 @@ def _operate(shared: _Shared, attend: Attend) -> None:
         app = create_operations_app(
             service.store, lambda: shared.workers.stopping, shared.metrics.exposition
         )
-        place = shared.operations.place(0)
-        server = ThreadedServer(app, shared.operations_sockets, _OPERATIONS_THREADS, place)
+        server = ThreadedServer(app, shared.operations_sockets, _OPERATIONS_THREADS)
         attend(server.stop, lambda: server.soon(service.renew))
-        with service.watch(shared.config.database).running():
+        place = shared.operations.place(0)
+        itself = SelfRequest(server.connect, lambda: place.turned(server.connections))
+        with (
+            service.watch(shared.config.database).running(),
+            repeating(itself.ask, ASK_SECONDS, "self-request"),
+        ):
             server.run()
 
 

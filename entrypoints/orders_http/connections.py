@@ -230,14 +230,18 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
             return False
         if accepted is None:
             return False
-        connection, address = accepted
+        self.adopt(*accepted)
+        return True
+
+    def adopt(self, connection: socket.socket, address: tuple[Any, ...]) -> None:
+        """Look after a connection from now on, whichever way it came."""
         try:
-            self.set_socket_options(connection)
+            if connection.family != socket.AF_UNIX:
+                self.set_socket_options(connection)
             self.channel_class(self, connection, address, self.adj, map=self._map)
         except Exception:  # noqa: BLE001 - logged; Waitress would close the listening socket
             _LOG.exception("a connection could not be taken")
             connection.close()
-        return True
 
     def stop_accepting(self) -> None:
         """Take what the kernel has already accepted, then close the socket."""

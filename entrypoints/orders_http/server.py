@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from waitress.adjustments import Adjustments
@@ -150,6 +151,18 @@ class Server:
         """Let the loop turn once. Callable from other threads and from signal handlers."""
         with suppress(OSError):  # It may have ended meanwhile.
             self._listeners[0].pull_trigger()
+
+    def connect(self) -> socket.socket:
+        """Connect to this server without a network. Callable from other threads.
+
+        No firewall is in the way, nor the clients that wait to be accepted.
+
+        Returns:
+            The client's side, which the caller closes.
+        """
+        near, far = socket.socketpair()
+        self.soon(partial(self._listeners[0].adopt, far, ("127.0.0.1", 0)))
+        return near
 
     def _may_accept(self) -> bool:
         return self._place.may_accept(self.connections)

@@ -30,7 +30,7 @@ LAST_DELAY: Final = 10.0
 """How long at most; the delay doubles from one early end to the next."""
 
 SILENT_SECONDS: Final = 15.0
-"""After how long a process whose loop does not turn any more is replaced."""
+"""After how long a process that does not show any more that it works is replaced."""
 
 _STEADY_SECONDS: Final = 10.0
 _TICK_SECONDS: Final = 1.0
@@ -60,12 +60,13 @@ class Role:
         name: What it is called in the logs.
         run: What it does until it is told to stop; it calls what it is given when it is
             ready to be told.
-        turned: When its loop turned last, by the monotonic clock, which all processes share.
+        worked: When it showed last that it works, by the monotonic clock, which all processes
+            share.
     """
 
     name: str
     run: Callable[[Attend], None]
-    turned: Callable[[], float]
+    worked: Callable[[], float]
 
 
 @define
@@ -88,8 +89,8 @@ class _Process:
 
     @property
     def works(self) -> bool:
-        """Whether its loop has turned since it was started."""
-        return bool(self.pid) and self.role.turned() >= self.started
+        """Whether it has shown since it was started that it works."""
+        return bool(self.pid) and self.role.worked() >= self.started
 
 
 @define(eq=False)
@@ -106,7 +107,7 @@ class Supervisor:
         stopping: Called once when the service begins to stop, before any process is told.
         running: Called at least every second with the names of the roles that have a process.
         replaced: Called with the name of a role whose process has ended by itself.
-        silent_seconds: After how long a process whose loop does not turn is replaced.
+        silent_seconds: After how long a process that does not show that it works is replaced.
     """
 
     groups: Sequence[Sequence[Role]]
@@ -158,7 +159,7 @@ class Supervisor:
             self._is_ready = True
             self.ready()
             self.notifier.tell("READY=1")
-        self.notifier.tell_watchdog()
+        self._tell_watchdog()
         return False
 
     def _seconds_to_wait(self) -> float:
@@ -201,17 +202,29 @@ class Supervisor:
             self.replaced(process.role.name)
 
     def _kill_silent(self) -> None:
-        """Kill each process whose loop does not turn, so that it is replaced."""
+        """Kill each process that does not show that it works, so that it is replaced."""
         now = time.monotonic()
         if now - self._looked > 2 * _TICK_SECONDS:
             # The parent did not turn either: the machine stood still, or all of the service did.
             self._resumed = now
         self._looked = now
         for process in self._processes:
-            last = max(process.started, process.role.turned(), self._resumed)
+            last = max(process.started, process.role.worked(), self._resumed)
             if process.pid and now - last > self.silent_seconds:
-                _LOG.error("a process does not turn", extra={"role": process.role.name})
+                _LOG.error("a process hangs", extra={"role": process.role.name})
                 _send([process], signal.SIGKILL)
+
+    def _tell_watchdog(self) -> None:
+        """Say that the service is well while each group has a process that works.
+
+        A process that hangs is replaced. Where its successors hang or die as well, the service
+        manager hears nothing any more, and starts the whole service anew.
+        """
+        since = time.monotonic() - self.silent_seconds
+        if self._resumed >= since or all(
+            any(process.role.worked() >= since for process in group) for group in self._groups
+        ):
+            self.notifier.tell_watchdog()
 
     def _stop(self, received: Callable[[float], set[int]]) -> bool:
         """Ask every process to stop, and wait; kill those that take too long."""

@@ -1,9 +1,8 @@
 """Looks at the database now and then, so that monitoring knows how it is when no client asks."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
+from contextlib import AbstractContextManager
+from threading import Thread
 from typing import Final
 
 from attrs import frozen
@@ -11,6 +10,7 @@ from attrs import frozen
 from orders_core import OrderStore, StoreUnavailable
 from orders_prometheus import Metrics
 from orders_service.databases import Database
+from orders_service.repeating import repeating
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -50,26 +50,14 @@ class Watch:
         if condition.disk is not None:
             self.metrics.disk(*condition.disk)
 
-    @contextmanager
-    def running(self) -> Iterator[Thread]:
+    def running(self) -> AbstractContextManager[Thread]:
         """Look again and again while the block runs; give the thread that does."""
-        ended = Event()
+        return repeating(self._look_whatever_happens, WATCH_SECONDS, "watch")
 
-        def keep_looking() -> None:
-            while True:
-                try:
-                    self.look()
-                except Exception:  # noqa: BLE001 - logged, and told
-                    # A defect of ours, which must not let the last findings stand for ever.
-                    _LOG.exception("the database could not be looked at")
-                    self.metrics.store_up(is_up=False)
-                if ended.wait(WATCH_SECONDS):
-                    return
-
-        # A daemon: the end of the process need not wait for a look that waits for the database.
-        thread = Thread(target=keep_looking, name="watch", daemon=True)
-        thread.start()
+    def _look_whatever_happens(self) -> None:
         try:
-            yield thread
-        finally:
-            ended.set()
+            self.look()
+        except Exception:  # noqa: BLE001 - logged, and told
+            # A defect of ours, which must not let the last findings stand for ever.
+            _LOG.exception("the database could not be looked at")
+            self.metrics.store_up(is_up=False)

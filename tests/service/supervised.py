@@ -27,7 +27,8 @@ class Actor:
     Attributes:
         name: Its name.
         manner: `well`, or what is wrong with it: `fails` raises at once, `deaf` does not stop,
-            `silent` does not turn, `dies` turns once.
+            `silent` does not turn, `dies` turns once, `fades` turns once and never again, nor do
+            its successors.
         turns: Shared memory that holds when it turned.
     """
 
@@ -43,7 +44,7 @@ class Actor:
             message = "as it was told"
             raise ValueError(message)
         while not self.stopped:
-            if self.manner != "silent":
+            if self.manner != "silent" and (self.manner != "fades" or not self.turns[0]):
                 self.turns[0] = time.monotonic()
             if self.manner == "dies":
                 break

@@ -1,15 +1,16 @@
 """The package through its life: restarted, upgraded, broken and mended."""
 
-import re
+import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
+from attrs import evolve
 
 from tests.debian_package import ROOT, newer
-from tests.e2e.linux.conftest import CURL, ORDERS, Host
+from tests.e2e.linux.conftest import CURL, ORDERS, PROBES, Host
 from tests.http.traffic import Traffic, stored
 from tests.postgres_server import wait_until
 
@@ -74,6 +75,76 @@ def test_what_is_killed_is_back(installed: Host) -> None:
     assert installed.run("systemctl show --property MainPID --value orders") != before
 
 
+def main_pid(host: Host) -> str:
+    return host.run("systemctl show --property MainPID --value orders").strip()
+
+
+def is_another(host: Host, pid: str) -> bool:
+    return main_pid(host) not in {pid, "0"}
+
+
+@pytest.fixture
+def watched(installed: Host) -> Iterator[Host]:
+    """A service of two workers, and clients whose acknowledged orders must be there in the end."""
+    installed.run("sed --in-place 's/^#workers.*/workers = 2/' /etc/orders/orders.toml")
+    installed.listen_to_the_network()
+    traffic = Traffic(installed)
+    traffic.start()
+    wait_until(partial(has_acknowledged, traffic, 50))
+    yield installed
+    traffic.join()
+    assert traffic.acknowledged.items() <= stored(installed).items()
+    installed.place("A-1")
+
+
+def test_a_worker_that_hangs_is_replaced(watched: Host) -> None:
+    parent, worker = main_pid(watched), watched.run("pgrep --exact worker-1").strip()
+    watched.run(f"kill -STOP {worker}")
+    watched.run(f"timeout 60 sh -c 'while test -e /proc/{worker}; do sleep 0.5; done'")
+    assert "a process hangs" in watched.errors()
+    assert main_pid(watched) == parent
+    watched.run("timeout 60 sh -c 'until pgrep --exact worker-1; do sleep 0.5; done'")
+
+
+def test_a_main_process_that_hangs_is_restarted_by_systemd(watched: Host) -> None:
+    parent = main_pid(watched)
+    watched.run(f"kill -STOP {parent}")
+    wait_until(partial(is_another, watched, parent), 90)
+    assert "Watchdog timeout" in watched.errors()
+
+
+def test_a_service_that_does_not_answer_itself_is_restarted_by_systemd(watched: Host) -> None:
+    """When it is in vain to replace the process that does not answer."""
+    parent = main_pid(watched)
+    # The parent has one descriptor left, enough to talk to systemd, and too few for a server.
+    watched.run(
+        f"cd /proc/{parent}/fd; open=(*); last=$(printf '%s\\n' * | sort -n | tail -1)\n"
+        "limit=$(( ${#open[@]} > last ? ${#open[@]} + 1 : last + 1 ))\n"
+        f"prlimit --pid {parent} --nofile=$limit:$limit; pkill -KILL --exact operations"
+    )
+    wait_until(partial(is_another, watched, parent), 120)
+    assert "Watchdog timeout" in watched.errors()
+    assert "the service manager does not listen" not in watched.errors()
+
+
+def test_a_database_that_is_away_is_no_reason_to_restart(installed: Host) -> None:
+    """For longer than the watchdog waits, which is told to be quicker here."""
+    installed.run(
+        "mkdir -p /etc/systemd/system/orders.service.d\n"
+        "cat >/etc/systemd/system/orders.service.d/away.conf <<'EOF'\n"
+        "[Service]\n"
+        "Environment=DATABASE_URL=postgresql://ordersuser@127.0.0.1:1/ordersdb\n"
+        "WatchdogSec=5\n"
+        "EOF\n"
+        "systemctl daemon-reload; systemctl restart orders"
+    )
+    parent = main_pid(installed)
+    installed.run("sleep 25")
+    assert main_pid(installed) == parent
+    assert json.loads(installed.run(f"{CURL} {PROBES}/livez"))["status"] == "live"
+    assert "503" in installed.attempt(f"{CURL} {PROBES}/readyz").stderr
+
+
 def test_the_check_runs_when_it_is_enabled_and_outlives_an_upgrade(
     installed: Host, package: Path, tmp_path: Path
 ) -> None:
@@ -110,36 +181,76 @@ def postgresql(installed: Host) -> Iterator[Host]:
     """The host with PostgreSQL, which goes in the end."""
     installed.run("apt-get install --yes --no-install-recommends postgresql")
     yield installed
-    installed.run("apt-get purge --yes 'postgresql*' && rm -rf /var/lib/postgresql")
+    installed.run(
+        "apt-get purge --yes 'postgresql*'; rm -rf /var/lib/postgresql /etc/postgresql /root/pki\n"
+        "sed --in-place '/db.example/d' /etc/hosts"
+    )
+
+
+# PostgreSQL over mutual TLS, under the name that the example has, and the example's secrets.
+CREDENTIALS: Final = """
+echo 127.0.0.1 db.example >>/etc/hosts
+pki=/root/pki
+for step in authority "issue server 30 db.example db.example" "issue client 30 ordersuser"; do
+  /root/certificates $pki $step
+done
+install --directory --mode 700 /etc/orders/credentials
+cp $pki/ca.crt /etc/orders/credentials/ca.crt
+cp $pki/ordersuser/tls.crt /etc/orders/credentials/client.crt
+cp $pki/ordersuser/tls.key /etc/orders/credentials/client.key
+(umask 077; echo first >/etc/orders/credentials/database-password)
+
+cd /etc/postgresql/*/main
+install --owner postgres --mode 600 $pki/db.example/tls.crt $pki/db.example/tls.key $pki/ca.crt .
+cat >conf.d/tls.conf <<EOF
+ssl_cert_file = '$PWD/tls.crt'
+ssl_key_file = '$PWD/tls.key'
+ssl_ca_file = '$PWD/ca.crt'
+EOF
+sed --in-place '1i hostssl all ordersuser all scram-sha-256 clientcert=verify-full' pg_hba.conf
+sed --in-place '2i host all ordersuser all reject' pg_hba.conf
+systemctl restart postgresql
+cd /
+runuser --user postgres -- psql --quiet --set ON_ERROR_STOP=1 <<SQL
+CREATE ROLE orders_owner LOGIN PASSWORD 'owner';
+CREATE ROLE ordersuser LOGIN PASSWORD 'first';
+CREATE DATABASE ordersdb OWNER orders_owner ENCODING 'UTF8' TEMPLATE template0;
+SQL
+(umask 077; echo owner >/root/owner-password)
+DATABASE_PASSWORD_FILE=/root/owner-password orders migrate --grant-to ordersuser \
+  --database-url postgresql://orders_owner@127.0.0.1/ordersdb
+"""
 
 
 def test_secrets_reach_the_service_as_credentials(postgresql: Host) -> None:
-    """Those of systemd, which only root can read on the disk: a password of PostgreSQL here."""
-    postgresql.run(
-        "cd /; runuser --user postgres -- psql --quiet --set ON_ERROR_STOP=1 <<'SQL'\n"
-        "CREATE ROLE ordersuser LOGIN PASSWORD 'first';\n"
-        "CREATE DATABASE ordersdb OWNER ordersuser ENCODING 'UTF8' TEMPLATE template0;\n"
-        "SQL\n"
-        "install --directory --mode 700 /etc/orders/credentials\n"
-        "umask 077; echo first >/etc/orders/credentials/database-password\n"
-        "export DATABASE_PASSWORD_FILE=/etc/orders/credentials/database-password\n"
-        "orders migrate --database-url postgresql://ordersuser@127.0.0.1/ordersdb\n"
-    )
-    example = (ROOT / "debian/examples/credentials.conf").read_text()
-    drop_in = re.sub(
-        r"DATABASE_URL=\S+",
-        "DATABASE_URL=postgresql://ordersuser@127.0.0.1/ordersdb",
-        re.sub(r"(?m)^LoadCredential=(ca|client).*\n", "", example),
+    """Those of systemd, which only root can read on the disk: the example, as it is shipped."""
+    postgresql.put(ROOT / "scripts/certificates", "/root/certificates")
+    postgresql.run(f"chmod +x /root/certificates; apt-get install --yes openssl\n{CREDENTIALS}")
+    token = postgresql.run(
+        "ORDERS_TOKENS_FILE=/etc/orders/credentials/tokens"
+        " orders token shop --scope read --scope write --add"
     )
     for unit in ("orders", "orders-check"):
-        folder = f"/etc/systemd/system/{unit}.service.d"
-        postgresql.run(f"mkdir -p {folder}; cat >{folder}/credentials.conf <<'EOF'\n{drop_in}EOF")
+        postgresql.run(
+            f"install -D --mode 644 --target-directory /etc/systemd/system/{unit}.service.d"
+            " /usr/share/doc/orders/examples/credentials.conf"
+        )
+    others = "runuser --user orders -- cat /etc/orders/credentials/client.key"
+    assert "Permission denied" in postgresql.attempt(others).stderr
     postgresql.run("systemctl daemon-reload; systemctl restart orders")
-    postgresql.place("A-1")
+    assert "401" in postgresql.attempt(f"{CURL} {ORDERS}/orders").stderr
+    client = evolve(postgresql, token=token.strip())
+    client.place("A-1")
+    connected_by = postgresql.run(
+        "cd /; runuser --user postgres -- psql --tuples-only --no-align ordersdb <<'SQL'\n"
+        "SELECT DISTINCT version, client_dn FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)\n"
+        "WHERE usename = 'ordersuser'\nSQL\n"
+    )
+    assert connected_by == "TLSv1.3|/CN=ordersuser\n"
     postgresql.run("systemctl start orders-check")
     postgresql.run(
         "cd /; runuser --user postgres -- psql -c \"ALTER ROLE ordersuser PASSWORD 'second'\"\n"
         "echo second >/etc/orders/credentials/database-password\n"
         "systemctl restart orders\n"
     )
-    assert postgresql.has("A-1")
+    assert client.has("A-1")
