@@ -20,6 +20,12 @@ _CONFINED: Final = {
 }
 _PROBE: Final = "exec 3<>/dev/tcp/{host}/{port}"
 _SECONDS: Final = 3
+DATABASE: Final = "orders-postgres"
+PEER: Final = {
+    "app.kubernetes.io/part-of": "orders",
+    # What the network policies let through to the database: what refuses these is the database.
+    "app.kubernetes.io/component": "migration",
+}
 
 
 @frozen
@@ -121,3 +127,20 @@ def pod(
         yield Pod(cluster, where, name)
     finally:
         cluster.run(*kubectl, "delete", "pod", name, "--wait=false")
+
+
+def connect(peer: Pod, folder: str, *, user: str = "ordersuser", **changes: str) -> tuple[int, str]:
+    """Connect to the database from a pod, with the files in one of its folders."""
+    parameters = {
+        "host": DATABASE,
+        "dbname": "ordersdb",
+        "user": user,
+        "connect_timeout": "10",
+        "sslmode": "verify-full",
+        "sslrootcert": f"{folder}/ca.crt",
+        "sslcert": f"{folder}/tls.crt",
+        "sslkey": f"{folder}/tls.key",
+        **changes,
+    }
+    text = " ".join(f"{name}={value}" for name, value in parameters.items())
+    return peer.sh(f"HOME=/tmp psql -qAtX '{text}' --command='SELECT current_user'")
