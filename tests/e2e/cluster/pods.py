@@ -9,6 +9,7 @@ from typing import Final
 from attrs import frozen
 
 from tests.e2e.cluster.lab import NAMESPACE, POSTGRES_IMAGE, Cluster
+from tests.postgres_server import wait_until
 
 # All that the Pod Security standard `restricted` asks for.
 _CONFINED: Final = {
@@ -21,7 +22,7 @@ _CONFINED: Final = {
 _PROBE: Final = "exec 3<>/dev/tcp/{host}/{port}"
 _SECONDS: Final = 3
 DATABASE: Final = "orders-postgres"
-PEER: Final = {
+_PEER: Final = {
     "app.kubernetes.io/part-of": "orders",
     # What the network policies let through to the database: what refuses these is the database.
     "app.kubernetes.io/component": "migration",
@@ -129,7 +130,18 @@ def pod(
         cluster.run(*kubectl, "delete", "pod", name, "--wait=false")
 
 
-def connect(peer: Pod, folder: str, *, user: str = "ordersuser", **changes: str) -> tuple[int, str]:
+@contextmanager
+def peer(cluster: Cluster) -> Iterator[Pod]:
+    """Run a pod in the namespace, from where the database can be reached."""
+    with pod(cluster, "peer", labels=_PEER) as up:
+        # Its network policies come a moment after it does.
+        wait_until(lambda: up.reaches(DATABASE, 5432), seconds=30)
+        yield up
+
+
+def connect(
+    client: Pod, folder: str, *, user: str = "ordersuser", **changes: str
+) -> tuple[int, str]:
     """Connect to the database from a pod, with the files in one of its folders."""
     parameters = {
         "host": DATABASE,
@@ -143,4 +155,4 @@ def connect(peer: Pod, folder: str, *, user: str = "ordersuser", **changes: str)
         **changes,
     }
     text = " ".join(f"{name}={value}" for name, value in parameters.items())
-    return peer.sh(f"HOME=/tmp psql -qAtX '{text}' --command='SELECT current_user'")
+    return client.sh(f"HOME=/tmp psql -qAtX '{text}' --command='SELECT current_user'")

@@ -9,16 +9,15 @@ import pytest
 from tests.certificates import Authority
 from tests.debian_package import ROOT, run
 from tests.e2e.cluster.lab import DATABASE_POD, DEPLOYMENT, NAMESPACE, NODE_PORT, Deployed
-from tests.e2e.cluster.pods import DATABASE, PEER, Pod, connect, namespace, pod
+from tests.e2e.cluster.pods import DATABASE, Pod, connect, namespace, pod
+from tests.e2e.cluster.pods import peer as peer_in
 from tests.postgres_server import wait_until
 
 
 @pytest.fixture(scope="module")
 def peer(installed: Deployed) -> Iterator[Pod]:
     """A pod in the namespace, from where the database can be reached."""
-    with pod(installed.cluster, "peer", labels=PEER) as up:
-        # Its network policies come a moment after it does.
-        wait_until(lambda: up.reaches(DATABASE, 5432), seconds=30)
+    with peer_in(installed.cluster) as up:
         yield up
 
 

@@ -23,7 +23,7 @@ from tests.e2e.cluster.lab import (
     is_ready,
     names,
 )
-from tests.e2e.cluster.pods import DATABASE, PEER, connect, pod
+from tests.e2e.cluster.pods import connect, peer
 from tests.faults.traffic import Traffic, traffic
 from tests.postgres_server import wait_until
 
@@ -212,10 +212,11 @@ def test_another_authority_is_taken_into_use_without_a_restart(
         )
     assert cluster.restarts() == before
     assert_unnoticed(clients)
-    # Only now: what was open lived on.
-    with pod(cluster, "peer", labels=PEER) as peer:
-        wait_until(lambda: peer.reaches(DATABASE, 5432), seconds=30)
-        wait_until(lambda: "unknown ca" in connect(peer, peer.put(stale))[1], seconds=30)
+    # Whoever trusts the new one may still show a certificate of the former: that is refused.
+    (stale / "ca.crt").write_text(changing.generate_secrets("--authority"))
+    with peer(cluster) as client:
+        folder = client.put(stale)
+        wait_until(lambda: "unknown ca" in connect(client, folder)[1], seconds=30)
 
 
 def test_the_ingress_takes_a_new_certificate_into_use_at_once(changing: Deployed) -> None:
