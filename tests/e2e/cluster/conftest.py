@@ -87,13 +87,8 @@ def overlay_with(folder: Path, image: str) -> Path:
 def installed(cluster: Cluster, image: str, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     """Orders, installed in the cluster by the documented commands."""
     overlay = overlay_with(tmp_path_factory.mktemp("overlay"), image)
-    authority = overlay / "authority.crt"
-    deployed = Deployed(cluster, overlay, authority)
-    deployed.generate_secrets()
-    deployed.update()
-    cluster.rolled_out()
-    cluster.settled(3)
-    authority.write_text(deployed.generate_secrets("--authority"))
+    deployed = Deployed(cluster, overlay, overlay / "authority.crt")
+    deployed.install()
     return deployed
 
 

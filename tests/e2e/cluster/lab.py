@@ -195,6 +195,14 @@ class Deployed:
         """The way through the Ingress."""
         return ByIngress(self.cluster, self.authority)
 
+    def install(self) -> None:
+        """Install all of it by the documented commands."""
+        self.generate_secrets()
+        self.update()
+        self.cluster.rolled_out()
+        self.cluster.settled(3)
+        self.authority.write_text(self.generate_secrets("--authority"))
+
     def apply(self) -> None:
         """Apply all of it, as a person would."""
         self.cluster.run("kubectl", "apply", "--kustomize", self.overlay)
