@@ -250,11 +250,12 @@ class ByIngress:
 
     cluster: Cluster
     authority: Path
+    host: str = HOST
 
     def connect(self, timeout: float = 30.0) -> HTTPConnection:
         """Make a client of the orders; the caller closes it."""
         context = ssl.create_default_context(cafile=self.authority)
-        return _Resolved(HOST, self.cluster.address, timeout, context)
+        return _Resolved(self.host, self.cluster.address, timeout, context)
 
     def errors(self) -> str:
         """Read the logs of the pods that are there."""
