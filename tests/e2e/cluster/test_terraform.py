@@ -386,40 +386,6 @@ def test_certificates_are_rotated_under_load_and_fail_no_request(applied: Applie
     assert (names(cluster.pods()), cluster.restarts()) == (pods, restarts)
 
 
-def issuers_at_the_database(cluster: Cluster) -> set[str]:
-    return set(
-        cluster.sql(
-            "SELECT DISTINCT issuer_dn FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
-            "WHERE usename = 'ordersuser'"
-        ).splitlines()
-    )
-
-
-def test_another_authority_is_taken_into_use_under_load_and_fails_no_request(
-    applied: Applied,
-) -> None:
-    """By the steps that the README tells."""
-    cluster = applied.cluster
-    pods, restarts = names(cluster.pods()), cluster.restarts()
-    cluster.sql("TRUNCATE orders")
-    assert issuers_at_the_database(cluster) == {"/O=Orders/CN=Orders CA 1"}
-    with traffic(ByService(cluster), pause_seconds=0.1) as load:
-        load.wait_for_orders(200)
-        for authorities in (["1", "2"], ["2", "1"], ["2"]):
-            applied.terraform.set(certificate_authorities=authorities).apply()
-            wait_for_files(applied)
-        for pod in pods:
-            applied.in_pod(pod, _READ_FILES_ANEW)
-        wait_until(
-            lambda: issuers_at_the_database(cluster) == {"/O=Orders/CN=Orders CA 2"}, seconds=60
-        )
-        load.wait_for_orders(200)
-        assert (load.refusals, load.interruptions) == (0, 0), load.service.errors()[-20_000:]
-    _LOG.info("another authority: of %d requests, 0 failed", load.requests)
-    load.assert_kept(cluster.orders())
-    assert (names(cluster.pods()), cluster.restarts()) == (pods, restarts)
-
-
 def test_a_revoked_certificate_is_refused(applied: Applied, tmp_path: Path) -> None:
     """By the steps that the README tells: the service has a new certificate, the old is refused."""
     cluster = applied.cluster
@@ -483,6 +449,43 @@ def test_a_rollout_that_fails_fails_the_apply_and_the_old_pods_go_on(applied: Ap
     assert "ErrImagePull" in ended.stderr or "ImagePullBackOff" in ended.stderr
     assert names([pod for pod in applied.cluster.pods() if is_ready(pod)]) == pods
     assert _place(ByService(applied.cluster), "while-it-fails") == 201
+
+
+def issuers_at_the_database(cluster: Cluster) -> set[str]:
+    return set(
+        cluster.sql(
+            "SELECT DISTINCT issuer_dn FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
+            "WHERE usename = 'ordersuser'"
+        ).splitlines()
+    )
+
+
+def test_another_authority_is_taken_into_use_under_load_and_fails_no_request(
+    applied: Applied,
+) -> None:
+    """By the steps that the README tells."""
+    cluster = applied.cluster
+    # As it was at first, whatever other tests have left.
+    applied.terraform.set().apply()
+    cluster.settled(_REPLICAS)
+    pods, restarts = names(cluster.pods()), cluster.restarts()
+    cluster.sql("TRUNCATE orders")
+    assert issuers_at_the_database(cluster) == {"/O=Orders/CN=Orders CA 1"}
+    with traffic(ByService(cluster), pause_seconds=0.1) as load:
+        load.wait_for_orders(200)
+        for authorities in (["1", "2"], ["2", "1"], ["2"]):
+            applied.terraform.set(certificate_authorities=authorities).apply()
+            wait_for_files(applied)
+        for pod in pods:
+            applied.in_pod(pod, _READ_FILES_ANEW)
+        wait_until(
+            lambda: issuers_at_the_database(cluster) == {"/O=Orders/CN=Orders CA 2"}, seconds=60
+        )
+        load.wait_for_orders(200)
+        assert (load.refusals, load.interruptions) == (0, 0), load.service.errors()[-20_000:]
+    _LOG.info("another authority: of %d requests, 0 failed", load.requests)
+    load.assert_kept(cluster.orders())
+    assert (names(cluster.pods()), cluster.restarts()) == (pods, restarts)
 
 
 def test_destroy_leaves_nothing(applied: Applied) -> None:
