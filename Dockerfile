@@ -25,9 +25,12 @@ RUN pip wheel --no-cache-dir --no-deps --no-index --no-build-isolation --wheel-d
     find /opt/orders -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
 
 FROM ${PYTHON}
-# A service installs nothing.
+ARG SOURCE_DATE_EPOCH=0
+# A service installs nothing. The folders are as old as the source again.
 RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/lib/python3*/ensurepip \
-      /usr/local/bin/pip*
+      /usr/local/bin/pip* && \
+    touch --date="@${SOURCE_DATE_EPOCH}" /usr/local/lib/python3* /usr/local/bin \
+      /usr/local/lib/python3*/site-packages
 COPY --from=build /opt/orders /opt/orders
 ENV PATH=/opt/orders/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1

@@ -5,9 +5,12 @@ data "kubectl_kustomize_documents" "ingress_controller" {
 }
 
 locals {
+  # `orders` is a word of its own there only as the namespace that the controller serves.
   ingress_controller_documents = [
-    for text in flatten(data.kubectl_kustomize_documents.ingress_controller[*].documents) :
-    { object = yamldecode(text), text = text }
+    for text in [
+      for text in flatten(data.kubectl_kustomize_documents.ingress_controller[*].documents) :
+      replace(text, "/\\borders\\b/", var.namespace)
+    ] : { object = yamldecode(text), text = text }
   ]
   ingress_controller = {
     for each in local.ingress_controller_documents :
@@ -35,5 +38,6 @@ resource "kubectl_manifest" "ingress_controller" {
   yaml_body         = each.value
   server_side_apply = true
 
-  depends_on = [kubectl_manifest.ingress_controller_namespace]
+  # A part of it is in the namespace that it serves.
+  depends_on = [kubectl_manifest.ingress_controller_namespace, module.orders]
 }

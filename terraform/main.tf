@@ -79,6 +79,7 @@ module "kind" {
 module "certificates" {
   source = "./modules/certificates"
 
+  authorities            = var.certificate_authorities
   validity_hours         = var.certificate_validity_hours
   early_renewal_hours    = var.certificate_early_renewal_hours
   ca_validity_hours      = var.ca_validity_hours

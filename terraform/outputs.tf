@@ -23,13 +23,19 @@ output "namespace" {
 }
 
 output "ca_certificate" {
-  description = "The authority's certificate, as PEM: what clients of the Ingress are to trust."
+  description = <<-EOT
+    The certificates of the authorities, as PEM: what clients of the Ingress are to trust. The first
+    is of the one that signs.
+  EOT
   value       = module.certificates.ca_certificate
 }
 
-output "ca_private_key" {
-  description = "The authority's private key, as PEM: who has it can be anybody."
-  value       = module.certificates.ca_private_key
+output "authorities" {
+  description = <<-EOT
+    The certificate and the private key of each authority, as PEM, by its name: who has the key can
+    be anybody.
+  EOT
+  value       = module.certificates.authorities
   sensitive   = true
 }
 

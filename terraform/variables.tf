@@ -200,6 +200,15 @@ variable "ingress_controller" {
   }
 }
 
+variable "certificate_authorities" {
+  description = <<-EOT
+    The names of the authorities. All are trusted, and the first one signs: see "Another authority".
+  EOT
+  type        = list(string)
+  default     = ["1"]
+  nullable    = false
+}
+
 variable "certificate_validity_hours" {
   description = "How long a certificate is valid."
   type        = number

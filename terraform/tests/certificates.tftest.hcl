@@ -14,7 +14,7 @@ run "keys_are_on_the_curve_that_all_understand" {
 
   assert {
     condition = alltrue([
-      for key in concat([tls_private_key.ca], values(tls_private_key.this)) :
+      for key in concat(values(tls_private_key.ca), values(tls_private_key.this)) :
       key.algorithm == "ECDSA" && key.ecdsa_curve == "P256"
     ])
     error_message = "A key is on another curve."
@@ -53,6 +53,85 @@ run "another_apply_changes_nothing" {
     condition     = output.certificates == run.a_certificate_serves_for_one_thing.certificates
     error_message = "There are other certificates."
   }
+}
+
+run "another_authority_is_trusted_before_it_signs" {
+  variables {
+    authorities = ["1", "2"]
+  }
+
+  module {
+    source = "./modules/certificates"
+  }
+
+  assert {
+    condition     = output.certificates == run.another_apply_changes_nothing.certificates
+    error_message = "There are other certificates already."
+  }
+
+  assert {
+    condition = output.ca_certificate == join("", [
+      run.another_apply_changes_nothing.ca_certificate, tls_self_signed_cert.ca["2"].cert_pem,
+    ])
+    error_message = "The authorities that are trusted are others."
+  }
+}
+
+run "the_first_authority_signs" {
+  variables {
+    authorities = ["2", "1"]
+  }
+
+  module {
+    source = "./modules/certificates"
+  }
+
+  assert {
+    condition = alltrue([
+      for each in values(tls_locally_signed_cert.this) :
+      each.ca_cert_pem == tls_self_signed_cert.ca["2"].cert_pem
+    ])
+    error_message = "A certificate is of another authority."
+  }
+
+  assert {
+    condition     = strcontains(output.ca_certificate, tls_self_signed_cert.ca["1"].cert_pem)
+    error_message = "The former authority is trusted no longer."
+  }
+}
+
+run "a_former_authority_that_is_left_out_is_gone" {
+  variables {
+    authorities = ["2"]
+  }
+
+  module {
+    source = "./modules/certificates"
+  }
+
+  assert {
+    condition     = output.certificates == run.the_first_authority_signs.certificates
+    error_message = "There are other certificates."
+  }
+
+  assert {
+    condition     = output.ca_certificate == tls_self_signed_cert.ca["2"].cert_pem
+    error_message = "Another authority is trusted."
+  }
+}
+
+run "an_authority_has_a_name_of_its_own" {
+  command = plan
+
+  variables {
+    authorities = ["1", "1"]
+  }
+
+  module {
+    source = "./modules/certificates"
+  }
+
+  expect_failures = [var.authorities]
 }
 
 run "what_renews_on_every_apply_is_refused" {

@@ -52,6 +52,25 @@ run "an_ingress_controller_by_choice" {
 
   variables {
     ingress_controller = "traefik"
+    namespace          = "shop"
+  }
+
+  assert {
+    condition = (
+      yamldecode(kubectl_manifest.ingress_controller["Role/shop/traefik"].yaml_body).rules[0].verbs
+      == ["get", "list", "watch"]
+    )
+    error_message = "It may not read what is in the namespace that it is to serve."
+  }
+
+  assert {
+    condition = contains(
+      yamldecode(
+        kubectl_manifest.ingress_controller["Deployment/traefik/traefik"].yaml_body
+      ).spec.template.spec.containers[0].args,
+      "--providers.kubernetesingress.namespaces=shop",
+    )
+    error_message = "It serves another namespace."
   }
 
   assert {

@@ -50,6 +50,66 @@ def test_a_revoked_certificate_is_on_the_list(authority: Path) -> None:
     assert [each.serial_number for each in revoked] == [serial]
 
 
+def test_an_authority_from_elsewhere_can_revoke(authority: Path) -> None:
+    certificates(authority, "issue", "client", "7", "shop")
+    for file in ("index.txt", "crlnumber"):
+        (authority / file).unlink()
+    assert certificates(authority, "revoke", str(authority / "shop/tls.crt")).returncode == 0
+    assert certificates(authority, "list").returncode == 0
+    assert len(x509.load_pem_x509_crl((authority / "ca.crl").read_bytes())) == 1
+
+
+def test_nothing_outlives_its_authority(authority: Path) -> None:
+    ended = certificates(authority, "issue", "client", "3654", "shop")
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "certificates: the authority ends before a certificate of 3654 days would\n"
+    )
+    assert not (authority / "shop").exists()
+
+
+def verified(authority: Path, trusted: Path, name: str) -> bool:
+    """Tell whether a certificate is good for who trusts those in a file, and heeds the lists."""
+    ended = subprocess.run(
+        [
+            *("openssl", "verify", "-crl_check_all", "-CAfile", trusted),
+            *("-CRLfile", authority / "ca.crl", authority / name / "tls.crt"),
+        ],
+        capture_output=True,
+        check=False,
+    )
+    return ended.returncode == 0
+
+
+def test_two_authorities_are_trusted_until_the_former_one_is_retired(authority: Path) -> None:
+    certificates(authority, "issue", "client", "7", "old")
+    certificates(authority, "issue", "client", "7", "stolen")
+    certificates(authority, "revoke", str(authority / "stolen/tls.crt"))
+    assert certificates(authority, "rotate").returncode == 0
+    certificates(authority, "issue", "client", "7", "new")
+    both = authority / "new/ca.crt"
+    assert both.read_text() == certificates(authority, "trusted").stdout
+    assert [verified(authority, both, name) for name in ("old", "stolen", "new")] == [
+        *(True, False, True)
+    ]
+    assert certificates(authority, "retire").returncode == 0
+    certificates(authority, "issue", "client", "7", "next")
+    alone = authority / "next/ca.crt"
+    assert [verified(authority, alone, name) for name in ("old", "new", "next")] == [
+        *(False, True, True)
+    ]
+
+
+def test_an_authority_is_not_forgotten_while_it_is_trusted(authority: Path) -> None:
+    assert "there is no former authority" in certificates(authority, "retire").stderr
+    certificates(authority, "rotate")
+    trusted = certificates(authority, "trusted").stdout
+    ended = certificates(authority, "rotate")
+    assert ended.returncode == 1
+    assert "the former authority is still trusted: retire it first" in ended.stderr
+    assert certificates(authority, "trusted").stdout == trusted
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -1,4 +1,5 @@
 locals {
+  signing = var.authorities[0]
   uses = {
     server = ["digital_signature", "server_auth"]
     client = ["digital_signature", "client_auth"]
@@ -8,12 +9,17 @@ locals {
 # P-256 everywhere: the provider's default, P-224, is not in TLS 1.3, and PostgreSQL 15 cannot bind
 # its channels to an Ed25519 certificate.
 resource "tls_private_key" "ca" {
+  for_each = toset(var.authorities)
+
   algorithm   = "ECDSA"
   ecdsa_curve = "P256"
 }
 
+# A renewal keeps the key: what was signed before is good under the new certificate too.
 resource "tls_self_signed_cert" "ca" {
-  private_key_pem       = tls_private_key.ca.private_key_pem
+  for_each = tls_private_key.ca
+
+  private_key_pem       = each.value.private_key_pem
   validity_period_hours = var.ca_validity_hours
   early_renewal_hours   = var.ca_early_renewal_hours
   is_ca_certificate     = true
@@ -24,7 +30,7 @@ resource "tls_self_signed_cert" "ca" {
   set_authority_key_id = true
 
   subject {
-    common_name  = "${var.organization} CA"
+    common_name  = "${var.organization} CA ${each.key}"
     organization = var.organization
   }
 }
@@ -52,8 +58,8 @@ resource "tls_locally_signed_cert" "this" {
   for_each = var.certificates
 
   cert_request_pem      = tls_cert_request.this[each.key].cert_request_pem
-  ca_private_key_pem    = tls_private_key.ca.private_key_pem
-  ca_cert_pem           = tls_self_signed_cert.ca.cert_pem
+  ca_private_key_pem    = tls_private_key.ca[local.signing].private_key_pem
+  ca_cert_pem           = tls_self_signed_cert.ca[local.signing].cert_pem
   validity_period_hours = var.validity_hours
   early_renewal_hours   = var.early_renewal_hours
   allowed_uses          = local.uses[each.value.usage]

@@ -1,12 +1,23 @@
 output "ca_certificate" {
-  description = "The authority's certificate, as PEM: what clients are to trust."
-  value       = tls_self_signed_cert.ca.cert_pem
+  description = <<-EOT
+    The certificates of the authorities, as PEM: what clients are to trust. The first is of the one
+    that signs.
+  EOT
+  value       = join("", [for name in var.authorities : tls_self_signed_cert.ca[name].cert_pem])
 }
 
-output "ca_private_key" {
-  description = "The authority's private key, as PEM: who has it can be anybody."
-  value       = tls_private_key.ca.private_key_pem
+output "authorities" {
+  description = <<-EOT
+    The certificate and the private key of each authority, as PEM, by its name: who has the key can
+    be anybody.
+  EOT
   sensitive   = true
+  value = {
+    for name in var.authorities : name => {
+      certificate = tls_self_signed_cert.ca[name].cert_pem
+      private_key = tls_private_key.ca[name].private_key_pem
+    }
+  }
 }
 
 output "certificates" {
@@ -24,6 +35,6 @@ output "valid_until" {
   description = "When each certificate ends, the authority's among them as `ca`."
   value = merge(
     { for name, each in tls_locally_signed_cert.this : name => each.validity_end_time },
-    { ca = tls_self_signed_cert.ca.validity_end_time },
+    { ca = tls_self_signed_cert.ca[local.signing].validity_end_time },
   )
 }

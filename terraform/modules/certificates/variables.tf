@@ -5,6 +5,28 @@ variable "organization" {
   nullable    = false
 }
 
+variable "authorities" {
+  description = <<-EOT
+    The names of the authorities. All are trusted, and the first one signs. To take another one into
+    use, add its name at the end and apply; when all have it, put it first and apply; when all use
+    the new certificates, take the old name out and apply.
+  EOT
+  type        = list(string)
+  default     = ["1"]
+  nullable    = false
+
+  validation {
+    condition = (
+      length(var.authorities) > 0 && length(distinct(var.authorities)) == length(var.authorities)
+      && alltrue([for name in var.authorities : can(regex("^[A-Za-z0-9][A-Za-z0-9.-]{0,19}$", name))])
+    )
+    error_message = <<-EOT
+      authorities must be one name or more, each once, of at most 20 letters, digits, dots and
+      hyphens.
+    EOT
+  }
+}
+
 variable "certificates" {
   description = <<-EOT
     The certificates to sign, by a name of yours. `usage` is `server` or `client`: neither serves as

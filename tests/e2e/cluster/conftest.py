@@ -1,4 +1,4 @@
-"""One cluster for every test in this folder, and Orders in it."""
+"""One cluster for the tests in this folder, and Orders in it."""
 
 import os
 import secrets
@@ -29,11 +29,13 @@ kubeadmConfigPatches:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process run all of these: they change the same cluster, one after the other."""
+    """Let one process run all that change the same cluster, one after the other."""
     here = Path(__file__).parent
+    # These need another cluster, or none.
+    apart = {"test_terraform.py": "terraform", "test_manifests.py": "manifests"}
     for item in items:
         if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.xdist_group("cluster"))
+            item.add_marker(pytest.mark.xdist_group(apart.get(item.path.name, "cluster")))
 
 
 @pytest.fixture(scope="session")
@@ -87,13 +89,8 @@ def overlay_with(folder: Path, image: str) -> Path:
 def installed(cluster: Cluster, image: str, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     """Orders, installed in the cluster by the documented commands."""
     overlay = overlay_with(tmp_path_factory.mktemp("overlay"), image)
-    authority = overlay / "authority.crt"
-    deployed = Deployed(cluster, overlay, authority)
-    deployed.generate_secrets()
-    deployed.update()
-    cluster.rolled_out()
-    cluster.settled(3)
-    authority.write_text(deployed.generate_secrets("--authority"))
+    deployed = Deployed(cluster, overlay, overlay / "authority.crt")
+    deployed.install()
     return deployed
 
 

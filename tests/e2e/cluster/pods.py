@@ -9,6 +9,7 @@ from typing import Final
 from attrs import frozen
 
 from tests.e2e.cluster.lab import NAMESPACE, POSTGRES_IMAGE, Cluster
+from tests.postgres_server import wait_until
 
 # All that the Pod Security standard `restricted` asks for.
 _CONFINED: Final = {
@@ -20,6 +21,12 @@ _CONFINED: Final = {
 }
 _PROBE: Final = "exec 3<>/dev/tcp/{host}/{port}"
 _SECONDS: Final = 3
+DATABASE: Final = "orders-postgres"
+_PEER: Final = {
+    "app.kubernetes.io/part-of": "orders",
+    # What the network policies let through to the database: what refuses these is the database.
+    "app.kubernetes.io/component": "migration",
+}
 
 
 @frozen
@@ -121,3 +128,31 @@ def pod(
         yield Pod(cluster, where, name)
     finally:
         cluster.run(*kubectl, "delete", "pod", name, "--wait=false")
+
+
+@contextmanager
+def peer(cluster: Cluster) -> Iterator[Pod]:
+    """Run a pod in the namespace, from where the database can be reached."""
+    with pod(cluster, "peer", labels=_PEER) as up:
+        # Its network policies come a moment after it does.
+        wait_until(lambda: up.reaches(DATABASE, 5432), seconds=30)
+        yield up
+
+
+def connect(
+    client: Pod, folder: str, *, user: str = "ordersuser", **changes: str
+) -> tuple[int, str]:
+    """Connect to the database from a pod, with the files in one of its folders."""
+    parameters = {
+        "host": DATABASE,
+        "dbname": "ordersdb",
+        "user": user,
+        "connect_timeout": "10",
+        "sslmode": "verify-full",
+        "sslrootcert": f"{folder}/ca.crt",
+        "sslcert": f"{folder}/tls.crt",
+        "sslkey": f"{folder}/tls.key",
+        **changes,
+    }
+    text = " ".join(f"{name}={value}" for name, value in parameters.items())
+    return client.sh(f"HOME=/tmp psql -qAtX '{text}' --command='SELECT current_user'")

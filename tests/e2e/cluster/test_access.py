@@ -9,23 +9,15 @@ import pytest
 from tests.certificates import Authority
 from tests.debian_package import ROOT, run
 from tests.e2e.cluster.lab import DATABASE_POD, DEPLOYMENT, NAMESPACE, NODE_PORT, Deployed
-from tests.e2e.cluster.pods import Pod, namespace, pod
+from tests.e2e.cluster.pods import DATABASE, Pod, connect, namespace, pod
+from tests.e2e.cluster.pods import peer as peer_in
 from tests.postgres_server import wait_until
-
-DATABASE = "orders-postgres"
-PEER = {
-    "app.kubernetes.io/part-of": "orders",
-    # What the network policies let through to the database: what refuses these is the database.
-    "app.kubernetes.io/component": "migration",
-}
 
 
 @pytest.fixture(scope="module")
 def peer(installed: Deployed) -> Iterator[Pod]:
     """A pod in the namespace, from where the database can be reached."""
-    with pod(installed.cluster, "peer", labels=PEER) as up:
-        # Its network policies come a moment after it does.
-        wait_until(lambda: up.reaches(DATABASE, 5432), seconds=30)
+    with peer_in(installed.cluster) as up:
         yield up
 
 
@@ -43,23 +35,6 @@ def issued(authority: Path, name: str, kind: str = "client") -> Path:
     """Let the real authority issue a certificate; give the folder of its files."""
     run(ROOT / "scripts/certificates", authority, "issue", kind, "1", name, "unused")
     return authority / name
-
-
-def connect(peer: Pod, folder: str, *, user: str = "ordersuser", **changes: str) -> tuple[int, str]:
-    """Connect to the database from a pod, with the files in one of its folders."""
-    parameters = {
-        "host": DATABASE,
-        "dbname": "ordersdb",
-        "user": user,
-        "connect_timeout": "10",
-        "sslmode": "verify-full",
-        "sslrootcert": f"{folder}/ca.crt",
-        "sslcert": f"{folder}/tls.crt",
-        "sslkey": f"{folder}/tls.key",
-        **changes,
-    }
-    text = " ".join(f"{name}={value}" for name, value in parameters.items())
-    return peer.sh(f"HOME=/tmp psql -qAtX '{text}' --command='SELECT current_user'")
 
 
 def test_a_certificate_with_the_name_of_a_role_is_let_in(peer: Pod, authority: Path) -> None:

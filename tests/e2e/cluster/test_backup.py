@@ -1,7 +1,27 @@
 """What is lost with the database's volume comes back from a backup, by the documented steps."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.debian_package import ROOT
 from tests.e2e.cluster.lab import DATABASE_POD, DEPLOYMENT, Deployed
 from tests.faults.traffic import traffic
+
+_FILES: Final = "orders-backup-files"
+
+
+@contextmanager
+def backup_files(deployed: Deployed) -> Iterator[str]:
+    """The pod with the volume of the backups."""
+    manifest = ROOT / "k8s/postgres/backup-files.yaml"
+    deployed.cluster.kubectl("apply", f"--filename={manifest}")
+    try:
+        deployed.cluster.wait(f"pod/{_FILES}", "condition=Ready")
+        yield f"{_FILES}:/backup"
+    finally:
+        deployed.cluster.kubectl("delete", "pod", _FILES)
 
 
 def run_job(deployed: Deployed, cron_job: str, condition: str) -> str:
@@ -66,3 +86,49 @@ def test_a_restore_while_orders_are_placed_loses_none(changing: Deployed) -> Non
         clients.wait_for_orders(10)
     assert "the database holds orders; only an empty one is restored into" in said
     clients.assert_kept(changing.cluster.orders())
+
+
+def test_a_backup_that_was_copied_elsewhere_is_restored_where_nothing_is_left(
+    changing: Deployed, tmp_path: Path
+) -> None:
+    cluster = changing.cluster
+    with traffic(changing.service) as clients:
+        clients.wait_for_orders(200)
+    said = run_job(changing, "orders-backup", "Complete")
+    name = Path(said.split("wrote ")[1].split(",")[0]).name
+    copy = tmp_path / name
+    with backup_files(changing) as folder:
+        cluster.kubectl("cp", f"{folder}/{name}", copy)
+    exported = cluster.export()
+
+    cluster.run("kubectl", "delete", "--kustomize", changing.overlay)
+    changing.install()
+    assert cluster.orders() == []
+    cluster.kubectl("scale", DEPLOYMENT, "--replicas=0")
+    cluster.settled(0)
+    with backup_files(changing) as folder:
+        cluster.kubectl("cp", copy, f"{folder}/{name}")
+    said = run_job(changing, "orders-restore", "Complete")
+    cluster.kubectl("scale", DEPLOYMENT, "--replicas=3")
+    cluster.settled(3)
+    assert f"restore: {len(clients.acknowledged)} orders from /backup/{name}" in said
+    assert cluster.export() == exported
+
+
+def test_a_backup_that_was_cut_off_is_not_restored(changing: Deployed, tmp_path: Path) -> None:
+    cluster = changing.cluster
+    with traffic(changing.service) as clients:
+        clients.wait_for_orders(100)
+    said = run_job(changing, "orders-backup", "Complete")
+    name = Path(said.split("wrote ")[1].split(",")[0]).name
+    whole, cut = tmp_path / name, tmp_path / "orders-99991231T235959Z.dump"
+    cluster.sql("TRUNCATE orders")
+    with backup_files(changing) as folder:
+        cluster.kubectl("cp", f"{folder}/{name}", whole)
+        cut.write_bytes(whole.read_bytes()[:-500])
+        cluster.kubectl("cp", cut, f"{folder}/{cut.name}")
+        try:
+            run_job(changing, "orders-restore", "Failed")
+        finally:
+            cluster.kubectl("exec", _FILES, "--", "rm", f"/backup/{cut.name}")
+    assert cluster.orders() == []

@@ -6,6 +6,7 @@ import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 from typing import Final
 
@@ -22,6 +23,7 @@ from tests.e2e.cluster.lab import (
     is_ready,
     names,
 )
+from tests.e2e.cluster.pods import connect, peer
 from tests.faults.traffic import Traffic, traffic
 from tests.postgres_server import wait_until
 
@@ -161,14 +163,60 @@ def test_new_certificates_are_taken_into_use_without_a_restart(changing: Deploye
         assert serials_of_clients(cluster) != {client}
         wait_until(lambda: serial_of_server(cluster) == server, seconds=120)
         pods = names(cluster.pods())
-        wait_until(lambda: all(has_file(cluster, pod, client) for pod in pods), seconds=120)
-        # What half an hour would do: connections that were open are renewed.
-        for pod in pods:
-            cluster.kubectl("exec", pod, "--", "sh", "-c", "kill -HUP 1")
+        wait_until(lambda: all(has_file(cluster, each, client) for each in pods), seconds=120)
+        take_into_use(cluster)
         wait_until(lambda: serials_of_clients(cluster) == {client}, seconds=60)
         _LOG.info("in use on both sides %.0f s after the rotation", monotonic() - began)
     assert cluster.restarts() == before
     assert_unnoticed(clients)
+
+
+def take_into_use(cluster: Cluster) -> None:
+    """Let the service renew its connections, which it does by itself within half an hour."""
+    for each in names(cluster.pods()):
+        cluster.kubectl("exec", each, "--", "sh", "-c", "kill -HUP 1")
+
+
+def issuers_of_clients(cluster: Cluster) -> set[str]:
+    """Ask the database which authorities issued what its clients show it now."""
+    return set(
+        cluster.sql(
+            "SELECT DISTINCT issuer_dn FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+            " WHERE usename = 'ordersuser'"
+        ).splitlines()
+    )
+
+
+def test_another_authority_is_taken_into_use_without_a_restart(
+    changing: Deployed, tmp_path: Path
+) -> None:
+    cluster = changing.cluster
+    before = cluster.restarts()
+    (former,) = issuers_of_clients(cluster)
+    stale = tmp_path / "stale"
+    stale.mkdir()
+    for key, content in cluster.get("secret", CLIENT)["data"].items():
+        (stale / key).write_bytes(base64.b64decode(content))
+    with loaded(changing) as clients:
+        changing.generate_secrets("--rotate-authority")
+        # Each client of the Ingress is told now, before it sees a certificate of the new one.
+        changing.authority.write_text(changing.generate_secrets("--authority"))
+        changing.generate_secrets("--rotate")
+        began = monotonic()
+        changing.generate_secrets("--retire-authority")
+        _LOG.info("the former authority could go %.0f s after it", monotonic() - began)
+        take_into_use(cluster)
+        wait_until(
+            lambda: len(issuers := issuers_of_clients(cluster)) == 1 and former not in issuers,
+            seconds=60,
+        )
+    assert cluster.restarts() == before
+    assert_unnoticed(clients)
+    # Whoever trusts the new one may still show a certificate of the former: that is refused.
+    (stale / "ca.crt").write_text(changing.generate_secrets("--authority"))
+    with peer(cluster) as client:
+        folder = client.put(stale)
+        wait_until(lambda: "unknown ca" in connect(client, folder)[1], seconds=30)
 
 
 def test_the_ingress_takes_a_new_certificate_into_use_at_once(changing: Deployed) -> None:

@@ -1,12 +1,16 @@
-"""generate-secrets never makes a second authority beside what the first one issued."""
+"""What generate-secrets makes, and that it makes no second authority that nobody asked for."""
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import pytest
 from attrs import evolve
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from tests.debian_package import ROOT
 from tests.e2e.cluster.lab import Cluster, Deployed
@@ -73,3 +77,116 @@ def test_when_it_cannot_tell_whether_there_is_an_authority_it_makes_none(
     assert ended.returncode == 1
     assert "generate-secrets: cannot tell whether there is a secret orders-ca" in ended.stderr
     assert secrets(installed.cluster) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--renew",), "there is no option --renew; see --help"),
+        (("--host",), "--host needs a value"),
+        (("--days", "0"), "--days takes a whole number, not 0"),
+        (("--days", "soon"), "--days takes a whole number, not soon"),
+    ],
+)
+def test_a_wrong_use_is_told_and_does_nothing(
+    installed: Deployed, arguments: tuple[str, ...], said: str
+) -> None:
+    before = secrets(installed.cluster)
+    ended = installed.cluster.attempt(GENERATE, *arguments)
+    assert (ended.returncode, ended.stderr) == (2, f"generate-secrets: {said}\n")
+    assert secrets(installed.cluster) == before
+
+
+def test_the_help_names_every_option(installed: Deployed) -> None:
+    said = installed.generate_secrets("--help")
+    named = (
+        *("--rotate ", "--revoke FILE", "--authority", "--rotate-authority", "--retire-authority"),
+        *("--namespace NAME", "--host NAME", "--days NUMBER"),
+    )
+    assert [option for option in named if option not in said] == []
+
+
+def test_nothing_outlives_the_authority(installed: Deployed) -> None:
+    before = secrets(installed.cluster)
+    ended = installed.cluster.attempt(GENERATE, "--rotate", "--days", "3660")
+    assert ended.returncode == 1
+    assert "the authority ends before a certificate of 3660 days would" in ended.stderr
+    assert secrets(installed.cluster) == before
+
+
+def certificate(cluster: Cluster, namespace: str, secret: str) -> x509.Certificate:
+    """Read the certificate in a Secret."""
+    said = cluster.run(
+        *("kubectl", "--namespace", namespace, "get", "secret", secret),
+        r"--output=jsonpath={.data.tls\.crt}",
+    )
+    return x509.load_pem_x509_certificate(base64.b64decode(said))
+
+
+def hosts(issued: x509.Certificate) -> list[str]:
+    """Name the hosts that a certificate is for."""
+    names = issued.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return names.get_values_for_type(x509.DNSName)
+
+
+def test_its_options_say_for_what_and_for_how_long(cluster: Cluster) -> None:
+    shop = ("--namespace", "shop", "--host", "shop.example.org")
+    try:
+        made = cluster.attempt(GENERATE, *shop, "--days", "20")
+        assert made.returncode == 0, made.stderr
+        ingress = certificate(cluster, "shop", "orders-ingress-tls")
+        assert hosts(ingress) == ["shop.example.org"]
+        assert (ingress.not_valid_after_utc - ingress.not_valid_before_utc).days == 20
+        database = hosts(certificate(cluster, "shop", "orders-postgres-server-tls"))
+        assert database[:2] == ["orders-postgres", "orders-postgres.shop"]
+        # What ends soon is told each time, until it is renewed.
+        told = [line for line in made.stderr.splitlines() if "ends on" in line]
+        assert [line.split()[4] for line in told] == [
+            *("orders-client-tls", "orders-owner-tls"),
+            *("orders-postgres-server-tls", "orders-ingress-tls"),
+        ]
+        assert cluster.attempt(GENERATE, *shop).stderr.splitlines() == told
+        assert "ends on" not in cluster.attempt(GENERATE, *shop, "--rotate").stderr
+        # The namespace is that of the manifests.
+        found = cluster.run("kubectl", "get", "namespace", "shop", "--output=json")
+        labels = json.loads(found)["metadata"]["labels"]
+        assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    finally:
+        cluster.run("kubectl", "delete", "namespace", "shop", "--ignore-not-found")
+
+
+def authorities(installed: Deployed) -> list[str]:
+    """Name the authorities that are trusted."""
+    trusted = x509.load_pem_x509_certificates(installed.generate_secrets("--authority").encode())
+    return [str(common_name(each.subject)) for each in trusted]
+
+
+def common_name(subject: x509.Name) -> str | bytes:
+    """Read the name of whom a certificate is about."""
+    return subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+
+
+def test_another_authority_takes_its_steps_in_order(changing: Deployed) -> None:
+    cluster = changing.cluster
+    (former,) = authorities(changing)
+
+    def refused(argument: str) -> str:
+        before = secrets(cluster)
+        ended = cluster.attempt(GENERATE, argument)
+        assert ended.returncode == 1
+        assert secrets(cluster) == before
+        return ended.stderr
+
+    assert "there is no former authority" in refused("--retire-authority")
+    changing.generate_secrets("--rotate-authority")
+    new, also_trusted = authorities(changing)
+    assert (also_trusted, new == former) == (former, False)
+    # Again: what may have been interrupted is done to its end, by the same authority.
+    changing.generate_secrets("--rotate-authority")
+    assert authorities(changing) == [new, former]
+    assert "not of the new authority: run this with --rotate first" in refused("--retire-authority")
+    changing.generate_secrets("--rotate")
+    assert "former authority, which is still trusted" in refused("--rotate-authority")
+    changing.generate_secrets("--retire-authority")
+    assert authorities(changing) == [new]
+    changing.authority.write_text(changing.generate_secrets("--authority"))

@@ -23,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.debian_package import ROOT, run
 from tests.e2e.cluster.lab import (
+    DATABASE_POD,
     POSTGRES_IMAGE,
     ByIngress,
     ByService,
@@ -31,6 +32,7 @@ from tests.e2e.cluster.lab import (
     lab,
     names,
 )
+from tests.e2e.cluster.pods import connect, peer
 from tests.e2e.cluster.terraform import MODULES, Terraform, initialized
 from tests.faults.traffic import traffic
 from tests.postgres_server import wait_until
@@ -155,6 +157,44 @@ def _place(by: ByService | ByIngress, order_id: str) -> int:
     return status
 
 
+_HAS_READ_IT: Final = """
+SELECT pg_conf_load_time() > (pg_stat_file('/etc/postgresql-tls/ca.crt')).modification
+"""
+
+
+def touch(cluster: Cluster) -> None:
+    """Let the pods get their files now, and not within a minute or two."""
+    cluster.kubectl("annotate", "pods", "--all", "--overwrite", f"touched={monotonic()}")
+
+
+def wait_for_files(applied: Applied) -> None:
+    """Wait until each pod has what was applied last, and the database has read it."""
+    cluster = applied.cluster
+    touch(cluster)
+    places = {
+        **dict.fromkeys(names(cluster.pods()), ("orders", "/etc/orders/tls", "service")),
+        DATABASE_POD: ("postgres", "/etc/postgresql-tls", "database"),
+    }
+    expected = {
+        of: {
+            "ca.crt": applied.terraform.output("ca_certificate"),
+            "tls.crt": applied.terraform.output("certificates")[of]["certificate"],
+        }
+        for of in ("service", "database")
+    }
+
+    def has_all(pod: str) -> bool:
+        container, folder, of = places[pod]
+        read = ("exec", pod, f"--container={container}", "--", "cat")
+        return all(
+            cluster.kubectl(*read, f"{folder}/{name}") == content
+            for name, content in expected[of].items()
+        )
+
+    wait_until(lambda: all(map(has_all, places)), seconds=180)
+    wait_until(lambda: cluster.sql(_HAS_READ_IT) == "t", seconds=30)
+
+
 def test_the_modules_are_laid_out_and_valid(terraform: Terraform) -> None:
     terraform.run("terraform", "fmt", "-check", "-recursive")
     terraform.run("terraform", "validate")
@@ -257,11 +297,12 @@ def test_the_certificates_are_strict_and_serve_for_one_thing_each(applied: Appli
 
 def test_neither_plans_nor_outputs_show_a_secret(applied: Applied) -> None:
     renewed = applied.terraform.run(
-        "terraform", "plan", "-replace=module.certificates.tls_private_key.ca"
+        "terraform", "plan", '-replace=module.certificates.tls_private_key.ca["1"]'
     )
     shown = renewed + applied.terraform.run("terraform", "output")
     assert "will be updated in-place" in renewed
-    keys = [each["private_key"] for each in applied.terraform.output("certificates").values()]
+    made = (applied.terraform.output("certificates"), applied.terraform.output("authorities"))
+    keys = [each["private_key"] for some in made for each in some.values()]
     for secret in (*keys, applied.terraform.output("superuser_password")):
         assert secret not in shown
         assert b64encode(secret.encode()).decode() not in shown
@@ -332,8 +373,7 @@ def test_certificates_are_rotated_under_load_and_fail_no_request(applied: Applie
         assert new["service"].serial_number != old["service"].serial_number
         assert new["database"].serial_number != old["database"].serial_number
         assert new["owner"] == old["owner"]
-        # A pod that is touched gets its files now, and not within a minute or two.
-        cluster.kubectl("annotate", "pods", "--all", "--overwrite", "rotated=now")
+        touch(cluster)
         wait_until(lambda: is_there(new), seconds=180)
         for pod in pods:
             applied.in_pod(pod, _READ_FILES_ANEW)
@@ -344,6 +384,39 @@ def test_certificates_are_rotated_under_load_and_fail_no_request(applied: Applie
         assert (load.refusals, load.interruptions) == (0, 0), load.service.errors()[-20_000:]
     load.assert_kept(cluster.orders())
     assert (names(cluster.pods()), cluster.restarts()) == (pods, restarts)
+
+
+def test_a_revoked_certificate_is_refused(applied: Applied, tmp_path: Path) -> None:
+    """By the steps that the README tells: the service has a new certificate, the old is refused."""
+    cluster = applied.cluster
+    authority, old = tmp_path / "authority", tmp_path / "old"
+    (name,) = (made := applied.terraform.output("authorities"))
+    for folder, files in (
+        (authority, {"ca.crt": made[name]["certificate"], "ca.key": made[name]["private_key"]}),
+        (
+            old,
+            {
+                "ca.crt": made[name]["certificate"],
+                "tls.crt": applied.terraform.output("certificates")["service"]["certificate"],
+                "tls.key": applied.terraform.output("certificates")["service"]["private_key"],
+            },
+        ),
+    ):
+        folder.mkdir()
+        for file, content in files.items():
+            (folder / file).write_text(content)
+    applied.terraform.apply('-replace=module.certificates.tls_private_key.this["service"]')
+    wait_for_files(applied)
+    run(ROOT / "scripts/certificates", authority, "revoke", old / "tls.crt")
+    run(ROOT / "scripts/certificates", authority, "list")
+    applied.terraform.set(revocation_list=(authority / "ca.crl").read_text()).apply()
+    touch(cluster)
+    with peer(cluster) as client:
+        shown = client.put(old)
+        wait_until(lambda: "revoked" in connect(client, shown)[1], seconds=180)
+    for pod in names(cluster.pods()):
+        applied.in_pod(pod, _READ_FILES_ANEW)
+    assert _place(ByService(cluster), "after-the-revocation") == 201
 
 
 def test_it_is_applied_to_a_cluster_that_is_there(applied: Applied) -> None:
@@ -376,6 +449,43 @@ def test_a_rollout_that_fails_fails_the_apply_and_the_old_pods_go_on(applied: Ap
     assert "ErrImagePull" in ended.stderr or "ImagePullBackOff" in ended.stderr
     assert names([pod for pod in applied.cluster.pods() if is_ready(pod)]) == pods
     assert _place(ByService(applied.cluster), "while-it-fails") == 201
+
+
+def issuers_at_the_database(cluster: Cluster) -> set[str]:
+    return set(
+        cluster.sql(
+            "SELECT DISTINCT issuer_dn FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
+            "WHERE usename = 'ordersuser'"
+        ).splitlines()
+    )
+
+
+def test_another_authority_is_taken_into_use_under_load_and_fails_no_request(
+    applied: Applied,
+) -> None:
+    """By the steps that the README tells."""
+    cluster = applied.cluster
+    # As it was at first, whatever other tests have left.
+    applied.terraform.set().apply()
+    cluster.settled(_REPLICAS)
+    pods, restarts = names(cluster.pods()), cluster.restarts()
+    cluster.sql("TRUNCATE orders")
+    assert issuers_at_the_database(cluster) == {"/O=Orders/CN=Orders CA 1"}
+    with traffic(ByService(cluster), pause_seconds=0.1) as load:
+        load.wait_for_orders(200)
+        for authorities in (["1", "2"], ["2", "1"], ["2"]):
+            applied.terraform.set(certificate_authorities=authorities).apply()
+            wait_for_files(applied)
+        for pod in pods:
+            applied.in_pod(pod, _READ_FILES_ANEW)
+        wait_until(
+            lambda: issuers_at_the_database(cluster) == {"/O=Orders/CN=Orders CA 2"}, seconds=60
+        )
+        load.wait_for_orders(200)
+        assert (load.refusals, load.interruptions) == (0, 0), load.service.errors()[-20_000:]
+    _LOG.info("another authority: of %d requests, 0 failed", load.requests)
+    load.assert_kept(cluster.orders())
+    assert (names(cluster.pods()), cluster.restarts()) == (pods, restarts)
 
 
 def test_destroy_leaves_nothing(applied: Applied) -> None:
