@@ -38,9 +38,9 @@ test: $(VENV)/.dev ## Run every test but e2e; COVERAGE=1 also measures, and fail
 		--cov-report=html:artefacts/coverage --cov-report=markdown:artefacts/coverage.md)
 
 .PHONY: e2e
-e2e: $(VENV)/.dev ## Run the tests on the Linux hosts and clusters that ORDERS_LAB makes
+e2e: $(VENV)/.dev ## Run the tests on the Linux hosts and clusters that ORDERS_LAB makes, or a PART
 	@scripts/require dpkg-buildpackage dh dh_python3 po2debconf pip lintian openssl ssh
-	$(BIN)/pytest -n auto --dist=loadgroup --log-level=INFO tests/e2e
+	$(BIN)/pytest -n auto --dist=loadgroup --log-level=INFO $(or $(PART),tests/e2e)
 
 .PHONY: soak
 soak: $(VENV)/.dev ## Make every fault again and again, under 100,000 acknowledged orders and more
