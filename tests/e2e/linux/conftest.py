@@ -190,7 +190,7 @@ def running(host: Host, package: Path) -> Iterator[Host]:
     """A host with the package, for tests that leave it as it is."""
     host.install(package)
     yield host
-    _purge(host)
+    purge(host)
 
 
 @pytest.fixture
@@ -198,10 +198,11 @@ def installed(host: Host, package: Path) -> Iterator[Host]:
     """A host with the package, which is purged in the end: for tests that change it."""
     host.install(package)
     yield host
-    _purge(host)
+    purge(host)
 
 
-def _purge(host: Host) -> None:
+def purge(host: Host) -> None:
+    """Remove the package, if it is there, with all that tests put beside it."""
     host.run(
         "rm -rf /etc/systemd/system/orders*.d /etc/orders/credentials\n"
         "echo orders orders/purge-data boolean true | debconf-set-selections\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.debian_package import ROOT, newer
-from tests.e2e.linux.conftest import Host
+from tests.e2e.linux.conftest import Host, purge
 
 INSTALL = "apt-get install --yes --no-install-recommends"
 
@@ -13,10 +13,7 @@ INSTALL = "apt-get install --yes --no-install-recommends"
 @pytest.fixture
 def purged(host: Host) -> Host:
     """A host without the package."""
-    host.run(
-        "echo orders orders/purge-data boolean true | debconf-set-selections\n"
-        "apt-get purge --yes orders"
-    )
+    purge(host)
     return host
 
 
