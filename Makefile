@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ': .*## ' '/^[a-z-]+: .*## / { printf "make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ': .*## ' '/^[a-z0-9-]+: .*## / { printf "make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(VENV)/.service ## Install the service and start it, on SQLite at 127.0.0.1:8000 unless told

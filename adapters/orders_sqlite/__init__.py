@@ -1,5 +1,5 @@
 """A store in one SQLite file: the embedded default, no server needed."""
 
-from orders_sqlite.store import SqliteStore
+from orders_sqlite.store import FileIdentity, SqliteStore
 
-__all__ = ["SqliteStore"]
+__all__ = ["FileIdentity", "SqliteStore"]

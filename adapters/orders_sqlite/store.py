@@ -91,7 +91,7 @@ class _Lane:
 
 
 @frozen
-class _File:
+class FileIdentity:
     """Which file it is, whatever its name: a name may come to mean another one."""
 
     device: int
@@ -125,15 +125,25 @@ class SqliteStore:
     acknowledged into a file that nobody finds, nor into a new one that lacks the others.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        """Take the path of the file; nothing is opened yet."""
+    def __init__(self, path: str | Path, *, file: FileIdentity | None = None) -> None:
+        """Take the path of the file; nothing is opened yet.
+
+        Args:
+            path: Where the file is.
+            file: Which one it has to be; without it, the one that is opened first.
+        """
         self._path = Path(path)
         # In write-ahead mode readers and the writer do not wait for each other.
         self._writer = _Lane()
         self._reader = _Lane()
         # Apart from the reader's: a sum over millions takes long, a look-up must not wait.
         self._counter = _Lane()
-        self._file: _File | None = None
+        self._file = file
+
+    @property
+    def file(self) -> FileIdentity | None:
+        """Which file it keeps to, once one was opened."""
+        return self._file
 
     def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
         """Store the orders as one batch; see `OrderStore.add`."""
@@ -321,14 +331,14 @@ class SqliteStore:
         return StoreUnavailable(_REASONS.get(code, Reason.FAILED), f"{self._path}: {error}")
 
 
-def _file_at(path: Path) -> _File:
+def _file_at(path: Path) -> FileIdentity:
     """Tell which file is there now.
 
     Raises:
         OSError: There is none, or it cannot be reached.
     """
     status = path.stat()
-    return _File(status.st_dev, status.st_ino)
+    return FileIdentity(status.st_dev, status.st_ino)
 
 
 def _make(path: Path) -> None:

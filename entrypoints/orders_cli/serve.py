@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from orders_cli.exits import Exit
 from orders_core import Reason, StoreUnavailable
@@ -73,7 +73,7 @@ def serve(config: Config) -> int:
     """
     configure_logs()
     tokens = None if config.tokens_file is None else TokenFile(config.tokens_file)
-    _check_schema(config)
+    config = _with_database_found(config)
     _raise_descriptor_limit()
     orders_sockets, operations_sockets = _listening_sockets(config)
     _refuse_unprotected(config, orders_sockets)
@@ -128,17 +128,20 @@ def serve(config: Config) -> int:
     return Exit.DONE if gently else Exit.INTERRUPTED
 
 
-def _check_schema(config: Config) -> None:
-    """Refuse to start on a schema that does not fit; through a store that no process inherits."""
-    with closing(config.database.open()) as store:
-        try:
-            store.check()
-        except StoreUnavailable as error:
-            if error.reason is Reason.SCHEMA:
-                raise
-            _LOG.warning(
-                "store unavailable at start", extra={"reason": error.reason.value}, exc_info=error
-            )
+def _with_database_found(config: Config) -> Config:
+    """Refuse to start on a schema that does not fit, and say to all processes which file it is.
+
+    One of them may open it long after the start, when another file has taken its place.
+    """
+    try:
+        return evolve(config, database=config.database.found())
+    except StoreUnavailable as error:
+        if error.reason is Reason.SCHEMA:
+            raise
+        _LOG.warning(
+            "store unavailable at start", extra={"reason": error.reason.value}, exc_info=error
+        )
+        return config
 
 
 def _raise_descriptor_limit() -> None:

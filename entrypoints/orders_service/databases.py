@@ -7,14 +7,15 @@ only when it is asked for, so that the embedded default needs no driver.
 import os
 import re
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from orders_core import OrderStore
-from orders_sqlite import SqliteStore
+from orders_sqlite import FileIdentity, SqliteStore
 
 if TYPE_CHECKING:
     from orders_postgres import DatabaseUrl
@@ -58,9 +59,11 @@ class SqliteFile:
 
     Attributes:
         path: The file; relative to the working directory unless it begins with `/`.
+        file: Which one it has to be, when it was found already.
     """
 
     path: Path
+    file: FileIdentity | None = None
 
     @property
     def holds_password(self) -> bool:
@@ -88,7 +91,17 @@ class SqliteFile:
 
     def open(self) -> OrderStore:
         """Make the store; the file is opened at its first use."""
-        return SqliteStore(self.path)
+        return SqliteStore(self.path, file=self.file)
+
+    def found(self) -> "SqliteFile":
+        """Try it, and give it as it was found: every store of that keeps to this very file.
+
+        Raises:
+            StoreUnavailable: The file cannot be opened, or has another schema version.
+        """
+        with closing(SqliteStore(self.path, file=self.file)) as store:
+            store.check()
+            return evolve(self, file=store.file)
 
     def inspect(self) -> Condition:
         """Look at the disk that the file is on."""
@@ -151,6 +164,16 @@ class PostgresDatabase:
         from orders_postgres import PostgresStore  # noqa: PLC0415 - an extra
 
         return PostgresStore(self.url)
+
+    def found(self) -> "PostgresDatabase":
+        """Try it, through a store that nobody else uses.
+
+        Raises:
+            StoreUnavailable: The database cannot be reached, or lacks migrations.
+        """
+        with closing(self.open()) as store:
+            store.check()
+        return self
 
     def inspect(self) -> Condition:
         """Look at certificates and schema, on a connection of its own."""

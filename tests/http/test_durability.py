@@ -54,6 +54,36 @@ def test_a_stop_in_the_middle_of_traffic_loses_nothing_and_doubles_nothing(
     assert stored(service) == traffic.acknowledged
 
 
+@pytest.mark.parametrize("replace_worker", [False, True])
+def test_a_worker_that_finds_the_file_gone_at_its_first_order_makes_no_other(
+    service: RunningService,
+    tmp_path: Path,
+    *,
+    replace_worker: bool,
+) -> None:
+    """It would acknowledge orders into a file that is overwritten when the first is put back."""
+    away = tmp_path / "away"
+    away.mkdir()
+    for file in tmp_path.glob("orders.db*"):
+        file.rename(away / file.name)
+    if replace_worker:
+        service.kill_child("worker-0")
+    assert (placed(service), list(tmp_path.glob("orders.db*"))) == (503, [])
+    for file in away.iterdir():
+        file.rename(tmp_path / file.name)
+    assert placed(service) == 201
+
+
+def placed(service: RunningService) -> int:
+    connection = service.connect()
+    connection.request(
+        "POST", "/orders", '{"id":"A","amount":1}', {"Content-Type": "application/json"}
+    )
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
 def test_requests_that_were_begun_before_the_stop_are_answered(service: RunningService) -> None:
     body = '{"id":"A","amount":1}'
     head = (

@@ -26,6 +26,13 @@ def test_it_is_exposed_at_1_of_10_at_most(running: Host) -> None:
         running.run(f"systemd-analyze security --threshold=10 --no-pager {unit}")
 
 
+def test_the_metrics_have_the_kernels_figures_of_each_process(running: Host) -> None:
+    told = running.run(f"{CURL} {PROBES}/metrics").splitlines()
+    for process in ("parent", "worker-0", "operations"):
+        for name in ("process_resident_memory_bytes", "process_start_time_seconds"):
+            assert any(line.startswith(f'{name}{{process="{process}"}} ') for line in told)
+
+
 def test_systemd_understands_every_word_of_its_units(running: Host) -> None:
     units = "orders.service orders.socket orders-operations.socket orders-check.timer"
     assert running.run(f"systemd-analyze verify --man=no {units} 2>&1") == ""
