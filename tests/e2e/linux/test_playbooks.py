@@ -410,7 +410,7 @@ def test_a_restart_that_an_interrupted_run_has_left_out_is_made_up_for(fleet: Fl
     process = "systemctl show --property=MainPID --value orders.service"
     before = fleet.app1.run(process)
     fleet.app1.run("touch /etc/orders/orders.toml")
-    assert fleet.play("site.yml", "--limit", "app1").changed["app1"] == 1
+    fleet.play("site.yml", "--limit", "app1")
     assert fleet.app1.run(process) != before
     assert fleet.play("site.yml", "--limit", "app1").changed["app1"] == 0
 
