@@ -35,3 +35,5 @@ def configure_logs() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # That one probe waits for another, or for its thread to start, is no news.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
