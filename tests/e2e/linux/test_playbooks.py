@@ -450,13 +450,13 @@ def test_settings_that_postgresql_does_not_understand_change_nothing(fleet: Flee
 
 
 def test_settings_with_which_postgresql_does_not_start_are_put_back(fleet: Fleet) -> None:
-    before = fleet.db1.run("ls /etc/postgresql/17/main/conf.d"), shown(fleet, "shared_buffers")
-    impossible = {"shared_buffers": "4000GB"}
+    files, setting = "ls /etc/postgresql/17/main/conf.d", "unix_socket_directories"
+    before = fleet.db1.run(files), shown(fleet, setting)
+    impossible = {setting: "/nowhere"}
     played = fleet.attempt("site.yml", "--limit", "db1", postgres_settings=impossible)
     assert played.status != 0
     assert "It runs with those from before" in played.output
-    assert shown(fleet, "shared_buffers") == before[1]
-    assert fleet.db1.run("ls /etc/postgresql/17/main/conf.d") == before[0]
+    assert (fleet.db1.run(files), shown(fleet, setting)) == before
     fleet.app1.run(f"{CURL} --retry 5 --retry-all-errors {PROBES}/readyz")
 
 
