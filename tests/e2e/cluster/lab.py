@@ -123,6 +123,12 @@ class Cluster:
             *(*psql, "--dbname=ordersdb", "--command", statement),
         ).strip()
 
+    def shown_by_clients(self, columns: str) -> set[str]:
+        """Ask the database for these columns of pg_stat_ssl, of the service's connections now."""
+        connections = "pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'ordersuser'"
+        seen = self.sql(f"SELECT DISTINCT {columns} FROM {connections}")  # noqa: S608 - no value
+        return set(seen.splitlines())
+
     def orders(self) -> Sequence[tuple[str, str]]:
         """Read the id and the amount of every order in the database."""
         rows = self.sql("COPY (SELECT id, amount FROM orders) TO STDOUT").splitlines()

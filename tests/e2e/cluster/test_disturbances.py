@@ -114,16 +114,6 @@ def serial(cluster: Cluster, secret: str) -> str:
     return str(int(printed.strip().partition("=")[2], 16))
 
 
-def serials_of_clients(cluster: Cluster) -> set[str]:
-    """Ask the database which certificates its clients show it now."""
-    return set(
-        cluster.sql(
-            "SELECT DISTINCT client_serial FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
-            " WHERE usename = 'ordersuser'"
-        ).splitlines()
-    )
-
-
 _SERIAL_OF_SERVER: Final = """
 import socket, ssl
 context = ssl.create_default_context(cafile="/etc/orders/tls/ca.crt")
@@ -155,17 +145,19 @@ def serial_of_ingress(deployed: Deployed) -> str:
 def test_new_certificates_are_taken_into_use_without_a_restart(changing: Deployed) -> None:
     cluster = changing.cluster
     before = cluster.restarts()
-    wait_until(lambda: serials_of_clients(cluster) == {serial(cluster, CLIENT)}, seconds=60)
+    wait_until(
+        lambda: cluster.shown_by_clients("client_serial") == {serial(cluster, CLIENT)}, seconds=60
+    )
     with loaded(changing) as clients:
         changing.generate_secrets("--rotate")
         began = monotonic()
         server, client = serial(cluster, SERVER), serial(cluster, CLIENT)
-        assert serials_of_clients(cluster) != {client}
+        assert cluster.shown_by_clients("client_serial") != {client}
         wait_until(lambda: serial_of_server(cluster) == server, seconds=120)
         pods = names(cluster.pods())
         wait_until(lambda: all(has_file(cluster, each, client) for each in pods), seconds=120)
         take_into_use(cluster)
-        wait_until(lambda: serials_of_clients(cluster) == {client}, seconds=60)
+        wait_until(lambda: cluster.shown_by_clients("client_serial") == {client}, seconds=60)
         _LOG.info("in use on both sides %.0f s after the rotation", monotonic() - began)
     assert cluster.restarts() == before
     assert_unnoticed(clients)
@@ -177,22 +169,12 @@ def take_into_use(cluster: Cluster) -> None:
         cluster.kubectl("exec", each, "--", "sh", "-c", "kill -HUP 1")
 
 
-def issuers_of_clients(cluster: Cluster) -> set[str]:
-    """Ask the database which authorities issued what its clients show it now."""
-    return set(
-        cluster.sql(
-            "SELECT DISTINCT issuer_dn FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
-            " WHERE usename = 'ordersuser'"
-        ).splitlines()
-    )
-
-
 def test_another_authority_is_taken_into_use_without_a_restart(
     changing: Deployed, tmp_path: Path
 ) -> None:
     cluster = changing.cluster
     before = cluster.restarts()
-    (former,) = issuers_of_clients(cluster)
+    (former,) = cluster.shown_by_clients("issuer_dn")
     stale = tmp_path / "stale"
     stale.mkdir()
     for key, content in cluster.get("secret", CLIENT)["data"].items():
@@ -207,7 +189,9 @@ def test_another_authority_is_taken_into_use_without_a_restart(
         _LOG.info("the former authority could go %.0f s after it", monotonic() - began)
         take_into_use(cluster)
         wait_until(
-            lambda: len(issuers := issuers_of_clients(cluster)) == 1 and former not in issuers,
+            lambda: (
+                len(issuers := cluster.shown_by_clients("issuer_dn")) == 1 and former not in issuers
+            ),
             seconds=60,
         )
     assert cluster.restarts() == before
