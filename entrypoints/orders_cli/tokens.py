@@ -24,7 +24,7 @@ from orders_service.tokens import (
 
 # The service reads it, often as another user, and there is nothing secret in it.
 _NEW_FILE_MODE: Final = 0o644
-_SOON: Final = f"this takes effect within {LOOK_SECONDS:.0f} s, without a restart"
+_SOON: Final = f"a service that reads it knows within {LOOK_SECONDS:.0f} s, without a restart"
 
 
 def make_token(config: Config, name: str, scopes: Sequence[str], *, add: bool) -> int:

@@ -57,7 +57,8 @@ def test_it_adds_the_line_to_a_file_that_the_service_may_read(orders: Orders) ->
     ended = orders("token", "--add", "b.2", "--scope", "write", ORDERS_TOKENS_FILE=FILE)
     second = made(ended)
     assert ended.err == (
-        f"orders: added b.2 (write) to {FILE}; this takes effect within 1 s, without a restart\n"
+        f"orders: added b.2 (write) to {FILE}; "
+        "a service that reads it knows within 1 s, without a restart\n"
     )
     assert read_tokens(Path(FILE)) == (
         Token.of_secret("shop", [Scope.READ], first),
