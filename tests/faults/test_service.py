@@ -32,4 +32,4 @@ def test_a_hangup_signal_under_load_renews_every_connection_and_fails_no_request
             assert before
             stage.service.send_signal(signal.SIGHUP)
             wait_until(lambda: before.isdisjoint(stage.database.sessions()))  # noqa: B023 - at once
-        assert (stage.traffic.refusals, stage.traffic.interruptions) == (0, 0)
+        stage.traffic.assert_all_answered()

@@ -219,6 +219,13 @@ class Traffic(Generic[ServiceT]):
         unexpected = [each for writer in self.writers for each in writer.unexpected]
         assert unexpected == [], f"{unexpected[:5]}\n{self.service.errors()[-2_000:]}"
 
+    def assert_all_answered(self) -> None:
+        """Prove that every request was answered, and none refused."""
+        lines = self.service.errors().splitlines()
+        complaints = "\n".join(line for line in lines if '"level": "info"' not in line)
+        assert (self.refusals, self.interruptions) == (0, 0), complaints[-20_000:]
+        _LOG.info("of %d requests, 0 failed", self.requests)
+
     def wait_for_orders(self, more: int = ORDERS_BETWEEN) -> None:
         """Wait until so many more orders have been acknowledged."""
         goal = len(self.acknowledged) + more

@@ -46,12 +46,6 @@ def loaded(
     clients.assert_kept(deployed.cluster.orders())
 
 
-def assert_unnoticed(clients: Traffic[ByService | ByIngress]) -> None:
-    """Prove that every request was answered, and none refused."""
-    _LOG.info("of %d requests, %d failed", clients.requests, clients.refusals)
-    assert (clients.refusals, clients.interruptions) == (0, 0)
-
-
 @pytest.mark.parametrize("way", ["service", "ingress"])
 def test_a_rolling_update_fails_no_request(changing: Deployed, way: str) -> None:
     cluster = changing.cluster
@@ -61,7 +55,7 @@ def test_a_rolling_update_fails_no_request(changing: Deployed, way: str) -> None
         cluster.rolled_out()
         cluster.settled(3)
     assert names(cluster.pods()).isdisjoint(before)
-    assert_unnoticed(clients)
+    clients.assert_all_answered()
 
 
 @pytest.mark.parametrize("way", ["service", "ingress"])
@@ -71,7 +65,7 @@ def test_scaling_up_and_down_fails_no_request(changing: Deployed, way: str) -> N
             changing.cluster.kubectl("scale", DEPLOYMENT, f"--replicas={replicas}")
             changing.cluster.settled(replicas)
             clients.wait_for_orders(_FEW)
-    assert_unnoticed(clients)
+    clients.assert_all_answered()
 
 
 def evict(cluster: Cluster, pod: str) -> bool:
@@ -102,7 +96,7 @@ def test_of_all_pods_but_one_that_are_to_be_evicted_one_goes_at_a_time(
         wait_until(lambda: evict(cluster, second), seconds=60)
         cluster.settled(3)
     assert names(cluster.pods()).isdisjoint({first, second})
-    assert_unnoticed(clients)
+    clients.assert_all_answered()
 
 
 def serial(cluster: Cluster, secret: str) -> str:
@@ -160,7 +154,7 @@ def test_new_certificates_are_taken_into_use_without_a_restart(changing: Deploye
         wait_until(lambda: cluster.shown_by_clients("client_serial") == {client}, seconds=60)
         _LOG.info("in use on both sides %.0f s after the rotation", monotonic() - began)
     assert cluster.restarts() == before
-    assert_unnoticed(clients)
+    clients.assert_all_answered()
 
 
 def take_into_use(cluster: Cluster) -> None:
@@ -195,7 +189,7 @@ def test_another_authority_is_taken_into_use_without_a_restart(
             seconds=60,
         )
     assert cluster.restarts() == before
-    assert_unnoticed(clients)
+    clients.assert_all_answered()
     # Whoever trusts the new one may still show a certificate of the former: that is refused.
     (stale / "ca.crt").write_text(changing.generate_secrets("--authority"))
     with peer(cluster) as client:
@@ -208,7 +202,7 @@ def test_the_ingress_takes_a_new_certificate_into_use_at_once(changing: Deployed
         changing.generate_secrets("--rotate")
         new = serial(changing.cluster, "orders-ingress-tls")
         wait_until(lambda: serial_of_ingress(changing) == new, seconds=120)
-    assert_unnoticed(clients)
+    clients.assert_all_answered()
 
 
 def has_file(cluster: Cluster, pod: str, number: str) -> bool:

@@ -51,7 +51,7 @@ def mistaken(deployed: Deployed, folder: Path, *patches: object) -> Iterator[Non
         yield
         clients.wait_for_orders(100)
         assert ready(cluster) == before
-    assert (clients.refusals, clients.interruptions) == (0, 0)
+    clients.assert_all_answered()
 
 
 def ready(cluster: Cluster) -> set[str]:

@@ -377,7 +377,7 @@ def test_certificates_are_rotated_under_load_and_fail_no_request(applied: Applie
             seconds=60,
         )
         load.wait_for_orders(200)
-        assert (load.refusals, load.interruptions) == (0, 0), load.service.errors()[-20_000:]
+        load.assert_all_answered()
     load.assert_kept(cluster.orders())
     assert (names(cluster.pods()), cluster.restarts()) == (pods, restarts)
 
@@ -470,8 +470,7 @@ def test_another_authority_is_taken_into_use_under_load_and_fails_no_request(
             seconds=60,
         )
         load.wait_for_orders(200)
-        assert (load.refusals, load.interruptions) == (0, 0), load.service.errors()[-20_000:]
-    _LOG.info("another authority: of %d requests, 0 failed", load.requests)
+        load.assert_all_answered()
     load.assert_kept(cluster.orders())
     assert (names(cluster.pods()), cluster.restarts()) == (pods, restarts)
 
