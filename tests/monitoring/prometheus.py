@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
@@ -59,7 +59,10 @@ def is_ready(url: str) -> bool:
     try:
         with urlopen(url, timeout=30) as response:  # noqa: S310 - of our own
             return bool(response.status == 200)
-    except (URLError, HTTPException, OSError):
+    except HTTPError as refusal:
+        refusal.close()
+        return False
+    except (HTTPException, OSError):
         return False
 
 
