@@ -217,13 +217,11 @@ class Traffic(Generic[ServiceT]):
     def assert_expected(self) -> None:
         """Prove that the service has kept to its contract so far."""
         unexpected = [each for writer in self.writers for each in writer.unexpected]
-        assert unexpected == [], f"{unexpected[:5]}\n{self.service.errors()[-2_000:]}"
+        assert unexpected == [], f"{unexpected[:5]}\n{self._complaints()}"
 
     def assert_all_answered(self) -> None:
         """Prove that every request was answered, and none refused."""
-        lines = self.service.errors().splitlines()
-        complaints = "\n".join(line for line in lines if '"level": "info"' not in line)
-        assert (self.refusals, self.interruptions) == (0, 0), complaints[-20_000:]
+        assert (self.refusals, self.interruptions) == (0, 0), self._complaints()
         _LOG.info("of %d requests, 0 failed", self.requests)
 
     def wait_for_orders(self, more: int = ORDERS_BETWEEN) -> None:
@@ -249,6 +247,11 @@ class Traffic(Generic[ServiceT]):
             seconds,
         )
         _LOG.info("recovered %.2f s after the repair", monotonic() - mended)
+
+    def _complaints(self) -> str:
+        """Read what the service has logged lately, but for what it does every day."""
+        lines = self.service.errors().splitlines()
+        return "\n".join(line for line in lines if '"level": "info"' not in line)[-20_000:]
 
     def _wait_until(self, ready: Callable[[], bool], seconds: float = _LONGEST_SECONDS) -> None:
         def checked() -> bool:
