@@ -34,6 +34,26 @@ def test_a_purge_keeps_the_orders_and_a_new_installation_finds_them(
     assert installed.has("A-1")
 
 
+def test_a_purge_asks_what_to_do_with_the_orders(installed: Host) -> None:
+    installed.place("A-1")
+    # On a terminal, where it can ask.
+    purge = "DEBIAN_FRONTEND=teletype dpkg --purge orders"
+    said = installed.run(f"echo yes | script --quiet --return --command '{purge}' /dev/null")
+    assert "Remove the orders as well?" in said
+    assert installed.attempt("test -e /var/lib/orders").returncode != 0
+
+
+def test_a_check_that_is_enabled_goes_and_comes_with_the_package(
+    installed: Host, package: Path
+) -> None:
+    active = "systemctl is-active orders-check.timer"
+    installed.run("systemctl enable --now orders-check.timer")
+    installed.run("apt-get remove --yes orders")
+    assert installed.attempt(active).returncode != 0
+    installed.install(package)
+    installed.run(active)
+
+
 def test_an_upgrade_and_a_purge_that_is_told_to_leave_nothing(
     installed: Host, package: Path, tmp_path: Path
 ) -> None:
