@@ -69,7 +69,7 @@ class Writer:
         acknowledged: The same of each that was acknowledged.
         created: The ids that were answered with 201, as often as that was.
         requests: How many requests it has begun.
-        refusals: How often it was answered with 503.
+        refused: What it was told each time that it was answered with 503.
         interruptions: How often a connection ended without an answer.
         last_begun: When the last request that was not refused was begun, by the monotonic clock.
         unexpected: What no client that keeps to the contract should see.
@@ -83,7 +83,7 @@ class Writer:
     acknowledged: dict[str, str] = field(factory=dict)
     created: list[str] = field(factory=list)
     requests: int = 0
-    refusals: int = 0
+    refused: list[bytes] = field(factory=list)
     interruptions: int = 0
     last_begun: float = 0.0
     unexpected: list[str] = field(factory=list)
@@ -154,7 +154,7 @@ class Writer:
                 if answer.status != 503:
                     self.last_begun = begun
                     return answer
-                self.refusals += 1
+                self.refused.append(answer.body)
             stopped.wait(_AGAIN_SECONDS)
         return None
 
@@ -207,7 +207,7 @@ class Traffic(Generic[ServiceT]):
     @property
     def refusals(self) -> int:
         """How often a writer was answered with 503."""
-        return sum(writer.refusals for writer in self.writers)
+        return sum(len(writer.refused) for writer in self.writers)
 
     @property
     def interruptions(self) -> int:
@@ -249,9 +249,11 @@ class Traffic(Generic[ServiceT]):
         _LOG.info("recovered %.2f s after the repair", monotonic() - mended)
 
     def _complaints(self) -> str:
-        """Read what the service has logged lately, but for what it does every day."""
+        """Read with what it refused, and what it has logged lately but for its daily work."""
+        refused = [body.decode() for writer in self.writers for body in writer.refused[-5:]]
         lines = self.service.errors().splitlines()
-        return "\n".join(line for line in lines if '"level": "info"' not in line)[-20_000:]
+        unusual = "\n".join(line for line in lines if '"level": "info"' not in line)
+        return f"{refused}\n{unusual[-20_000:]}"
 
     def _wait_until(self, ready: Callable[[], bool], seconds: float = _LONGEST_SECONDS) -> None:
         def checked() -> bool:
