@@ -448,6 +448,16 @@ def test_settings_that_postgresql_does_not_understand_change_nothing(fleet: Flee
     fleet.app1.place("A-1")
 
 
+def test_clients_that_postgresql_does_not_understand_change_nothing(fleet: Fleet) -> None:
+    files = "cd /etc/postgresql/17/main; ls; cat pg_hba.conf pg_ident.conf"
+    before = fleet.db1.run(files)
+    played = fleet.attempt("site.yml", "--limit", "db1", postgres_clients=["192.0.2.11"])
+    assert played.status != 0
+    assert "PostgreSQL does not understand who may connect" in " ".join(played.output.split())
+    assert fleet.db1.run(files) == before
+    fleet.app1.place("A-1")
+
+
 def test_settings_with_which_postgresql_does_not_start_are_put_back(fleet: Fleet) -> None:
     files, setting = "ls /etc/postgresql/17/main/conf.d", "unix_socket_directories"
     before = fleet.db1.run(files), shown(fleet, setting)
@@ -483,6 +493,30 @@ def test_a_service_that_prometheus_cannot_reach_is_told_of(fleet: Fleet) -> None
     played = fleet.attempt("site.yml", "--limit", "db1", orders_operations_listen="127.0.0.1:9000")
     assert played.status != 0
     assert "orders_operations_listen of app1" in played.output
+
+
+def test_a_server_that_was_set_up_by_hand_is_left_alone(fleet: Fleet) -> None:
+    file, kept = "/etc/orders/orders.toml", "/root/orders.toml"
+    fleet.app1.run(f"cp --archive {file} {kept}; sed --in-place /Ansible/d {file}")
+    try:
+        before = fleet.app1.run(f"cat {file}")
+        played = fleet.attempt("site.yml", "--limit", "app1", orders_currency="EUR")
+        assert fleet.app1.run(f"cat {file}") == before
+    finally:
+        fleet.app1.run(f"mv {kept} {file}")
+    assert played.status != 0
+    assert "app1 was set up by hand" in " ".join(played.output.split())
+
+
+def test_two_packages_of_one_version_are_not_taken_for_the_same(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    version = fleet.package.name.split("_")[1]
+    other = NEVER_STARTS.in_a_newer(fleet.package, version, tmp_path)
+    played = fleet.attempt("site.yml", "--limit", "app1", orders_package=str(other))
+    assert played.status != 0
+    assert f"app1 runs another {fleet.package.name}" in " ".join(played.output.split())
+    assert fleet.play("site.yml", "--limit", "app1").changed["app1"] == 0
 
 
 def test_the_token_of_the_example_is_none(fleet: Fleet) -> None:
@@ -673,3 +707,24 @@ def test_prometheus_sees_every_host_and_has_the_project_s_rules(fleet: Fleet) ->
         match asked(fleet, f"query?query={metric}"):
             case {"result": result}:
                 assert result, metric
+
+
+def test_what_watches_makes_up_for_what_an_interrupted_run_has_left_out(fleet: Fleet) -> None:
+    def told(unit: str) -> tuple[str, str]:
+        """Tell its process, and when it was last restarted or reloaded."""
+        process, changed = fleet.db1.run(
+            f"systemctl show --value --property=MainPID {unit}\n"
+            f"systemctl show --value --property=StateChangeTimestampMonotonic {unit}"
+        ).split()
+        return process, changed
+
+    restarted, reloaded = ("prometheus", "prometheus-node-exporter"), "prometheus-alertmanager"
+    before = {unit: told(unit) for unit in (*restarted, reloaded)}
+    arguments = " ".join(f"/etc/default/{unit}" for unit in restarted)
+    fleet.db1.run(f"touch {arguments} /etc/prometheus/alertmanager.yml")
+    fleet.play("site.yml", "--limit", "db1")
+    after = {unit: told(unit) for unit in before}
+    assert [unit for unit in restarted if after[unit][0] == before[unit][0]] == []
+    assert after[reloaded][0] == before[reloaded][0]
+    assert after[reloaded][1] != before[reloaded][1]
+    assert fleet.play("site.yml", "--limit", "db1").changed["db1"] == 0
