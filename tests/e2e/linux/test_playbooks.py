@@ -459,13 +459,14 @@ def test_clients_that_postgresql_does_not_understand_change_nothing(fleet: Fleet
 
 
 def test_settings_with_which_postgresql_does_not_start_are_put_back(fleet: Fleet) -> None:
-    files, setting = "ls /etc/postgresql/17/main/conf.d", "unix_socket_directories"
-    before = fleet.db1.run(files), shown(fleet, setting)
+    file = "cat /etc/postgresql/17/main/conf.d/orders-restart.conf"
+    setting = "unix_socket_directories"
+    before = fleet.db1.run(file), shown(fleet, setting)
     impossible = {setting: "/nowhere"}
     played = fleet.attempt("site.yml", "--limit", "db1", postgres_settings=impossible)
     assert played.status != 0
     assert "It runs with those from before" in played.output
-    assert (fleet.db1.run(files), shown(fleet, setting)) == before
+    assert (fleet.db1.run(file), shown(fleet, setting)) == before
     fleet.app1.run(f"{CURL} --retry 5 --retry-all-errors {PROBES}/readyz")
 
 
