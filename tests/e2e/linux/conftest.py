@@ -91,10 +91,8 @@ class Host:
 
     def install(self, package: Path) -> str:
         """Install a package, as a person would, and give what apt and the package said."""
-        self.put(package, f"/root/{package.name}")
-        return self.run(
-            f"cd /root && apt-get install --yes --allow-downgrades ./{package.name} 2>&1"
-        )
+        self.put(package, f"~/{package.name}")
+        return self.run(f"cd && apt-get install --yes --allow-downgrades ./{package.name} 2>&1")
 
     def reboot(self) -> None:
         """Boot it anew."""

@@ -182,7 +182,7 @@ def postgresql(installed: Host) -> Iterator[Host]:
     installed.run("apt-get install --yes --no-install-recommends postgresql")
     yield installed
     installed.run(
-        "apt-get purge --yes 'postgresql*'; rm -rf /var/lib/postgresql /etc/postgresql /root/pki\n"
+        "apt-get purge --yes 'postgresql*'; rm -rf /var/lib/postgresql /etc/postgresql ~/pki\n"
         "sed --in-place '/db.example/d' /etc/hosts"
     )
 
@@ -190,9 +190,9 @@ def postgresql(installed: Host) -> Iterator[Host]:
 # PostgreSQL over mutual TLS, under the name that the example has, and the example's secrets.
 CREDENTIALS: Final = """
 echo 127.0.0.1 db.example >>/etc/hosts
-pki=/root/pki
+pki=~/pki
 for step in authority "issue server 30 db.example db.example" "issue client 30 ordersuser"; do
-  /root/certificates $pki $step
+  ~/certificates $pki $step
 done
 install --directory --mode 700 /etc/orders/credentials
 cp $pki/ca.crt /etc/orders/credentials/ca.crt
@@ -216,16 +216,16 @@ CREATE ROLE orders_owner LOGIN PASSWORD 'owner';
 CREATE ROLE ordersuser LOGIN PASSWORD 'first';
 CREATE DATABASE ordersdb OWNER orders_owner ENCODING 'UTF8' TEMPLATE template0;
 SQL
-(umask 077; echo owner >/root/owner-password)
-DATABASE_PASSWORD_FILE=/root/owner-password orders migrate --grant-to ordersuser \
+(umask 077; echo owner >~/owner-password)
+DATABASE_PASSWORD_FILE=~/owner-password orders migrate --grant-to ordersuser \
   --database-url postgresql://orders_owner@127.0.0.1/ordersdb
 """
 
 
 def test_secrets_reach_the_service_as_credentials(postgresql: Host) -> None:
     """Those of systemd, which only root can read on the disk: the example, as it is shipped."""
-    postgresql.put(ROOT / "scripts/certificates", "/root/certificates")
-    postgresql.run(f"chmod +x /root/certificates; apt-get install --yes openssl\n{CREDENTIALS}")
+    postgresql.put(ROOT / "scripts/certificates", "~/certificates")
+    postgresql.run(f"chmod +x ~/certificates; apt-get install --yes openssl\n{CREDENTIALS}")
     token = postgresql.run(
         "ORDERS_TOKENS_FILE=/etc/orders/credentials/tokens"
         " orders token shop --scope read --scope write --add"
