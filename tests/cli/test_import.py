@@ -268,6 +268,10 @@ def test_ctrl_c_says_what_is_stored_and_exits_with_130(orders: Orders) -> None:
         # What was read is stored while the input is still open.
         wait_until((orders.folder / "orders.db").exists)
         wait_until(lambda: count(orders) == BATCH)
+        # What is stored is counted before more is read.
+        process.stdin.write(csv_of(BATCH + 10, BATCH + 11))
+        process.stdin.flush()
+        wait_until(lambda: pending(process.stdin) == 0)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert (process.returncode, out) == (Exit.INTERRUPTED, b"")
@@ -279,6 +283,7 @@ def test_what_was_counted_is_stored_when_postgresql_is_killed_in_the_middle(
     orders: Orders,
 ) -> None:
     counted = "SELECT count(*) FROM orders"
+    asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
     with open_server() as server:
         database = server.new_database()
         environ = {"DATABASE_URL": server.url_text(database.name)}
@@ -287,8 +292,17 @@ def test_what_was_counted_is_stored_when_postgresql_is_killed_in_the_middle(
             process.stdin.write(b"id,amount\n" + csv_of(0, BATCH))
             process.stdin.flush()
             wait_until(lambda: list(database.run(counted)) == [[BATCH]])
+            # The first batch is counted before the next one is sent, which is not stored.
+            database.run(
+                "CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$; "
+                "CREATE TRIGGER slow BEFORE INSERT ON orders EXECUTE FUNCTION sleep()"
+            )
+            process.stdin.write(csv_of(BATCH, 2 * BATCH))
+            process.stdin.flush()
+            wait_until(lambda: list(server.run(asleep)) == [[1]])
             server.kill()
-            out, err = process.communicate(csv_of(BATCH, 2 * BATCH))
+            out, err = process.communicate()
         assert (process.returncode, out) == (Exit.UNAVAILABLE, b"")
         stopped, safe, reason = err.decode().splitlines(keepends=True)
         assert (stopped, safe) == (f"orders: stopped: {counts(created=BATCH)}", SAFE)
@@ -296,6 +310,7 @@ def test_what_was_counted_is_stored_when_postgresql_is_killed_in_the_middle(
 
         server.start()
         assert list(database.run(counted)) == [[BATCH]]
+        database.run("DROP FUNCTION sleep CASCADE")
         ended = orders.read(
             b"id,amount\n" + csv_of(0, 2 * BATCH),
             *("import", "-"),
