@@ -144,10 +144,9 @@ class Gatherer:
     def turn(self) -> None:
         """Send the replies that are ready, begin what is complete, hand a batch on."""
         now = self._clock()
-        # First of all: what has ended meanwhile must not wait for the next turn.
-        if self._under_way and now - self._looked >= _TICK_SECONDS:
+        looks = bool(self._under_way) and now - self._looked >= _TICK_SECONDS
+        if looks:
             self._looked = now
-            self._refuse_late(now)
             for awaited in tuple(self._awaited):
                 # Nothing may have come for too long.
                 awaited.handle_read_event()
@@ -158,6 +157,9 @@ class Gatherer:
         for lane in self._lanes.values():
             if lane.gathered and not lane.busy:
                 self._begin_batch(lane)
+        if looks:
+            # Last of all: after the process itself stood still, what can go on does so.
+            self._refuse_late(now)
 
     def shutdown(self, timeout: float) -> None:  # noqa: ARG002 - what Waitress would pass
         """End the threads when they have done what they do; what waits for them is dropped."""

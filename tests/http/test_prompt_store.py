@@ -5,14 +5,18 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, TypeVar
+from wsgiref.util import setup_testing_defaults
 
 from attrs import define, field
 
 from orders_core import Order, OrderId, Outcome, PageQuery, Reason, StoreUnavailable
 from orders_http.app import HttpSettings, create_app
-from orders_http.gathering import GatheringServer
+from orders_http.gathering import DEADLINE_SECONDS, Gatherer, GatheringServer
 from orders_http.hosts import HostRule
+from orders_http.lanes import SHED_SECONDS
 from orders_http.listening import listen
+from orders_http.loop import Loop
+from orders_http.messages import Reply
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import get, post
 from tests.http.wire import Wire, connected_to
@@ -119,3 +123,45 @@ def test_a_store_that_fails_to_begin_is_told_and_the_service_goes_on() -> None:
     with asking(BeginningStore()) as wire:
         wire.send(get("/orders/defect") + get("/orders/A"))
         assert [wire.receive().status for _ in range(2)] == [503, 404]
+
+
+@define
+class LookUp:
+    """A connection on which one look-up has come, and the statuses of its replies."""
+
+    statuses: list[int] = field(factory=list)
+
+    def environment(self) -> dict[str, object]:
+        environ: dict[str, object] = {"PATH_INFO": "/orders/A", "HTTP_HOST": "localhost"}
+        setup_testing_defaults(environ)
+        return environ
+
+    def answer(self, reply: Reply) -> None:
+        self.statuses.append(reply.status)
+
+
+@define
+class Clock:
+    """A clock that a test sets."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_a_server_that_stood_still_itself_goes_on_and_refuses_nobody() -> None:
+    store, clock = BeginningStore(), Clock()
+    store.add([Order("A", 1)])
+    store.patience = 1  # What has begun has ended when it is asked.
+    application = create_app(store, HttpSettings("USD", HostRule()))
+    gatherer = Gatherer(application, store, Loop(), lambda: None, clock)
+    under_way, gathered = LookUp(), LookUp()
+    for look_up in (under_way, gathered):
+        gatherer.add_task(look_up)
+        gatherer.turn()
+    assert SHED_SECONDS < 2 < DEADLINE_SECONDS
+    for _ in range(2):
+        clock.seconds += 2
+        gatherer.turn()
+    assert (under_way.statuses, gathered.statuses) == ([200], [200])
