@@ -28,9 +28,9 @@ _OURS: Final = ("ORDERS_", "DATABASE_")
 _STOP_SECONDS: Final = 40.0
 
 
-def _new_log() -> IO[str]:
-    # Opened to append: two processes one after the other, and the reader, share the place in it.
-    return tempfile.TemporaryFile("a+")
+def _new_log() -> IO[bytes]:
+    # Opened to append: processes at once and one after the other write into it.
+    return tempfile.TemporaryFile("a+b")
 
 
 @define
@@ -55,7 +55,7 @@ class RunningService:
     port: int = field(init=False, default=0)
     operations_port: int = field(init=False, default=0)
     _process: subprocess.Popen[str] | None = field(init=False, default=None)
-    _errors: IO[str] = field(init=False, factory=_new_log)
+    _errors: IO[bytes] = field(init=False, factory=_new_log)
 
     @property
     def url(self) -> str:
@@ -127,8 +127,9 @@ class RunningService:
 
     def errors(self) -> str:
         """Read what it wrote to standard error: its logs, and any traceback."""
-        self._errors.seek(0)
-        return self._errors.read()
+        number = self._errors.fileno()
+        # From a place of its own: those who write share theirs.
+        return os.pread(number, os.fstat(number).st_size, 0).decode()
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

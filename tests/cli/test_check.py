@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orders_cli import running
 from orders_cli.exits import Exit
 from orders_service.config import SETTINGS
 from tests.cli.command import Orders
@@ -124,6 +125,13 @@ def test_a_postgresql_database_answers(orders: Orders, orders_database: OrdersDa
     assert PASSWORD not in ended.out
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer for the answer than a person would: a machine may be busy."""
+    monkeypatch.setattr(running, "_SECONDS", 30.0)
+
+
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - where it is asked
 def test_a_running_service_is_asked_whether_it_is_ready(orders: Orders, host: str) -> None:
     with running_service(f"sqlite:///{orders.folder}/orders.db") as service:
@@ -131,6 +139,7 @@ def test_a_running_service_is_asked_whether_it_is_ready(orders: Orders, host: st
     assert (ended.status, ended.out, ended.err) == (Exit.DONE, '{"status": "ready"}\n', "")
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_running_service_that_is_not_ready_is_told_with_the_reason(orders: Orders) -> None:
     with running_service(URL) as service:
         place = f"127.0.0.1:{service.operations_port}"

@@ -14,6 +14,8 @@ import pytest
 from attrs import frozen
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
+from orders_http import gathering as server
+from orders_http import lanes
 from orders_http.app import HttpSettings, create_app
 from orders_http.exchange import Exchange, Steps, Unobserved
 from orders_http.gathering import WORKERS, GatheringServer
@@ -28,6 +30,8 @@ from tests.http.wire import Wire, connected_to
 from tests.postgres_server import wait_until
 from tests.prometheus.exposition import value
 from tests.service_process import served
+
+PATIENT_SECONDS = 60.0
 
 
 class GatedStore(MemoryStore):
@@ -114,10 +118,25 @@ def gathering() -> Iterator[Gathering]:
             store.open.set()
 
 
+@pytest.fixture
+def no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is under way take its time: a test may stand still on a busy machine."""
+    monkeypatch.setattr(server, "DEADLINE_SECONDS", PATIENT_SECONDS)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch, no_deadline: None) -> None:  # noqa: ARG001 - wanted
+    """Let what waits do so, in the order in which it came."""
+    monkeypatch.setattr(server, "SHED_SECONDS", PATIENT_SECONDS)
+    for name in ("SHED_SECONDS", "LATE_SECONDS", "SLOW_SECONDS"):
+        monkeypatch.setattr(lanes, name, PATIENT_SECONDS)
+
+
 def order(name: str, amount: int = 1) -> bytes:
     return post(json.dumps({"id": name, "amount": amount}))
 
 
+@pytest.mark.usefixtures("patient")
 def test_orders_that_come_while_a_batch_is_under_way_make_the_next_one(
     gathering: Gathering,
 ) -> None:
@@ -137,6 +156,7 @@ def test_orders_that_come_while_a_batch_is_under_way_make_the_next_one(
     assert value(gathering.metrics, "orders_http_queue_wait_seconds_count", operation="add") == 11
 
 
+@pytest.mark.usefixtures("patient")
 def test_look_ups_are_gathered_and_each_gets_its_own_answer(gathering: Gathering) -> None:
     gathering.store.add([Order("stored", 5)])
     with gathering.wires(3) as (first, second, third):
@@ -153,6 +173,7 @@ def test_look_ups_are_gathered_and_each_gets_its_own_answer(gathering: Gathering
     assert value(gathering.metrics, "orders_http_batch_size_sum", operation="get") == 3
 
 
+@pytest.mark.usefixtures("patient")
 def test_orders_with_one_id_in_one_batch_get_the_outcomes_of_their_order(
     gathering: Gathering,
 ) -> None:
@@ -175,6 +196,7 @@ def test_requests_that_are_sent_at_once_see_what_the_earlier_ones_stored(
         assert [wire.receive().status for _ in range(3)] == [201, 200, 409]
 
 
+@pytest.mark.usefixtures("no_deadline")
 def test_what_waits_too_long_is_refused_and_may_be_sent_again(gathering: Gathering) -> None:
     with gathering.wires(2) as (first, second):
         gathering.store.close_gate()
@@ -205,6 +227,7 @@ def test_what_is_under_way_for_too_long_is_refused_and_its_late_result_dropped(
     assert value(gathering.metrics, "orders_http_requests_shed_total", reason="deadline") == 1
 
 
+@pytest.mark.usefixtures("no_deadline")
 def test_a_list_that_waits_too_long_for_a_thread_is_refused_while_all_are_busy(
     gathering: Gathering,
 ) -> None:
@@ -227,6 +250,7 @@ def test_a_list_that_waits_too_long_for_a_thread_is_refused_while_all_are_busy(
     assert value(metrics, "orders_http_requests_shed_total", reason="busy") == 1
 
 
+@pytest.mark.usefixtures("patient")
 def test_while_every_thread_reads_a_list_orders_are_stored_and_found() -> None:
     class GatedLists(MemoryStore):
         reading = Barrier(WORKERS + 1)
@@ -250,6 +274,7 @@ def test_while_every_thread_reads_a_list_orders_are_stored_and_found() -> None:
         assert [reader.receive().status for reader in readers] == [200] * WORKERS
 
 
+@pytest.mark.usefixtures("patient")
 def test_connections_and_requests_are_counted_while_they_last(gathering: Gathering) -> None:
     with gathering.wires(3) as (first, *_):
         gathering.store.close_gate()
@@ -263,6 +288,7 @@ def test_connections_and_requests_are_counted_while_they_last(gathering: Gatheri
     wait_until(lambda: value(gathering.metrics, "orders_http_connections_open") == 0)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_client_that_leaves_while_its_order_waits_harms_nobody(gathering: Gathering) -> None:
     with gathering.wires(1) as (staying,):
         gathering.store.close_gate()

@@ -135,5 +135,5 @@ def test_50_restarts_on_an_inherited_socket_fail_no_request(tmp_path: Path) -> N
             service.stop()
             service.start()
         traffic.join()
-        assert (traffic.unexpected, traffic.broken) == ([], [])
+        traffic.assert_each_created()
         assert stored(service) == traffic.acknowledged

@@ -3,9 +3,13 @@
 import json
 from http.client import HTTPConnection, HTTPException
 from threading import Event, Thread
+from time import monotonic
 from typing import Protocol
 
+from orders_http.server import IDLE_SECONDS
+
 CLIENTS = 8
+_AGAIN_SECONDS = 0.05
 
 
 class Reachable(Protocol):
@@ -20,12 +24,14 @@ class Traffic:
 
     Attributes:
         acknowledged: The amounts of the orders that were acknowledged, by id.
-        unexpected: Answers other than 201.
+        refused: Orders that were answered with 503, and sent again.
+        unexpected: Answers other than that and 201.
         broken: For each client that has met it, the error that ended its connection.
     """
 
     def __init__(self, service: Reachable, name: str = "order") -> None:
         self.acknowledged: dict[str, str] = {}
+        self.refused: list[str] = []
         self.unexpected: list[tuple[str, int]] = []
         self.broken: list[Exception] = []
         self._service = service
@@ -42,24 +48,41 @@ class Traffic:
         for thread in self._threads:
             thread.join()
 
+    def assert_each_created(self) -> None:
+        """Prove that each order was created as soon as it was sent, and none was cut off."""
+        assert (self.refused, self.unexpected, self.broken) == ([], [], [])
+
     def _post(self, name: int) -> None:
         connection = self._service.connect()
-        for number in range(100_000):
-            if self._ending.is_set():
-                break
+        answered = monotonic()
+        number, again = 0, False
+        while not self._ending.is_set():
             order_id, amount = f"{self._name}-{name}-{number}", f"{number}.{name:02}"
             body = f'{{"id":"{order_id}","amount":{amount}}}'
+            begun = monotonic()
             try:
                 connection.request("POST", "/orders", body, {"Content-Type": "application/json"})
                 response = connection.getresponse()
                 response.read()
             except (HTTPException, OSError) as error:
-                self.broken.append(error)
-                break
-            if response.status == 201:
+                connection.close()
+                if begun - answered < IDLE_SECONDS / 2:
+                    self.broken.append(error)
+                    break
+                # A server that stops lets go of a client that is idle for so long.
+                answered, again = monotonic(), True
+                continue
+            answered = monotonic()
+            if response.status == 503:
+                self.refused.append(order_id)
+                again = True
+                self._ending.wait(_AGAIN_SECONDS)
+                continue
+            if response.status == 201 or (again and response.status == 200):
                 self.acknowledged[order_id] = amount
             else:
                 self.unexpected.append((order_id, response.status))
+            number, again = number + 1, False
         connection.close()
 
 

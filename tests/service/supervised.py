@@ -75,7 +75,7 @@ class Running:
 
 
 def main(groups: Sequence[str]) -> None:
-    """Supervise.
+    """Supervise, as patiently as `DRAIN_SECONDS` and `SILENT_SECONDS` of the environment say.
 
     Args:
         groups: For each group its processes, by commas, as `NAME:MANNER`; after `--unforked` at
@@ -92,13 +92,13 @@ def main(groups: Sequence[str]) -> None:
 
     gently = Supervisor(
         [[role(each) for each in group.split(",")] for group in groups],
-        drain_seconds=1.0,
+        drain_seconds=float(os.environ["DRAIN_SECONDS"]),
         notifier=Notifier.from_environment(os.environ, os.getpid()),
         ready=lambda: say("parent", "is ready"),
         stopping=lambda: say("parent", "is stopping"),
         running=Running(),
         replaced=lambda name: say(name, "is replaced"),
-        silent_seconds=0.5,
+        silent_seconds=float(os.environ["SILENT_SECONDS"]),
     ).run()
     say("parent", "ends")
     sys.exit(not gently)

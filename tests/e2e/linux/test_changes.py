@@ -36,7 +36,7 @@ def test_it_fails_no_request_while_it_is_told_to(installed: Host, action: str) -
         wait_until(partial(has_acknowledged, traffic, 50 * number))
         installed.run(f"systemctl {action} orders")
     traffic.join()
-    assert (traffic.unexpected, traffic.broken) == ([], [])
+    traffic.assert_each_created()
     assert stored(installed) == traffic.acknowledged
 
 
@@ -55,7 +55,7 @@ def test_an_upgrade_and_the_way_back_fail_no_request(
     assert NEWER not in installed.run("orders --version")
     wait_until(partial(has_acknowledged, traffic, len(traffic.acknowledged) + 50))
     traffic.join()
-    assert (traffic.unexpected, traffic.broken) == ([], [])
+    traffic.assert_each_created()
     assert stored(installed) == traffic.acknowledged
 
 
