@@ -1,10 +1,12 @@
 """Fixtures: one PostgreSQL server for each run (each worker), one new database for each test."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from orders_postgres import PostgresStore
+from orders_postgres.connection import Limits, connect
 from tests.postgres_server import OrdersDatabase, PostgresServer, open_server
 
 
@@ -40,3 +42,16 @@ def postgres_store(orders_database: OrdersDatabase) -> Iterator[PostgresStore]:
         yield store
     finally:
         store.close()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let stores wait longer than the service does: a machine may be busy."""
+    limits = Limits(lock=30, statement=30, socket=60)
+    monkeypatch.setattr("orders_postgres.store.connect", partial(connect, limits=limits))
+
+
+@pytest.fixture
+def patient_for_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let stores wait until the server itself finds that something takes too long."""
+    monkeypatch.setattr("orders_postgres.store.connect", partial(connect, limits=Limits(socket=60)))

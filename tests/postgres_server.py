@@ -192,10 +192,10 @@ class PostgresServer:
         assert self._process is not None
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_SECONDS)
-        if self._process.poll() is None:
+        with suppress(ChildProcessError):
             wait_until(self._answers)
-        else:
-            self.start()
+            return
+        self.start()
 
     def stop(self) -> None:
         """Stop in good order; open connections are ended."""
@@ -345,11 +345,13 @@ class OrdersDatabase:
 
     def end_sessions(self) -> None:
         """End every session of the service, and wait until they are gone."""
+        before = set(self.sessions())
         self.run(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND usename = :service",
             service=SERVICE,
         )
+        wait_until(lambda: before.isdisjoint(self.sessions()))
 
     def drop(self) -> None:
         """Take it away, whoever is still connected."""

@@ -62,9 +62,9 @@ def given(
 ) -> tuple[str, Mapping[str, str]]:
     """Give a URL and an environment that hold a password where a person may put it."""
     url = DatabaseUrl.parse(database.server.url_text(database.name))
-    plain = f"postgresql://{SERVICE}@{url.hosts[0]}/{database.name}"
+    plain = f"postgresql://{SERVICE}@{url.hosts[0]}/{database.name}?connect_timeout=30"
     if where == "URL":
-        return plain.replace("@", f":{quote(password, safe='')}@"), {}
+        return plain.replace("@", f":{quote(password, safe='')}@", 1), {}
     if where == "variable":
         return plain, {"DATABASE_PASSWORD": password}
     file = folder / "password"

@@ -34,7 +34,7 @@ def check(prometheus_url: str, alertmanager_url: str, alert: str = "") -> str:
             "PROMETHEUS": prometheus_url,
             "ALERTMANAGER": alertmanager_url,
             "ALERT": alert,
-            "WAIT": "60" if alert != "OrdersNever" else "3",
+            "WAIT": "60" if alert != "OrdersNever" else "6",
         },
         capture_output=True,
         text=True,

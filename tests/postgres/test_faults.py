@@ -11,9 +11,9 @@ from attrs import evolve
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_postgres import DatabaseUrl, Host, PostgresStore
-from orders_postgres.connection import Interrupted, connect
+from orders_postgres.connection import Interrupted, Limits, connect
 from tests.postgres.proxy import Proxy, open_proxy
-from tests.postgres_server import HOST, SERVICE, OrdersDatabase, PostgresServer
+from tests.postgres_server import HOST, SERVICE, OrdersDatabase, PostgresServer, wait_until
 
 ORDERS = [Order("A", "1.00"), Order("B", "2.00")]
 
@@ -125,6 +125,7 @@ def test_a_server_that_falls_silent_is_a_timeout_and_not_waited_for_again(
 ) -> None:
     proxy.silent = True
     assert failure(lambda: proxied_store.add(ORDERS)).reason is Reason.TIMEOUT
+    wait_until(lambda: proxy.lost > 0)
     proxy.silent = False
     assert proxied_store.add(ORDERS) == (Outcome.CREATED, Outcome.CREATED)
 
@@ -139,9 +140,9 @@ def test_a_server_that_never_answers_a_new_connection_is_a_timeout(
 
 
 def test_an_answer_may_take_longer_than_a_new_connection(orders_database: OrdersDatabase) -> None:
-    url = evolve(orders_database.url(), connect_timeout=1)
-    with closing(connect(url)) as connection:
-        assert connection.run("SELECT true FROM pg_sleep(1.2)") == [[True]]
+    url = evolve(orders_database.url(), connect_timeout=5)
+    with closing(connect(url, Limits(statement=None, socket=60))) as connection:
+        assert connection.run("SELECT true FROM pg_sleep(5.2)") == [[True]]
 
 
 def test_no_server_at_all_is_unreachable(orders_database: OrdersDatabase) -> None:
@@ -255,7 +256,8 @@ def test_a_role_without_rights_is_refused(orders_database: OrdersDatabase) -> No
 
 
 def test_too_many_connections_are_exhaustion(orders_database: OrdersDatabase) -> None:
-    orders_database.run(f"ALTER DATABASE {orders_database.name} CONNECTION LIMIT 1")
+    # From another database: a session of this one that is just ending would count.
+    orders_database.server.run(f"ALTER DATABASE {orders_database.name} CONNECTION LIMIT 1")
     with closing(connect(orders_database.url())):
         error = failure(lambda: check(orders_database.url()))
     assert error.reason is Reason.EXHAUSTED
@@ -277,6 +279,7 @@ def test_a_database_that_takes_no_writes_is_read_only_and_its_connections_are_le
     assert postgres_store.add(ORDERS) == (Outcome.CREATED, Outcome.CREATED)
 
 
+@pytest.mark.usefixtures("patient_for_answers")
 @pytest.mark.parametrize("atomic", [False, True])
 def test_an_order_that_another_is_just_storing_is_waited_for_one_second(
     orders_database: OrdersDatabase,
@@ -296,6 +299,7 @@ def test_an_order_that_another_is_just_storing_is_waited_for_one_second(
     assert orders_database.sessions() == before
 
 
+@pytest.mark.usefixtures("patient_for_answers")
 def test_a_statement_that_takes_too_long_is_a_timeout_and_keeps_its_connection(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,

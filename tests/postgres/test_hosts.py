@@ -107,7 +107,7 @@ def test_a_first_host_where_nobody_listens_is_passed_over(
 def test_a_first_host_that_falls_silent_is_passed_over_in_its_time(
     orders_database: OrdersDatabase,
 ) -> None:
-    url = orders_database.url(connect_timeout="1")
+    url = orders_database.url(connect_timeout="5")
     with open_proxy(orders_database.server.port) as proxy:
         proxy.silent = True
         several = evolve(url, hosts=(Host(HOST, proxy.port), *url.hosts))

@@ -35,6 +35,7 @@ def test_every_id_comes_back_as_it_went_in(postgres_store: PostgresStore, texts:
     assert postgres_store.get([order.id for order in orders]) == orders
 
 
+@pytest.mark.usefixtures("patient")
 def test_ten_thousand_orders_are_one_batch(postgres_store: PostgresStore) -> None:
     orders = [Order(f"order-{number}", number) for number in range(10_000)]
     assert set(postgres_store.add(orders, atomic=True)) == {Outcome.CREATED}
@@ -69,6 +70,7 @@ def test_what_the_caller_fails_at_meanwhile_is_raised_and_costs_no_connection_it
     assert postgres_store.get([order.id for order in orders]) == orders
 
 
+@pytest.mark.usefixtures("patient")
 def test_batches_that_overlap_in_any_order_never_deadlock(postgres_store: PostgresStore) -> None:
     def add(orders: Sequence[Order]) -> Sequence[Outcome]:
         return postgres_store.add(orders)

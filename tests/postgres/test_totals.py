@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orders_core import Order, Outcome, Reason, StoreUnavailable, Totals
 from orders_postgres import migrate
-from orders_postgres.connection import Duplicate, connect
+from orders_postgres.connection import Duplicate, Limits, connect
 from orders_postgres.schema import migrations
 from tests.postgres_server import OWNER, SERVICE, OrdersDatabase, PostgresServer, wait_until
 
@@ -210,8 +210,8 @@ def writing(
 
     def write(name: int) -> None:
         # Patience: CREATE TRIGGER lets nobody add while it is at work.
-        with closing(connect(database.url())) as connection:
-            connection.script("SET lock_timeout = 0; SET statement_timeout = 0")
+        patient = Limits(lock=None, statement=None, socket=None)
+        with closing(connect(database.url(), patient)) as connection:
             for number in count():
                 connection.run("INSERT INTO orders VALUES ($1, 0.5)", f"w{name}-{number}")
                 added.append("one")

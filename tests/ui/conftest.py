@@ -7,7 +7,14 @@ from typing import Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from tests.service_process import RunningService, running_service
 
@@ -20,6 +27,7 @@ _ARGUMENTS: Final = (
     "--disable-sync",
     "--no-first-run",
 )
+_PATIENCE_SECONDS: Final = 30.0
 
 
 class OpenPage(Protocol):
@@ -42,6 +50,7 @@ def browser() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
+    expect.set_options(timeout=_PATIENCE_SECONDS * 1000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
         yield chromium
