@@ -19,18 +19,10 @@ from orders_cli.transfer import BATCH
 from orders_core import Order, place_each
 from orders_sqlite import SqliteStore
 from tests.cli.command import Orders
+from tests.clock import Clock
 
 CLEARED = "\r\x1b[K"
 _PIECE: Final = 32 * 1024
-
-
-class Clock:
-    """A clock that is set by hand."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Terminal:
@@ -68,7 +60,7 @@ def terminal() -> Iterator[Terminal]:
 def test_a_terminal_shows_the_count_and_the_rate(terminal: Terminal) -> None:
     clock = Clock()
     with Progress(terminal.writer, clock) as progress:
-        clock.now += 2
+        clock.seconds += 2
         progress.show(90_000)
         assert terminal.read("\x1b[K") == "\r90,000 orders, 45,000 a second\x1b[K"
     assert terminal.read("\x1b[K") == CLEARED
@@ -78,7 +70,7 @@ def test_the_display_is_cleared_when_the_work_fails(terminal: Terminal) -> None:
     def fail() -> None:
         clock = Clock()
         with Progress(terminal.writer, clock) as progress:
-            clock.now += 1
+            clock.seconds += 1
             progress.show(1)
             raise KeyboardInterrupt
 
@@ -92,7 +84,7 @@ def test_it_changes_at_most_ten_times_a_second(terminal: Terminal) -> None:
     progress = Progress(terminal.writer, clock)
     for count in range(100):
         progress.show(count)
-        clock.now += 1 / 32
+        clock.seconds += 1 / 32
     progress.clear()
     shown = [int(each) for each in re.findall(r"(\d+) orders", terminal.read(CLEARED))]
     # Each fourth of these is the first that is a tenth of a second younger than the last one.
@@ -112,7 +104,7 @@ def test_what_was_never_shown_is_not_cleared(terminal: Terminal) -> None:
 def test_a_file_or_a_pipe_shows_nothing() -> None:
     clock, file = Clock(), StringIO()
     with Progress(file, clock) as progress:
-        clock.now += 60
+        clock.seconds += 60
         progress.show(1_000_000)
     assert file.getvalue() == ""
 

@@ -18,6 +18,7 @@ from orders_http.listening import listen
 from orders_http.loop import Loop
 from orders_http.messages import Reply
 from orders_memory import MemoryStore
+from tests.clock import Clock
 from tests.http.hostile_requests import get, post
 from tests.http.wire import Wire, connected_to
 from tests.service_process import served
@@ -138,16 +139,6 @@ class LookUp:
 
     def answer(self, reply: Reply) -> None:
         self.statuses.append(reply.status)
-
-
-@define
-class Clock:
-    """A clock that a test sets."""
-
-    seconds: float = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 def test_a_server_that_stood_still_itself_goes_on_and_refuses_nobody() -> None:

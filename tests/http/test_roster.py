@@ -3,7 +3,6 @@
 import os
 from contextlib import ExitStack
 
-from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,17 +12,10 @@ from orders_http.hosts import HostRule
 from orders_http.listening import listen
 from orders_http.roster import Roster, slack
 from orders_memory import MemoryStore
+from tests.clock import Clock
 from tests.http.hostile_requests import get
 from tests.http.wire import Wire, connected_to
 from tests.service_process import served
-
-
-@define
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @given(
@@ -52,19 +44,19 @@ def test_no_worker_holds_more_than_the_others_and_the_slack(
 
 
 def test_a_worker_that_does_not_turn_is_not_waited_for() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     roster = Roster(2, clock)
     busy, stuck = roster.place(0), roster.place(1)
     busy.turned(100)
     stuck.turned(0)
     assert not busy.may_accept(100)
-    clock.now += 10
+    clock.seconds += 10
     busy.turned(100)
     assert busy.may_accept(100)
 
 
 def test_a_worker_that_ended_is_not_waited_for() -> None:
-    roster = Roster(2, Clock())
+    roster = Roster(2, Clock(1000.0))
     here, ended = roster.place(0), roster.place(1)
     ended.turned(0)
     assert not here.may_accept(100)
@@ -101,7 +93,7 @@ class PatientServer(GatheringServer):
 def test_a_server_that_sleeps_takes_the_connection_that_another_one_leaves() -> None:
     store = MemoryStore()
     application = create_app(store, HttpSettings("USD", HostRule()))
-    roster = Roster(2, Clock())
+    roster = Roster(2, Clock(1000.0))
     other = roster.place(1)
     other.turned(0)
     server = PatientServer(application, store, listen("127.0.0.1", 0), roster.place(0))

@@ -2,21 +2,10 @@
 
 from threading import Event, Thread
 
-from attrs import define
-
 from orders_core import Reason, StoreUnavailable
 from orders_http.operations import KEPT_SECONDS, StoreCheck
 from orders_memory import MemoryStore
-
-
-@define
-class Clock:
-    """A clock that a test sets."""
-
-    seconds: float = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.clock import Clock
 
 
 class CountedStore(MemoryStore):

@@ -1,0 +1,18 @@
+"""A clock for what takes its time from one."""
+
+from attrs import define
+
+
+@define
+class Clock:
+    """A clock that a test sets.
+
+    Attributes:
+        seconds: What it shows.
+    """
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.seconds
