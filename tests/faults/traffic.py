@@ -249,10 +249,12 @@ class Traffic(Generic[ServiceT]):
         _LOG.info("recovered %.2f s after the repair", monotonic() - mended)
 
     def _complaints(self) -> str:
-        """Read with what it refused, and what it has logged lately but for its daily work."""
+        """Read with what it refused, and what it has logged lately but for what went well."""
         refused = [body.decode() for writer in self.writers for body in writer.refused[-5:]]
         lines = self.service.errors().splitlines()
-        unusual = "\n".join(line for line in lines if '"level": "info"' not in line)
+        unusual = "\n".join(
+            line for line in lines if '"level": "info"' not in line or '"status": 5' in line
+        )
         return f"{refused}\n{unusual[-20_000:]}"
 
     def _wait_until(self, ready: Callable[[], bool], seconds: float = _LONGEST_SECONDS) -> None:
