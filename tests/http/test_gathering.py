@@ -14,8 +14,6 @@ import pytest
 from attrs import frozen
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
-from orders_http import gathering as server
-from orders_http import lanes
 from orders_http.app import HttpSettings, create_app
 from orders_http.exchange import Exchange, Steps, Unobserved
 from orders_http.gathering import WORKERS, GatheringServer
@@ -121,15 +119,14 @@ def gathering() -> Iterator[Gathering]:
 @pytest.fixture
 def no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what is under way take its time: a test may stand still on a busy machine."""
-    monkeypatch.setattr(server, "DEADLINE_SECONDS", PATIENT_SECONDS)
+    monkeypatch.setattr("orders_http.gathering.DEADLINE_SECONDS", PATIENT_SECONDS)
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch, no_deadline: None) -> None:  # noqa: ARG001 - wanted
-    """Let what waits do so, in the order in which it came."""
-    monkeypatch.setattr(server, "SHED_SECONDS", PATIENT_SECONDS)
-    for name in ("SHED_SECONDS", "LATE_SECONDS", "SLOW_SECONDS"):
-        monkeypatch.setattr(lanes, name, PATIENT_SECONDS)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what waits do so as well, in the order in which it came."""
+    for name in ("gathering.DEADLINE", "gathering.SHED", "lanes.SHED", "lanes.LATE", "lanes.SLOW"):
+        monkeypatch.setattr(f"orders_http.{name}_SECONDS", PATIENT_SECONDS)
 
 
 def order(name: str, amount: int = 1) -> bytes:
