@@ -20,15 +20,15 @@ def purged(host: Host) -> Host:
 def test_autopkgtest_passes(purged: Host, package: Path) -> None:
     for file in (*(ROOT / "debian").rglob("*"), ROOT / "README.md"):
         if file.is_file():
-            purged.put(file, f"/root/source/{file.relative_to(ROOT)}")
-    purged.put(package, "/root/orders.deb")
+            purged.put(file, f"~/source/{file.relative_to(ROOT)}")
+    purged.put(package, "~/orders.deb")
     # The host is what the restriction asks for: a machine of its own.
     told = purged.run(
         f"{INSTALL} autopkgtest dpkg-dev\n"
-        "autopkgtest --ignore-restrictions=isolation-container --output-dir /root/autopkgtest"
-        " --no-built-binaries /root/orders.deb /root/source -- null 2>&1\n"
-        "cat /root/autopkgtest/summary\n"
-        "rm -rf /root/autopkgtest; apt-get purge --yes orders\n"
+        "autopkgtest --ignore-restrictions=isolation-container --output-dir ~/autopkgtest"
+        " --no-built-binaries ~/orders.deb ~/source -- null 2>&1\n"
+        "cat ~/autopkgtest/summary\n"
+        "rm -rf ~/autopkgtest; apt-get purge --yes orders\n"
     )
     assert told.count("PASS") >= 1
     assert "SKIP" not in told
@@ -37,16 +37,16 @@ def test_autopkgtest_passes(purged: Host, package: Path) -> None:
 def test_piuparts_installs_upgrades_removes_and_purges_it(
     purged: Host, package: Path, tmp_path: Path
 ) -> None:
-    purged.put(package, "/root/archive/orders.deb")
-    purged.put(newer(package, "999.0", tmp_path), "/root/orders_999.0_all.deb")
+    purged.put(package, "~/archive/orders.deb")
+    purged.put(newer(package, "999.0", tmp_path), "~/orders_999.0_all.deb")
     # A system that runs services has systemd, which does not clean up after itself. Devices cannot
     # be made on the host, so it lends its own; Debian 13's piuparts borrows them by itself.
     told = purged.run(
         f"{INSTALL} piuparts mmdebstrap dpkg-dev python3\n"
-        ". /etc/os-release; cd /root; lend=\n"
+        ". /etc/os-release; cd; lend=\n"
         '[ "$VERSION_CODENAME" != bookworm ] || lend="--bindmount /dev"\n'
         "mmdebstrap --mode=root --variant=minbase --include=systemd --skip=output/mknod,output/dev"
-        ' "$VERSION_CODENAME" /root/base 2>&1\n'
+        ' "$VERSION_CODENAME" ~/base 2>&1\n'
         "cd archive; dpkg-scanpackages . >Packages; cd ..\n"
         "python3 -m http.server --bind 127.0.0.1 --directory archive 8099 >/dev/null 2>&1 &\n"
         "archive=$!; trap 'kill $archive' EXIT\n"

@@ -17,8 +17,8 @@ def test_it_runs_within_5_s_of_its_installation_and_answers(running: Host) -> No
 
 def test_its_own_test_passes(running: Host) -> None:
     """What autopkgtest would run."""
-    running.put(ROOT / "debian/tests/service", "/root/service")
-    running.run("export AUTOPKGTEST_TMP=$(mktemp --directory); sh /root/service 2>&1")
+    running.put(ROOT / "debian/tests/service", "~/service")
+    running.run("export AUTOPKGTEST_TMP=$(mktemp --directory); sh ~/service 2>&1")
 
 
 def test_it_is_exposed_at_1_of_10_at_most(running: Host) -> None:
@@ -59,10 +59,8 @@ def test_others_cannot_read_the_configuration_or_the_orders(running: Host) -> No
 def test_the_try_of_the_package_places_an_order(running: Host, package: Path) -> None:
     """What CI does in a container of each release of Debian."""
     for script in ("require", "smoke", "try-package"):
-        running.put(ROOT / "scripts" / script, f"/root/try/scripts/{script}")
-    running.put(ROOT / "Makefile", "/root/try/Makefile")
-    running.put(package, f"/root/try/dist/{package.name}")
-    told = running.run(
-        "cd /root/try && chmod +x scripts/* && scripts/require make && make try-package"
-    )
+        running.put(ROOT / "scripts" / script, f"~/try/scripts/{script}")
+    running.put(ROOT / "Makefile", "~/try/Makefile")
+    running.put(package, f"~/try/dist/{package.name}")
+    told = running.run("cd ~/try && chmod +x scripts/* && scripts/require make && make try-package")
     assert "smoke: http://127.0.0.1:8000 took the order" in told
