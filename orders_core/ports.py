@@ -177,10 +177,14 @@ class OrderStore(Protocol):
         """Count the orders and sum their amounts, exactly and at one moment."""
 
     def check(self) -> None:
-        """Prove that the store answers, in the schema that this release needs.
+        """Prove that orders can be read and added now, in the schema that this release needs.
+
+        Nothing less than a durable write proves it, and no order is written for it. It looks at
+        the store as it is now: what was open before must not hide what a new client would meet.
 
         Raises:
-            StoreUnavailable: With the reason.
+            StoreUnavailable: With the reason: `READ_ONLY` when the store takes no writes,
+                `REFUSED` when this user may not add, `EXHAUSTED` when the disk is full.
         """
 
     def renew(self) -> None:
