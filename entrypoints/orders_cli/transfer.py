@@ -26,7 +26,7 @@ from orders_core import (
     place_each,
     scan_json,
 )
-from orders_http.records import CSV_HEADER, Batch, Line, MediaType, csv_of_json_lines, read_batches
+from orders_records import CSV_HEADER, Batch, Line, MediaType, csv_of_json_lines, read_batches
 from orders_service.config import Config
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Final
 from attrs import frozen
 
 from orders_http.problems import Problem, ProblemType
-from orders_http.records import MediaType
+from orders_records import MediaType
 
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110's word, no secret
 _RANGE: Final = re.compile(rf"({_TOKEN})/({_TOKEN})")

@@ -16,9 +16,9 @@ from orders_http.messages import KIB, Reply, Request
 from orders_http.orders import MAX_BULK_BYTES, MAX_BULK_ROWS, MAX_JSON_BYTES, cursor_of_id
 from orders_http.problems import CONTENT_TYPE as PROBLEM_TYPE
 from orders_http.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
-from orders_http.records import CSV_HEADER, MediaType
 from orders_http.request_ids import REQUEST_ID
 from orders_http.sessions import COOKIE
+from orders_records import CSV_HEADER, MediaType
 from orders_service.tokens import Scope
 
 Object = dict[str, Any]

@@ -31,7 +31,7 @@ from orders_http.exchange import Add, Get, Read, Steps, Work
 from orders_http.messages import KIB, Reply, Request, with_entity_tag
 from orders_http.negotiation import choose
 from orders_http.problems import Problem, ProblemType
-from orders_http.records import (
+from orders_records import (
     CSV_HEADER,
     Line,
     MalformedRecord,

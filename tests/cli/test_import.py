@@ -15,7 +15,7 @@ import pytest
 from orders_cli.exits import Exit
 from orders_cli.transfer import TOLD
 from orders_core import scan
-from orders_http.records import BATCH_BYTES
+from orders_records import BATCH_BYTES
 from orders_sqlite import SqliteStore
 from tests.cli.command import Orders
 from tests.postgres_server import OrdersDatabase, open_server, wait_until

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemathesis.core.failures import Failure
 
 from orders_http.orders import cursor_of_id
-from orders_http.records import CSV_HEADER
+from orders_records import CSV_HEADER
 from tests.strategies import order_ids
 
 # OpenAPI has no words for parameters that exclude each other; their descriptions say it.

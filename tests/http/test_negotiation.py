@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from orders_http.negotiation import choose
 from orders_http.problems import Problem, ProblemType
-from orders_http.records import MediaType
+from orders_records import MediaType
 
 OFFERED = list(MediaType)
 RANGES = st.sampled_from(

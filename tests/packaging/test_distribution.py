@@ -16,6 +16,7 @@ PACKAGES = {
     "orders_memory",
     "orders_postgres",
     "orders_prometheus",
+    "orders_records",
     "orders_service",
     "orders_sqlite",
 }

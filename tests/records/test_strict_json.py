@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_http.strict_json import MAX_DEPTH, InvalidJson, JsonValue, Number, parse
+from orders_records.strict_json import MAX_DEPTH, InvalidJson, JsonValue, Number, parse
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orders_core import InvalidOrder, JsonPage, Order, json_lines, order_to_json
-from orders_http.records import (
+from orders_records import (
     BATCH_BYTES,
     CSV_HEADER,
     Line,
