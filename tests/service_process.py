@@ -1,7 +1,7 @@
 """The service as people run it: `orders serve` in a process of its own, on free ports."""
 
+import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -14,6 +14,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
 from typing import IO, Final
+from urllib.parse import urlsplit
 
 from attrs import define, field
 
@@ -23,7 +24,6 @@ from tests.postgres_server import wait_until
 ROOT: Final = Path(__file__).parents[1]
 
 _COMMAND: Final = ("-c", "from orders_cli.main import run; run()", "serve")
-_ADDRESS: Final = re.compile(r"http://(?P<host>[^/]+):(?P<port>[0-9]+)/")
 _OURS: Final = ("ORDERS_", "DATABASE_")
 _STOP_SECONDS: Final = 40.0
 
@@ -101,6 +101,7 @@ class RunningService:
             # The variable must hold the id of the process that reads it; exec keeps the id.
             program = f'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<&{inherited[0]}'
             inheriting = ("bash", "-c", program, "bash")
+        said = len(self._said())
         self._process = subprocess.Popen(
             [
                 *inheriting,
@@ -116,14 +117,16 @@ class RunningService:
             pass_fds=inherited,
             start_new_session=True,
         )
-        output = self._process.stdout
-        assert output is not None
-        addresses = [_ADDRESS.search(output.readline()) for _ in range(2)]
-        orders, operations = addresses
-        assert orders is not None, self.errors()
-        assert operations is not None, self.errors()
-        self.host, self.port = orders["host"], int(orders["port"])
-        self.operations_port = int(operations["port"])
+        process = self._process
+        wait_until(lambda: len(self._said()) > said or process.poll() is not None)
+        assert len(self._said()) > said, self.errors()
+        where = json.loads(self._said()[-1])
+        orders, operations = (urlsplit(where[name]) for name in ("orders", "operations"))
+        assert orders.hostname is not None
+        assert orders.port is not None
+        assert operations.port is not None
+        self.host, self.port = orders.hostname, orders.port
+        self.operations_port = operations.port
 
     def errors(self) -> str:
         """Read what it wrote to standard error: its logs, and any traceback."""
@@ -182,6 +185,10 @@ class RunningService:
     def close(self) -> None:
         """Forget what it wrote."""
         self._errors.close()
+
+    def _said(self) -> list[str]:
+        """Read the lines of its log that say where it is, one for each start."""
+        return [line for line in self.errors().splitlines() if '"message": "serving"' in line]
 
     def _running(self) -> subprocess.Popen[str]:
         assert self._process is not None, "it is not running"

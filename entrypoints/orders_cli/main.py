@@ -3,16 +3,17 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 from orders_cli.exits import Exit
-from orders_cli.parser import Parser, build_parser
-from orders_cli.standard_error import tell
+from orders_cli.parser import Parser, WrongArguments, build_parser
+from orders_cli.standard_error import is_read_by_a_person, log, tell
 from orders_core import Reason, StoreUnavailable
 from orders_service.config import SETTINGS, Config, InvalidConfig, load
+from orders_service.logs import configure_logs, log_what_python_prints
 
 _EXTRAS: Final = {"bottle", "waitress", "pg8000", "prometheus_client"}
 
@@ -22,7 +23,15 @@ def run() -> None:
     if sys.stderr is None:
         # Closed by who started it (`2>&-`). Python's print would take standard output instead.
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for ever
-    status = main(sys.argv[1:])
+    arguments = sys.argv[1:]
+    say = tell
+    if arguments[:1] == ["serve"]:
+        # What a service writes is its log, from the first line on.
+        configure_logs()
+        if not is_read_by_a_person():
+            log_what_python_prints()
+            say = log
+    status = main(arguments, say)
     try:
         print(end="", flush=True)
     except OSError:
@@ -31,53 +40,69 @@ def run() -> None:
     sys.exit(status)
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], say: Callable[[str], None] = tell) -> int:
     """Run one command.
 
     Args:
         arguments: What stands behind `orders` on the command line.
+        say: Takes each line about what went wrong.
 
     Returns:
         The exit status; see `Exit`.
 
     Raises:
-        SystemExit: Help was asked for, or the arguments are wrong.
+        SystemExit: Help was asked for.
     """
-    parser = build_parser()
+    status, problems = _outcome(arguments)
+    for problem in problems:
+        say(problem)
+    return status
+
+
+def _outcome(arguments: Sequence[str]) -> tuple[int, Sequence[str]]:
+    """Run one command; give its exit status and what went wrong."""
+    command = None
+    try:
+        parser = build_parser()
+        parsed = _parsed(parser, arguments)
+        command = parsed.command
+        status = _run(parser, parsed)
+        # Not left to the end of Python, where a full disk could only be complained of.
+        print(end="", flush=True)
+    except WrongArguments as error:
+        return Exit.USAGE, [str(error)]
+    except InvalidConfig as error:
+        return Exit.CONFIGURATION, error.problems
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRAS:
+            raise
+        hint = f"{missing} is not installed: pip install 'orders-core[service]'"
+        return Exit.CONFIGURATION, [hint]
+    except StoreUnavailable as error:
+        hints = []
+        if error.reason is Reason.SCHEMA and command != "migrate":
+            hints.append("for a database that is new or of an older release, run: orders migrate")
+        return Exit.UNAVAILABLE, [str(error), *hints]
+    except BrokenPipeError:
+        return Exit.OUTPUT_CLOSED, []
+    except OSError as error:
+        reason = error.strerror or str(error)
+        told = f"{error.filename}: {reason}" if error.filename else reason
+        return Exit.UNAVAILABLE, [told]
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED, []
+    return status, []
+
+
+def _parsed(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
         # Named without its value, which may be a password that was meant for another flag.
         name = unknown[0].partition("=")[0]
         is_flag = name.startswith("--")
         parser.error(f"there is no flag {name}" if is_flag else "there is an argument too many")
-    try:
-        status = _run(parser, parsed)
-        # Not left to the end of Python, where a full disk could only be complained of.
-        print(end="", flush=True)
-    except InvalidConfig as error:
-        return _complain(Exit.CONFIGURATION, *error.problems)
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in _EXTRAS:
-            raise
-        hint = f"{missing} is not installed: pip install 'orders-core[service]'"
-        return _complain(Exit.CONFIGURATION, hint)
-    except StoreUnavailable as error:
-        hints = []
-        if error.reason is Reason.SCHEMA and parsed.command != "migrate":
-            hints.append("for a database that is new or of an older release, run: orders migrate")
-        return _complain(Exit.UNAVAILABLE, str(error), *hints)
-    except BrokenPipeError:
-        return Exit.OUTPUT_CLOSED
-    except OSError as error:
-        reason = error.strerror or str(error)
-        return _complain(
-            Exit.UNAVAILABLE,
-            f"{error.filename}: {reason}" if error.filename else reason,
-        )
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
-    return status
+    return parsed
 
 
 def _run(parser: Parser, parsed: argparse.Namespace) -> int:
@@ -146,9 +171,3 @@ def _config(parsed: argparse.Namespace) -> Config:
     flags = {setting.name: getattr(parsed, setting.name, None) for setting in SETTINGS}
     file = parsed.config or os.environ.get("ORDERS_CONFIG")
     return load(flags, os.environ, Path(file) if file else None)
-
-
-def _complain(status: Exit, *messages: str) -> Exit:
-    for message in messages:
-        tell(message)
-    return status

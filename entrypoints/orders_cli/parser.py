@@ -3,7 +3,6 @@
 import argparse
 from typing import Final, NoReturn
 
-from orders_cli.exits import Exit
 from orders_service.config import SETTINGS
 
 _EPILOG: Final = """\
@@ -24,6 +23,10 @@ exit status:
 _COMPLETES_FILES: Final = {"bash": "_shtab_compgen_files", "zsh": "_files"}
 
 
+class WrongArguments(Exception):
+    """The arguments cannot be used; the message says why, in one line."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that takes no abbreviations, whose scripts the next flag would break."""
 
@@ -37,8 +40,12 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Say in one line what is wrong with the arguments, and exit."""
-        self.exit(Exit.USAGE, f"orders: {message}; see {self.prog} --help\n")
+        """Refuse the arguments.
+
+        Raises:
+            WrongArguments: Always.
+        """
+        raise WrongArguments(f"{message}; see {self.prog} --help")
 
 
 def build_parser() -> Parser:

@@ -11,6 +11,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from orders_cli.exits import Exit
+from orders_cli.standard_error import is_read_by_a_person
 from orders_core import Reason, StoreUnavailable
 from orders_http.app import HttpSettings, create_app
 from orders_http.gathering import GatheringServer
@@ -22,7 +23,6 @@ from orders_http.self_request import ASK_SECONDS, SelfRequest
 from orders_http.server import DRAIN_SECONDS, IDLE_SECONDS, ThreadedServer
 from orders_service.composition import SharedMetrics, build_service
 from orders_service.config import Address, Auth, Config, InvalidConfig, unprotected
-from orders_service.logs import configure_logs
 from orders_service.repeating import repeating
 from orders_service.supervisor import Attend, Role, Supervisor
 from orders_service.systemd import Notifier, inherited_sockets
@@ -71,7 +71,6 @@ def serve(config: Config) -> int:
         InvalidTokens: The token file cannot be used.
         InvalidConfig: Others than this machine can connect, and nothing keeps them out.
     """
-    configure_logs()
     tokens = None if config.tokens_file is None else TokenFile(config.tokens_file)
     config = _with_database_found(config)
     _raise_descriptor_limit()
@@ -90,13 +89,17 @@ def serve(config: Config) -> int:
     metrics = shared.metrics.of(workers + 1, "parent")
 
     def tell_where() -> None:
-        print(
-            f"Orders is at http://{address_of(orders_sockets[0])}/ "
-            f"and keeps its orders in {config.database};\n"
-            f"probes and metrics are at http://{address_of(operations_sockets[0])}/. "
-            "Ctrl-C stops it.",
-            flush=True,
-        )
+        orders = f"http://{address_of(orders_sockets[0])}/"
+        operations = f"http://{address_of(operations_sockets[0])}/"
+        if is_read_by_a_person():
+            print(
+                f"Orders is at {orders} and keeps its orders in {config.database};\n"
+                f"probes and metrics are at {operations}. Ctrl-C stops it.",
+                flush=True,
+            )
+        else:
+            where = {"orders": orders, "operations": operations, "database": str(config.database)}
+            _LOG.info("serving", extra=where)
 
     def note_running(names: Collection[str]) -> None:
         if tokens is not None:

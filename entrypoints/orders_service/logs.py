@@ -3,8 +3,12 @@
 import json
 import logging
 import sys
+import threading
 from datetime import UTC, datetime
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, TextIO
+
+_LOG: Final = logging.getLogger(__name__)
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -30,10 +34,53 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(members, default=str)
 
 
+class _LogHandler(logging.StreamHandler[TextIO]):
+    """Writes records; one that it cannot write is told as a record too, not as text."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Log the defect of a caller; when standard error takes nothing, nobody can be told."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            message = "a log record could not be written"
+            where = f"{record.pathname}:{record.lineno}"
+            args = (_LOG.name, logging.ERROR, __file__, 0, message, (), None)
+            told = _LOG.makeRecord(*args, extra={"where": where, "error": repr(error)})
+            self.emit(told)
+
+
 def configure_logs() -> None:
     """Send the logs of the whole process to standard error. Called once, by the command."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _LogHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # That one probe waits for another, or for its thread to start, is no news.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+
+
+def log_what_python_prints() -> None:
+    """Log what Python would print as text: exceptions that nobody caught, and warnings."""
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    sys.unraisablehook = _log_unraisable
+    threading.excepthook = _log_uncaught_in_thread
+
+
+def _log_uncaught(
+    _kind: type[BaseException],
+    error: BaseException,
+    _traceback: TracebackType | None,
+) -> None:
+    _LOG.critical("uncaught exception", exc_info=error)
+
+
+def _log_unraisable(found: "sys.UnraisableHookArgs") -> None:
+    where = found.err_msg or f"in {found.object!r}"
+    _LOG.error("Python ignored an exception", extra={"where": where}, exc_info=found.exc_value)
+
+
+def _log_uncaught_in_thread(found: threading.ExceptHookArgs) -> None:
+    _LOG.error(
+        "uncaught exception in a thread",
+        extra={"thread_name": getattr(found.thread, "name", None)},
+        exc_info=found.exc_value,
+    )

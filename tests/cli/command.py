@@ -65,9 +65,10 @@ class Orders:
         *arguments: str | Path,
         stdin: int | IO[bytes] | None = subprocess.DEVNULL,
         stdout: int | IO[bytes] = subprocess.PIPE,
-        stderr: int = subprocess.PIPE,
+        stderr: int | IO[bytes] = subprocess.PIPE,
         environ: Mapping[str, str] | None = None,
         without: str | None = None,
+        before: str = "",
         redirected: str = "",
     ) -> subprocess.Popen[bytes]:
         """Start a command in a process of its own.
@@ -79,11 +80,12 @@ class Orders:
             stderr: By default a pipe.
             environ: Variables besides those of this process; its settings are taken out.
             without: A module that is not to be found.
+            before: A program in Python that runs first.
             redirected: What a shell does first, such as `<&-` to close standard input.
         """
         # Python's own way to say that a module cannot be imported.
         missing = "" if without is None else f"import sys; sys.modules[{without!r}] = None; "
-        program = f"{missing}from orders_cli.main import run; run()"
+        program = f"{before}{missing}from orders_cli.main import run; run()"
         kept = {name: value for name, value in os.environ.items() if name not in VARIABLES}
         return subprocess.Popen(
             [

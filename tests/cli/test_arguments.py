@@ -1,5 +1,6 @@
 """What the command makes of its arguments, and what it says about them."""
 
+import json
 import sys
 from importlib.metadata import version
 
@@ -127,7 +128,7 @@ def test_a_part_that_is_not_installed_is_named_with_its_remedy(orders: Orders, m
         out, err = process.communicate()
     assert (process.returncode, out) == (Exit.CONFIGURATION, b"")
     remedy = "is not installed: pip install 'orders-core[service]'"
-    assert err.decode() == f"orders: {module} {remedy}\n"
+    assert json.loads(err)["message"] == f"{module} {remedy}"
 
 
 def test_a_missing_module_of_our_own_is_a_defect_and_not_hidden(
