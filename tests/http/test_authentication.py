@@ -307,8 +307,10 @@ def test_a_token_is_never_told_wherever_it_was_sent(guarded: Guarded) -> None:
     put(guarded.file, f"shop read {guarded.shop}\n{wrong} read sha256:{'0' * 64}\n")
     connection = guarded.service.connect()
     wait_until(
-        lambda: guarded.status(wrong, connection) == 401
-        and "cannot be used" in guarded.service.errors()
+        lambda: (
+            guarded.status(wrong, connection) == 401
+            and "cannot be used" in guarded.service.errors()
+        )
     )
     connection.close()
     operations = guarded.service.connect_operations()
