@@ -1,5 +1,6 @@
 """Connections: what Waitress 3.0.2 leaves open about slow, refused and late clients, closed."""
 
+import errno
 import logging
 import select
 import socket
@@ -16,7 +17,8 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error
 
-from orders_http.messages import KIB, Reply
+from orders_http.episodes import Episode
+from orders_http.messages import Reply
 from orders_http.parsing import Parser
 from orders_http.problems import Problem, ProblemType
 
@@ -32,6 +34,15 @@ _LINGER_SECONDS: Final = 2.0
 # How long a connection is left to the other processes before this one looks again.
 _LEFT_SECONDS: Final = 0.01
 _ACCEPTED_AT_ONCE: Final = 64
+# How long none is accepted when the system has no room for one more.
+_PAUSE_SECONDS: Final = 0.1
+# Errors of one connection, which is gone; accept(2) names them.
+_OF_ONE_CONNECTION: Final = frozenset(
+    {
+        *(errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENOPROTOOPT, errno.EHOSTDOWN),
+        *(errno.ENONET, errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH),
+    },
+)
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 # Where Waitress's own words speak of its settings.
 _DETAILS: Final = {
@@ -104,11 +115,51 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
     task_class = Task
     error_task_class = _ProblemTask
     refused = False
+    _active = 0.0
     _lingers_until: float | None = None
     _receiving_since: float | None = None
 
     request: Any
     requests: Any
+
+    @property
+    def last_activity(self) -> float:
+        """When something came or went last, by the monotonic clock."""
+        return self._active
+
+    @last_activity.setter
+    def last_activity(self, _wall_time: float) -> None:
+        # Waitress notes the time of the wall clock, which may be set forward or back.
+        self._active = time.monotonic()
+
+    # A client may be gone at any time, and for many reasons; none is an error of the server.
+
+    def recv(self, size: int) -> bytes:
+        """Receive what has come; nothing when the client is gone, and the connection closed."""
+        try:
+            return bytes(super().recv(size))
+        except BlockingIOError:
+            return b""
+        except OSError:
+            self.handle_close()
+            return b""
+
+    def send(self, content: bytes, do_close: bool = True) -> int:  # noqa: FBT001, FBT002 - Waitress's
+        """Send what the network takes, and tell how much; nothing when the client is gone.
+
+        Args:
+            content: What to send.
+            do_close: Whether the connection may be closed here: only by the loop's thread.
+        """
+        connection = self.socket  # Another thread may close it meanwhile.
+        try:
+            return 0 if connection is None else int(connection.send(content))
+        except BlockingIOError:
+            return 0
+        except OSError:
+            if do_close:
+                self.handle_close()
+            return 0
 
     def received(self, data: bytes) -> bool:
         """Take what came, and note when a request began to come."""
@@ -122,7 +173,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
     def refuse_slow_client(self) -> None:
         """End what takes too long: a request that does not come, a reply that is not read."""
         since = self._receiving_since
-        if self.total_outbufs_len and time.time() - self.last_activity > STALLED_SECONDS:
+        if self.total_outbufs_len and time.monotonic() - self._active > STALLED_SECONDS:
             # The loop would wait for the socket to take more; this ends it, and drops what
             # the kernel still keeps for the client.
             with suppress(OSError):
@@ -144,6 +195,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
 
     def handle_close(self) -> None:
         """Close, or stop sending when the client was refused."""
+        if self.socket is None:
+            return
         if self.refused and self.will_close and self._lingers_until is None:
             self._lingers_until = time.monotonic() + _LINGER_SECONDS
             with suppress(OSError):  # The client may be gone, as the next read will tell.
@@ -153,10 +206,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
 
     def handle_read(self) -> None:
         """Take what came, or drop it after a refusal."""
-        if self._lingers_until is None:
-            super().handle_read()
-        else:
-            self.recv(64 * KIB)
+        content = self.recv(self.adj.recv_bytes)
+        if content and self._lingers_until is None:
+            self._active = time.monotonic()
+            self.received(content)
 
     def handle_write(self) -> None:
         """Send what waits, or close when the client had its time."""
@@ -190,6 +243,17 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
     may_accept: Callable[[], bool]
     _accepts = False
     _left = False
+    _paused_until = 0.0
+    next_channel_cleanup: float = 0.0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - Waitress has no types
+        """Take the socket; see `waitress.server.BaseWSGIServer`."""
+        self._failures = Episode("no connection can be accepted", "connections are accepted again")
+        self._overflow = Episode(
+            "there are as many connections as there may be: others wait",
+            "there are fewer connections than there may be: others are accepted",
+        )
+        super().__init__(*arguments, **options)
 
     def look_after(self) -> float:
         """Do what is due; called on every turn of the loop.
@@ -197,12 +261,20 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         Returns:
             How long the loop may wait before it calls again, in seconds.
         """
+        now = time.monotonic()
+        if now >= self.next_channel_cleanup:
+            self.next_channel_cleanup = now + self.adj.cleanup_interval
+            self.maintenance(now)
+        if not self.accepting:
+            return inf
+        is_full = len(self._map) >= self.adj.connection_limit
+        if is_full:
+            self._overflow.happened(now)
         left, self._left = self._left, False
-        # Waitress looks after its connections when it is asked this.
-        self._accepts = bool(super().readable()) and not left
-        if self.accepting:
-            self._map.ask(self._fileno)
-        return _LEFT_SECONDS if left else inf
+        wait = max(_LEFT_SECONDS if left else 0.0, self._paused_until - now)
+        self._accepts = not is_full and wait <= 0
+        self._map.ask(self._fileno)
+        return wait if wait > 0 else inf
 
     def readable(self) -> bool:
         """Tell whether to wait for a connection."""
@@ -220,25 +292,35 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
                 break
 
     def _take(self) -> bool:
-        """Take one connection; tell whether there was one."""
+        """Take one connection; tell whether to look for another."""
         try:
-            accepted = self.accept()
+            connection, address = self.socket.accept()
+        except BlockingIOError:
+            return False
         except OSError as error:
-            # Such as too many open files. It is tried again, but not at once.
-            _LOG.warning("no connection can be accepted", exc_info=error)
-            self._left = True
+            if error.errno in _OF_ONE_CONNECTION:
+                return True
+            self._pause(error)
             return False
-        if accepted is None:
-            return False
-        self.adopt(*accepted)
+        self.adopt(connection, address)
         return True
+
+    def _pause(self, error: OSError) -> None:
+        """Accept nothing for a moment: the system has no room, such as too many open files."""
+        now = time.monotonic()
+        self._paused_until = now + _PAUSE_SECONDS
+        self._failures.happened(now, error)
 
     def adopt(self, connection: socket.socket, address: tuple[Any, ...]) -> None:
         """Look after a connection from now on, whichever way it came."""
         try:
             if connection.family != socket.AF_UNIX:
-                self.set_socket_options(connection)
+                with suppress(OSError):  # The client may be gone, as the next read will tell.
+                    self.set_socket_options(connection)
             self.channel_class(self, connection, address, self.adj, map=self._map)
+        except OSError as error:
+            connection.close()
+            self._pause(error)
         except Exception:  # noqa: BLE001 - logged; Waitress would close the listening socket
             _LOG.exception("a connection could not be taken")
             connection.close()
@@ -249,7 +331,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         waiting = select.poll()
         waiting.register(self.socket, select.POLLIN)
         until = time.monotonic() + _LINGER_SECONDS
-        while waiting.poll(0) and time.monotonic() < until:
+        while waiting.poll(0) and self._paused_until <= time.monotonic() < until:
             self.handle_accept()
         wasyncore.dispatcher.close(self)
 
@@ -258,8 +340,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         return self.socket.getsockname()[:2]
 
     def maintenance(self, now: float) -> None:
-        """Look after the connections; called about every second."""
+        """Look after the connections; called about every second.
+
+        Args:
+            now: The time, by the monotonic clock.
+        """
         super().maintenance(now)
+        self._failures.look(now)
+        self._overflow.look(now)
         for channel in list(self.active_channels.values()):
             channel.refuse_slow_client()
         self._map.ask_all()

@@ -16,9 +16,10 @@ import socket
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from operator import attrgetter
-from time import monotonic, time
+from time import monotonic
 from typing import Any, Final
 
 from attrs import frozen
@@ -167,11 +168,14 @@ class Gatherer:
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, channel: Any) -> None:  # noqa: ANN401 - Waitress has no types
-        environ = channel.environment()
-        if environ is None:
-            channel.refuse()
+        if not channel.connected:
+            channel.drop_requests()
             return
         try:
+            environ = channel.environment()
+            if environ is None:
+                channel.refuse()
+                return
             exchange = self._application.begin(environ)
         except Exception:  # noqa: BLE001 - logged, and answered
             self._answer(channel, _defect())
@@ -263,7 +267,8 @@ class Gatherer:
             return
 
         def ended(awaited: _Awaited) -> None:
-            del self._loop[pending.fileno()]
+            if pending.fileno() in self._loop:
+                del self._loop[pending.fileno()]
             self._awaited.discard(awaited)
             if pending.must_wait:
                 self._batches.submit(self._take_batch, lane, batch, pending.outcome)
@@ -272,7 +277,9 @@ class Gatherer:
 
         awaited = _Awaited(pending, ended)
         self._awaited.add(awaited)
-        self._loop[pending.fileno()] = awaited
+        with suppress(OSError):
+            # Where the system has no room to wait for it, each tick looks after it.
+            self._loop[pending.fileno()] = awaited
 
     def _take_batch(
         self, lane: Lane, batch: Sequence[Waiting], take: Callable[[], Sequence[object]]
@@ -362,6 +369,9 @@ class _GatheredChannel(Channel):
 
     def answer(self, reply: Reply) -> None:
         """Send the reply to the first request that waits, at once as far as it goes."""
+        if not self.connected:
+            self.drop_requests()
+            return
         request = self.requests[0]
         asked = request.headers.get("CONNECTION", "").lower()
         connection = None
@@ -378,9 +388,8 @@ class _GatheredChannel(Channel):
 
     def _send(self, content: bytes) -> None:
         # As a rule nothing waits to be sent: a request begins when the reply before it is taken.
-        waits = self.total_outbufs_len
-        sent = 0 if waits else self._flush_exception(partial(self.send, content))[0]
-        self.last_activity = time()
+        sent = 0 if self.total_outbufs_len else self.send(content)
+        self._active = monotonic()
         if self.connected and sent < len(content):
             self.write_soon(content[sent:])
 
@@ -388,9 +397,7 @@ class _GatheredChannel(Channel):
         """Do what Waitress's `service` does when a request is answered."""
         if closes or not self.connected:
             self.close_when_flushed = True
-            for each in self.requests:
-                each.close()
-            self.requests = []
+            self.drop_requests()
             return
         request.close()
         self.requests.pop(0)
@@ -400,6 +407,12 @@ class _GatheredChannel(Channel):
         if self.request is not None and self.request.expect_continue and not self.sent_continue:
             # It could not be sent in front of the answer.
             self.send_continue()
+
+    def drop_requests(self) -> None:
+        """Forget the requests: their client is gone, or they come after the last one."""
+        for each in self.requests:
+            each.close()
+        self.requests = []
 
     def handle_write(self) -> None:
         """Send what waits, or close, or begin the next request."""

@@ -1,9 +1,12 @@
 """The loop: what happens to one socket because of another."""
 
+import select
 import socket
 from contextlib import closing
+from pathlib import Path
 
-from attrs import define
+import pytest
+from attrs import define, field
 
 from orders_http.loop import Loop
 
@@ -47,3 +50,80 @@ def test_a_socket_that_another_one_closed_is_passed_over() -> None:
     for pair in pairs:
         for each in pair:
             each.close()
+
+
+@define(eq=False)
+class Waiting:
+    """A socket that notes what happens to it."""
+
+    loop: Loop
+    connection: socket.socket
+    wants: bool = True
+    heard: list[str] = field(factory=list)
+
+    def readable(self) -> bool:
+        return self.wants
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read_event(self) -> None:
+        self.heard.append("read")
+        self.connection.recv(1)
+
+    def handle_close(self) -> None:
+        self.heard.append("close")
+        number = next(each for each, channel in self.loop.items() if channel is self)
+        del self.loop[number]
+        self.connection.close()
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def test_what_cannot_be_waited_for_is_not_taken_and_nothing_has_changed(tmp_path: Path) -> None:
+    loop = Loop()
+    with (tmp_path / "file").open("w") as file, closing(loop):
+        with pytest.raises(PermissionError):
+            loop[file.fileno()] = object()
+        assert dict(loop) == {}
+        loop.ask_all()
+    ours, theirs = socket.socketpair()
+    with theirs:
+        loop = Loop()
+        loop[ours.fileno()] = channel = Waiting(loop, ours)
+        with closing(loop), pytest.raises(FileExistsError):
+            loop[ours.fileno()] = object()
+        assert channel.heard == []
+
+
+def test_a_socket_that_was_closed_behind_the_loops_back_is_forgotten() -> None:
+    loop = Loop()
+    ours, theirs = socket.socketpair()
+    with closing(loop), theirs:
+        loop[ours.fileno()] = channel = Waiting(loop, ours)
+        ours.close()
+        channel.wants = False
+        loop.ask_all()
+        assert channel.heard == ["close"]
+        assert dict(loop) == {}
+
+
+def test_a_client_that_is_gone_while_it_waits_is_told_once_and_seen_to_later() -> None:
+    loop = Loop()
+    ours, theirs = socket.socketpair()
+    with closing(loop):
+        loop[ours.fileno()] = channel = Waiting(loop, ours, wants=False)
+        loop.ask_all()
+        theirs.close()
+        for _ in range(3):
+            loop.turn(0)
+        # Else the loop would turn again and again for nothing.
+        watching = select.poll()
+        watching.register(loop._epoll.fileno(), select.POLLIN)  # noqa: SLF001 - as the kernel sees it
+        assert watching.poll(0) == []
+        assert channel.heard == []
+        channel.wants = True
+        loop.ask_all()
+        loop.turn(0)
+        assert channel.heard == ["read", "close"]

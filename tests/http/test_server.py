@@ -1,8 +1,6 @@
 """The server: what the connection itself must do right."""
 
-import errno
 import json
-import os
 import socket
 import struct
 from contextlib import ExitStack
@@ -14,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from orders_http.app import HttpSettings, create_app
-from orders_http.connections import Channel, Listener
+from orders_http.connections import Channel
 from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.listening import listen
@@ -339,25 +337,3 @@ def test_a_connection_that_cannot_be_taken_is_lost_and_the_next_is_answered(
             wire.send(HEALTH)
             assert wire.receive().status == 200
     assert "a connection could not be taken" in caplog.text
-
-
-def test_a_server_that_cannot_accept_tries_again(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    accept = Listener.accept
-    failures = iter([OSError(errno.EMFILE, os.strerror(errno.EMFILE))])
-
-    def failing_once(listener: Listener) -> object:
-        for failure in failures:
-            raise failure
-        return accept(listener)
-
-    monkeypatch.setattr(Listener, "accept", failing_once)
-    application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
-    with (
-        served(ThreadedServer(application, listen("127.0.0.1", 0), 1)) as port,
-        connected_to("127.0.0.1", port) as wire,
-    ):
-        wire.send(HEALTH)
-        assert wire.receive().status == 200
-    assert "no connection can be accepted" in caplog.text

@@ -1,0 +1,187 @@
+"""Connections that cannot be taken: the server goes on, says so in few lines, and recovers."""
+
+import errno
+import json
+import os
+import resource
+import select
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from orders_http.app import HttpSettings, create_app
+from orders_http.episodes import QUIET_SECONDS, Episode
+from orders_http.gathering import GatheringServer
+from orders_http.hosts import HostRule
+from orders_http.listening import listen
+from orders_http.server import Server
+from orders_memory import MemoryStore
+from tests.http.hostile_requests import get
+from tests.http.wire import HEALTH, connected, connected_to
+from tests.postgres_server import wait_until
+from tests.service_process import RunningService, running_service, served
+
+CLIENTS = 40
+FEW_FILES = 5
+FULL = "no connection can be accepted"
+
+
+def limit_files(pid: int, files: int) -> None:
+    _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (files, most))
+
+
+def new_server() -> Server:
+    store = MemoryStore()
+    application = create_app(store, HttpSettings("USD", HostRule()))
+    return GatheringServer(application, store, listen("127.0.0.1", 0))
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[RunningService]:
+    """A service of one worker."""
+    with running_service(f"sqlite:///{tmp_path}/orders.db", {"ORDERS_WORKERS": "1"}) as running:
+        yield running
+
+
+def test_without_files_the_clients_wait_and_are_answered_when_there_are_some(
+    service: RunningService,
+) -> None:
+    worker = service.children["worker-0"]
+    before = resource.prlimit(worker, resource.RLIMIT_NOFILE)[0]
+    open_files = max(int(name) for name in os.listdir(f"/proc/{worker}/fd"))  # noqa: PTH208 - names
+    with ExitStack() as stack:
+        limit_files(worker, open_files + 1 + FEW_FILES)
+        wires = [stack.enter_context(connected(service)) for _ in range(CLIENTS)]
+        for wire in wires:
+            wire.send(get("/health"))
+        wait_until(lambda: FULL in service.errors())
+        # Those that are taken already are answered meanwhile.
+        assert wires[0].receive().status == 200
+        for _ in range(20):
+            wires[0].send(get("/health"))
+            assert wires[0].receive().status == 200
+        limit_files(worker, before)
+        assert {wire.receive().status for wire in wires[1:]} == {200}
+    lines = [json.loads(line) for line in service.errors().splitlines()]
+    (line,) = [line for line in lines if line["message"] not in {"request", "serving"}]
+    assert (line["message"], line["level"]) == (FULL, "warning")
+    assert line["error"].endswith("Too many open files")
+    assert service.children["worker-0"] == worker
+
+
+def test_what_happens_again_and_again_is_told_when_it_begins_and_when_it_is_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    episode = Episode("it begins", "it is over")
+    for now in range(5):
+        episode.happened(float(now), OSError(now, "why"))
+        episode.look(now + 0.5)
+    assert caplog.messages == ["it begins"]
+    episode.look(4 + QUIET_SECONDS)
+    episode.look(5 + QUIET_SECONDS)
+    assert caplog.messages == ["it begins", "it is over"]
+    assert (vars(caplog.records[1])["times"], vars(caplog.records[1])["seconds"]) == (5, 4.0)
+    episode.happened(100.0)
+    assert caplog.messages[2:] == ["it begins"]
+
+
+@pytest.mark.parametrize("number", [errno.ECONNABORTED, errno.EPROTO, errno.EHOSTUNREACH])
+def test_a_connection_that_was_aborted_is_passed_over_and_not_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    assert answered_after_failures(monkeypatch, number) == 200
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("number", [errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM])
+def test_whatever_keeps_the_system_from_accepting_is_told_once_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    assert answered_after_failures(monkeypatch, number) == 200
+    assert caplog.messages == [FULL]
+
+
+def answered_after_failures(monkeypatch: pytest.MonkeyPatch, number: int) -> int:
+    """Let a server fail to accept some times, and give the status of the answer in the end."""
+    accept = socket.socket.accept
+    failures = [OSError(number, os.strerror(number))] * 5
+
+    def failing(listener: socket.socket) -> object:
+        if failures:
+            raise failures.pop()
+        return accept(listener)
+
+    monkeypatch.setattr(socket.socket, "accept", failing)
+    with served(new_server()) as port, connected_to("127.0.0.1", port) as wire:
+        wire.send(HEALTH)
+        return wire.receive().status
+
+
+class FullEpoll:
+    """An epoll that has room for so many sockets, as the kernel's may (max_user_watches)."""
+
+    room = 100
+
+    def __init__(self) -> None:
+        self._epoll = select_epoll()
+        self.poll, self.modify, self.close = self._epoll.poll, self._epoll.modify, self._epoll.close
+        self.registered: set[int] = set()
+
+    def register(self, number: int, events: int) -> None:
+        if len(self.registered) >= FullEpoll.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._epoll.register(number, events)
+        self.registered.add(number)
+
+    def unregister(self, number: int) -> None:
+        self._epoll.unregister(number)
+        self.registered.remove(number)
+
+
+select_epoll = select.epoll
+
+
+def test_a_connection_that_cannot_be_waited_for_is_closed_and_the_next_is_answered(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(select, "epoll", FullEpoll)
+    monkeypatch.setattr(FullEpoll, "room", 4)  # The listener, Waitress's own pipe, two clients.
+    with served(new_server()) as port, ExitStack() as stack:
+        kept = [stack.enter_context(connected_to("127.0.0.1", port)) for _ in range(2)]
+        for wire in kept:
+            wire.send(get("/health"))
+            assert wire.receive().status == 200
+        for _ in range(3):
+            with connected_to("127.0.0.1", port) as wire:
+                assert wire.rest() == b""
+        kept[0].send(HEALTH)
+        assert kept[0].receive().status == 200
+        assert kept[0].rest() == b""
+        with connected_to("127.0.0.1", port) as wire:
+            wire.send(get("/orders/any"))
+            assert wire.receive().status == 404
+    assert caplog.messages == [FULL]
+
+
+def test_more_connections_than_there_may_be_wait_and_are_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("orders_http.server._CONNECTIONS", 4)
+    with served(new_server()) as port, ExitStack() as stack:
+        kept = [stack.enter_context(connected_to("127.0.0.1", port)) for _ in range(2)]
+        for _ in range(5):
+            for wire in kept:
+                wire.send(get("/health"))
+                assert wire.receive().status == 200
+            with connected_to("127.0.0.1", port) as waiting:
+                waiting.send(HEALTH)
+                kept.pop().send(HEALTH)
+                assert waiting.receive().status == 200
+            kept.append(stack.enter_context(connected_to("127.0.0.1", port)))
+    assert [message.partition(":")[0] for message in caplog.messages] == [
+        "there are as many connections as there may be"
+    ]
