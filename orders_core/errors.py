@@ -7,6 +7,8 @@ from enum import Enum
 
 from attrs import frozen
 
+from orders_core.characters import invisible_names, quoted
+
 
 @frozen
 class Violation:
@@ -68,7 +70,9 @@ class OrderNotFound(OrdersError, LookupError):
 
     def __str__(self) -> str:
         """Name the id that was looked for."""
-        return f"no order has the id {self.id!r}"
+        hidden = invisible_names(self.id)
+        note = f"; the id holds {hidden}, which may not show" if hidden else ""
+        return f"no order has the id {quoted(self.id)}{note}"
 
 
 class OrderConflict(OrdersError):
@@ -88,7 +92,7 @@ class OrderConflict(OrdersError):
     def __str__(self) -> str:
         """Name every id in conflict."""
         return "; ".join(
-            f"order {each!r} is already stored with another amount" for each in self.ids
+            f"order {quoted(each)} is already stored with another amount" for each in self.ids
         )
 
 

@@ -8,16 +8,25 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from orders_core.amount import Amount
+from orders_core.characters import (
+    CONTROLS,
+    SPACES,
+    SURROGATES,
+    class_of,
+    is_invisible,
+    name_of,
+)
 from orders_core.errors import InvalidOrder, Violation
 
 MAX_ID_LENGTH: Final = 128
 """Code points that an id may have."""
 
-# Unicode's categories Cc and Cs; a lone surrogate has no UTF-8 form.
-_UNUSABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]|(?P<surrogate>[\ud800-\udfff])")
+_UNUSABLE: Final = re.compile(f"(?P<control>[{class_of(CONTROLS)}])|[{class_of(SURROGATES)}]")
+_SPACE: Final = re.compile(f"[{class_of(SPACES)}]")
 
 
 def _reason_against(text: str) -> str | None:
+    """Tell why no order can have this id; None when one can."""
     if not text:
         return "is empty"
     if len(text) > MAX_ID_LENGTH:
@@ -26,20 +35,34 @@ def _reason_against(text: str) -> str | None:
         return "must not be '.' or '..', which paths cannot carry"
     unusable = _UNUSABLE.search(text)
     if unusable is not None:
-        kind = "lone surrogate" if unusable["surrogate"] else "control character"
+        kind = "control character" if unusable["control"] else "lone surrogate"
         return f"holds the {kind} U+{ord(unusable[0]):04X}"
-    if text[0].isspace() or text[-1].isspace():
+    if _SPACE.match(text) or _SPACE.match(text, len(text) - 1):
         return "begins or ends with white space"
     return None
 
 
+def _reason_against_new(text: str) -> str | None:
+    """Tell why no new order can have this id; None when one can."""
+    reason = _reason_against(text)
+    if reason is None:
+        for verb, edge in (("begins", text[0]), ("ends", text[-1])):
+            if is_invisible(edge):
+                return f"{verb} with {name_of(edge)}, an invisible or format character"
+    return reason
+
+
 def _checked_id(text: str) -> str:
+    return _checked(text, _reason_against_new)
+
+
+def _checked(text: str, reason_against: Callable[[str], str | None]) -> str:
     if not isinstance(text, str):
         raise InvalidOrder(Violation("id", f"must be a string, not {type(text).__name__}"))
     # A subclass of str could carry state, and its str() may be another text: for a member of
     # a (str, Enum) class it is the member's name.
     plain = str.__str__(text)
-    message = _reason_against(plain)
+    message = reason_against(plain)
     if message is not None:
         raise InvalidOrder(Violation("id", message))
     return plain
@@ -56,11 +79,26 @@ class OrderId:
         value: The id as text.
 
     Raises:
-        InvalidOrder: The text is empty, too long, `.` or `..`, begins or ends with white space,
-            or holds a control character or a lone surrogate.
+        InvalidOrder: The text is empty, too long, `.` or `..`, begins or ends with white space
+            or an invisible character, or holds a control character or a lone surrogate.
     """
 
     value: str = field(converter=_checked_id)
+
+    @classmethod
+    def of_stored(cls, text: str) -> "OrderId":
+        """Name an order that may be stored already.
+
+        Earlier releases took ids that begin or end with an invisible character. Such orders are
+        read and found as before; no new ones are made.
+
+        Raises:
+            InvalidOrder: No release took this id.
+        """
+        order_id = cls.__new__(cls)
+        # The class is frozen, and its converter accepts new ids alone.
+        object.__setattr__(order_id, "value", _checked(text, _reason_against))
+        return order_id
 
     def __str__(self) -> str:
         """Give the id as it is."""

@@ -80,7 +80,7 @@ class JsonPage:
             InvalidOrder: What is stored is no order.
         """
         start = self.lines.rfind(b"\n", 0, -1) + 1
-        return OrderId(json.loads(self.lines[start:])["id"])
+        return OrderId.of_stored(json.loads(self.lines[start:])["id"])
 
 
 def place(store: OrderStore, order: Order) -> Outcome:

@@ -47,7 +47,7 @@ class MemoryStore:
         meanwhile: Callable[[], None] = lambda: None,  # noqa: ARG002 - nothing is waited for
     ) -> bool:
         """Store orders that are all new; see `OrderStore.load`."""
-        orders = {order_id: Order(order_id, amount) for order_id, amount in rows}
+        orders = {order_id: Order(OrderId.of_stored(order_id), amount) for order_id, amount in rows}
         with self._lock:
             known = any(order.id in self._amounts for order in orders.values())
             if known or len(orders) < len(rows):

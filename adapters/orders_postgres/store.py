@@ -162,7 +162,7 @@ class PostgresStore:
             rows = self._rows(_PAGE_AFTER, after.value, limit)
         else:
             rows = self._rows(_PAGE, limit)
-        return [Order(order_id, amount) for order_id, amount in rows]
+        return [Order(OrderId.of_stored(order_id), amount) for order_id, amount in rows]
 
     def pages_json(self, queries: Sequence[PageQuery]) -> Sequence[bytes]:
         """Read pages as JSON; see `OrderStore.pages_json`."""

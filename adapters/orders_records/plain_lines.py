@@ -4,13 +4,15 @@ import re
 from typing import Final
 
 from orders_core import MAX_ID_LENGTH
+from orders_core.characters import EDGE_CLASS, UNUSABLE_CLASS
 from orders_records.media_types import MediaType
 
 
 def _plain_id(end: str, also_not: str) -> str:
     """Give the pattern of an id, as `OrderId` has it, that stands in front of an end as it is."""
-    characters = rf'[^"\\{also_not}\x00-\x1f\x7f-\x9f\ud800-\udfff]'
-    return rf"(?!\s|\.{{1,2}}{end})({characters}{{1,{MAX_ID_LENGTH}}})(?<!\s){end}"
+    characters = rf'[^"\\{also_not}{UNUSABLE_CLASS}]'
+    edge = f"[{EDGE_CLASS}]"
+    return rf"(?!{edge}|\.{{1,2}}{end})({characters}{{1,{MAX_ID_LENGTH}}})(?<!{edge}){end}"
 
 
 # As `Amount` has it: not more than 13 digits, and nothing to round.

@@ -212,7 +212,9 @@ class SqliteStore:
                 rows.reverse()
             else:
                 rows = _page(connection, limit, after)
-        return [Order(order_id, Amount.from_cents(cents)) for order_id, cents in rows]
+        return [
+            Order(OrderId.of_stored(order_id), Amount.from_cents(cents)) for order_id, cents in rows
+        ]
 
     def pages_json(self, queries: Sequence[PageQuery]) -> Sequence[bytes]:
         """Read pages as JSON; see `OrderStore.pages_json`."""
@@ -385,7 +387,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 def _amounts(connection: sqlite3.Connection, ids: Sequence[OrderId]) -> dict[OrderId, Amount]:
     rows = connection.execute(_GET, (json.dumps([order_id.value for order_id in ids]),))
-    return {OrderId(order_id): Amount.from_cents(cents) for order_id, cents in rows}
+    return {OrderId.of_stored(order_id): Amount.from_cents(cents) for order_id, cents in rows}
 
 
 def _cents(amount: str) -> int:

@@ -26,6 +26,7 @@ from orders_core import (
     place_each,
     scan_json,
 )
+from orders_core.characters import quoted
 from orders_records import CSV_HEADER, Batch, Line, MediaType, csv_of_json_lines, read_batches
 from orders_service.config import Config
 
@@ -132,7 +133,7 @@ class _Import:
         outcomes = place_each(self.store, orders)
         self.tally.outcomes.update(outcomes)
         conflicts = [
-            (number, f"order {order.id.value!r} is already stored with another amount")
+            (number, f"order {quoted(order.id.value)} is already stored with another amount")
             for number, order, outcome in zip(part.numbers, orders, outcomes, strict=True)
             if outcome is Outcome.CONFLICT
         ]

@@ -12,6 +12,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from orders_core import MAX_AMOUNT_LENGTH, MAX_CENTS, MAX_ID_LENGTH, MAX_PAGE, Amount, Order
+from orders_core.characters import CONTROLS, INVISIBLE, SPACES, Ranges
 from orders_http.messages import KIB, Reply, Request
 from orders_http.orders import MAX_BULK_BYTES, MAX_BULK_ROWS, MAX_JSON_BYTES, cursor_of_id
 from orders_http.problems import CONTENT_TYPE as PROBLEM_TYPE
@@ -23,10 +24,21 @@ from orders_service.tokens import Scope
 
 Object = dict[str, Any]
 
-# Python's white space and Unicode's control characters, in the words of ECMA-262.
-_CONTROLS: Final = r"\u0000-\u001f\u007f-\u009f"
-_SPACES: Final = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_EDGE: Final = f"[^{_CONTROLS}{_SPACES}]"
+_FOUR_DIGITS: Final = 0xFFFF
+
+
+def _class_of(ranges: Ranges) -> str:
+    """Write a character class as ECMA-262 and Python alike read it, with `u` (JSON Schema)."""
+    return "".join(f"{_escaped(first)}-{_escaped(last)}" for first, last in ranges)
+
+
+def _escaped(code_point: int) -> str:
+    # The two have no escape in common for what lies beyond four digits.
+    return rf"\u{code_point:04x}" if code_point <= _FOUR_DIGITS else chr(code_point)
+
+
+_CONTROLS: Final = _class_of(CONTROLS)
+_EDGE: Final = f"[^{_CONTROLS}{_class_of(SPACES + INVISIBLE)}]"
 _ID_PATTERN: Final = rf"^(?!\.\.?$){_EDGE}(?:[^{_CONTROLS}]*{_EDGE})?$"
 # Every text of this form is an amount; of the other forms of JSON numbers some are, as 1e2.
 _AMOUNT_PATTERN: Final = r"^(0|[1-9][0-9]{0,12})(\.[0-9]{1,2})?$"
@@ -617,8 +629,8 @@ def _schemas() -> Object:
     order_id = {
         "type": "string",
         "description": (
-            "Kept exactly as it is. No control characters, no lone surrogates, no white space at "
-            "either end, not `.` or `..`."
+            "Kept exactly as it is. No control characters, no lone surrogates, no white space and "
+            "no invisible or format characters at either end, not `.` or `..`."
         ),
         "minLength": 1,
         "maxLength": MAX_ID_LENGTH,

@@ -27,6 +27,7 @@ from orders_core import (
     order_to_json,
     place_all,
 )
+from orders_core.characters import quoted
 from orders_http.exchange import Add, Get, Read, Steps, Work
 from orders_http.messages import KIB, Reply, Request, with_entity_tag
 from orders_http.negotiation import choose
@@ -118,7 +119,7 @@ class OrdersResource:
         except OrderConflict as error:
             where = "is stored, or stands on an earlier line, with another amount"
             wrong = [
-                (lines[position].number, f"order {order_id!r} {where}")
+                (lines[position].number, f"order {quoted(order_id)} {where}")
                 for position, order_id in zip(error.positions, error.ids, strict=True)
             ]
             raise _lines_problem(ProblemType.ORDER_CONFLICT, wrong) from None
@@ -167,7 +168,7 @@ class OrdersResource:
     def _found(self, request: Request, text: str) -> Steps:
         choose(request.header("Accept"), [MediaType.JSON])
         try:
-            order_id = OrderId(text)
+            order_id = OrderId.of_stored(text)
         except InvalidOrder as error:
             raise Problem(
                 ProblemType.ORDER_NOT_FOUND, f"no order can have such an id: {error}"
@@ -209,7 +210,8 @@ def id_of_cursor(cursor: str) -> OrderId:
     """
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        order_id = OrderId(base64.b64decode(padded, altchars=b"-_", validate=True).decode())
+        decoded = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        order_id = OrderId.of_stored(decoded)
     except (binascii.Error, ValueError):
         order_id = None
     if order_id is None or cursor_of_id(order_id) != cursor:

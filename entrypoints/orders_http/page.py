@@ -13,7 +13,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import bottle
 from attrs import evolve, field, frozen
@@ -31,6 +31,13 @@ from orders_core import (
     page,
     place,
     totals,
+)
+from orders_core.characters import (
+    invisible_names,
+    is_invisible,
+    name_of,
+    split_invisible,
+    without_invisible,
 )
 from orders_http.authentication import CHALLENGE, insufficient
 from orders_http.messages import KIB, Reply, Request, read_form
@@ -139,6 +146,12 @@ class _View:
     away: bool = False
     unsure: bool = False
     problem: Problem | None = None
+
+    @property
+    def sought_otherwise(self) -> str:
+        """The id that was looked up without what may not show; empty when that is no other id."""
+        visible = without_invisible(self.sought or "").strip()
+        return "" if visible == self.sought else visible
 
     @property
     def may_store(self) -> bool:
@@ -272,7 +285,7 @@ class OrdersPage:
     def _looked_up(self, view: _View, text: str) -> _View:
         view = evolve(view, sought=text)
         try:
-            return evolve(view, orders=(find(self.store, OrderId(text)),))
+            return evolve(view, orders=(find(self.store, OrderId.of_stored(text)),))
         except InvalidOrder as error:
             return evolve(view, impossible=error.violations[0].message)
         except OrderNotFound:
@@ -334,6 +347,11 @@ class OrdersPage:
             currency=self.currency,
             style=self._design.style,
             grouped=_grouped,
+            split_invisible=split_invisible,
+            is_invisible=is_invisible,
+            name_of=name_of,
+            invisible_names=invisible_names,
+            urlencode=urlencode,
         )
         return Reply(
             status,

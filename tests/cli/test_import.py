@@ -190,6 +190,20 @@ def test_refused_rows_are_told_with_their_lines_and_stop_no_other(orders: Orders
     assert stored(orders) == {"A-1": "1.00", "C-3": "3.00", "E-5": "5.00"}
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_ids_that_look_like_another_one_are_refused_by_the_character_that_does_not_show(
+    orders: Orders, quote: str
+) -> None:
+    ids = ("A-1", "A-1\u200b", "\u202aA-1\u202c", "\ufeffA-1")
+    rows = "".join(f"{quote}{each}{quote},5\r\n" for each in ids)
+    ended = orders.read(f"id,amount\r\n{rows}".encode(), "import", "-")
+    assert ended.status == Exit.REFUSED
+    assert stored(orders) == {"A-1": "5.00"}
+    assert "line 3: id ends with U+200B ZERO WIDTH SPACE" in ended.err
+    assert "line 4: id begins with U+202A LEFT-TO-RIGHT EMBEDDING" in ended.err
+    assert "line 5: id begins with U+FEFF ZERO WIDTH NO-BREAK SPACE" in ended.err
+
+
 def test_refused_rows_of_ndjson_are_told_with_their_lines(orders: Orders) -> None:
     ended = orders.read(b'{"id":"A-1","amount":1}\n[]\n{"id":"A-1"}\n', "import", "-")
     assert ended.status == Exit.REFUSED

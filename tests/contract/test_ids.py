@@ -1,10 +1,11 @@
 """Ids that have broken one system or another."""
 
+import json
 from itertools import pairwise
 
 import pytest
 
-from orders_core import InvalidOrder, Order, OrderId, OrderStore, Outcome
+from orders_core import InvalidOrder, Order, OrderId, OrderStore, Outcome, scan, scan_json
 
 ODD = [
     *("a", "A", "b", "aa", "a b", "a  b", "1", "01", "1.0", "1e5", "-0", "0x1F", "...", "-", "_"),
@@ -31,8 +32,8 @@ ODD = [
     ),
     *("=1+1", "+1", "@SUM(A1)", "<script>alert(1)</script>", "${HOME}", "{{7*7}}", "*", "..;/"),
     *("\u00e9", "e\u0301", "\u00df", "SS", "\u0130", "\u0131", "\u212a", "K", "\ufb01", "\u1e9e"),
-    *("\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627", "\u202eabc", "\u2066a\u2069"),
-    *("\u200b", "\u200d", "\ufeff", "\ufeffa", "a\u2028b", "a\u00a0b", "\u00ad", "a\u0301\u0302"),
+    *("\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627", "a\u202ebc", "a\u2066b\u2069c"),
+    *("a\u200bb", "a\u200db", "a\ufeffb", "a\u2028b", "a\u00a0b", "a\u00adb", "a\u0301\u0302"),
     *("\u4e2d\u6587", "\ud7ff", "\ue000", "\uf8ff", "\ufffd", "\ufffe", "\uffff", "\u0378"),
     *("\U00010000", "\U0001f600", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0010ffff"),
     *("\U0001fffe", "\U0001f600" * 128, "\uffff" * 128, "x" * 128, "\\" * 128, '"' * 128),
@@ -125,10 +126,27 @@ def test_ids_that_look_like_one_number_are_not_one(store: OrderStore) -> None:
     assert list(store.add(orders)) == [Outcome.CREATED] * len(orders)
 
 
-def test_invisible_characters_count(store: OrderStore) -> None:
-    orders = [Order(text, n) for n, text in enumerate(["a", "a\u200b", "\u200ba", "\ufeffa"])]
+def test_invisible_characters_inside_an_id_count(store: OrderStore) -> None:
+    orders = [Order(text, n) for n, text in enumerate(["ab", "a\u200bb", "a\ufeffb", "a\u3164b"])]
     assert list(store.add(orders)) == [Outcome.CREATED] * len(orders)
     assert list(store.get([order.id for order in orders])) == orders
+
+
+# Earlier releases took them.
+EARLIER = ["A-1\u200b", "\u202aA-1\u202c", "\ufeffA-1"]
+
+
+def test_an_order_of_an_earlier_release_with_an_invisible_edge_is_read_as_it_is(
+    store: OrderStore,
+) -> None:
+    assert store.load([(text, "5.00") for text in EARLIER])
+    orders = [Order(OrderId.of_stored(text), 5) for text in sorted(EARLIER)]
+    assert list(store.page(10)) == orders
+    assert list(store.get([order.id for order in orders])) == orders
+    assert [order for batch in scan(store, 1) for order in batch] == orders
+    lines = b"".join(scan_json(store, 1))
+    assert [json.loads(line)["id"] for line in lines.splitlines()] == sorted(EARLIER)
+    assert list(store.add(orders)) == [Outcome.REPLAYED] * len(orders)
 
 
 @pytest.mark.parametrize("text", ["\x00", "a\x00b", "a\x00", "\ud800", "a\udfffb", "\ud83d\ude00"])

@@ -24,9 +24,9 @@ from tests.contract.data import Data
 from tests.strategies import orders
 
 AWKWARD = [
-    *('"', "\\", '\\"', "/", "</script>", "a\u2028b", "a\u2029b", "a\u00a0b", "\ufeffa", "\ufffe"),
+    *('"', "\\", '\\"', "/", "</script>", "a\u2028b", "a\u2029b", "a\u00a0b", "a\ufeffb", "\ufffe"),
     *("\\n", "\\u0041", "'", "{", "}", "%s", ":id", "$1", "null", "\U0001f600", "\U0010ffff"),
-    *("\ue000", "\u200d", "e\u0301", "b b", "," * 128, "\\" * 128, '"' * 128, "\U0001f600" * 128),
+    *("\ue000", "a\u200db", "e\u0301", "b b", "," * 128, "\\" * 128, '"' * 128, "\U0001f600" * 128),
 ]
 
 

@@ -519,6 +519,7 @@ def ids() -> Rows:
             "\u3000a",
         ),
         *("a\u2028", "\ud800", "\udfff\ud800", "x" * 129, "🧾" * 129, "\r\nX: a", "\u00a0"),
+        *("\ufeff", "\u202eabc", "A-1\u200b", "A-1\u3164", "A-1\ufe0f", "\U000e0001A-1"),
     ):
         body = json.dumps({"id": order_id, "amount": 1})
         yield HostileRequest(f"the id {order_id[:20]!a}", post(body), 422)
@@ -539,8 +540,8 @@ def ids() -> Rows:
             "null",
             "\\",
             '"',
-            "\ufeff",
-            "\u202eabc",
+            "a\ufeffb",
+            "a\u202ebc",
             "e\u0301",
             "\U0010ffff",
             "🧾" * 128,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from orders_core import Order, OrderId
-from tests.strategies import amounts, id_texts
+from tests.strategies import amounts, has_usable_edges, id_texts
 
 # What paths, queries, CSV, JSON and logs take apart or give a meaning.
 _PIECES: Final = (
@@ -20,6 +20,7 @@ def awkward_id_texts() -> SearchStrategy[str]:
     """Ids, most of them such as a careless layer would change."""
     awkward = st.lists(st.sampled_from(_PIECES), min_size=1, max_size=12).map("".join)
     usable = awkward.map(str.strip).filter(lambda text: text not in {"", ".", ".."})
+    usable = usable.filter(has_usable_edges)
     return usable | id_texts()
 
 

@@ -51,6 +51,27 @@ def test_an_id_that_no_order_can_have_is_not_found_and_told_why(
         assert "no order can have such an id" in answer.json()["detail"]
 
 
+def test_a_look_up_that_fails_names_the_characters_that_may_not_show(client: WsgiClient) -> None:
+    for target in ("/orders/A-1%E2%80%8B", "/orders?id=A-1%E2%80%8B"):
+        answer = client.get(target)
+        assert (answer.status, answer.problem()) == (404, "order-not-found")
+        assert answer.json()["detail"] == (
+            "no order has the id 'A-1<U+200B>'; the id holds U+200B ZERO WIDTH SPACE, which may "
+            "not show"
+        )
+
+
+def test_an_order_of_an_earlier_release_with_an_invisible_edge_is_found_and_listed() -> None:
+    store = MemoryStore()
+    store.load([("A-1\u200b", "5.00"), ("B-1\u200b", "5.00")])
+    client = WsgiClient(create_app(store, HttpSettings("USD", HostRule())))
+    assert client.get("/orders/A-1%E2%80%8B").json() == {"id": "A-1\u200b", "amount": 5.0}
+    first = client.get("/orders?limit=1")
+    following = first.headers["link"].partition("<")[2].partition(">")[0]
+    assert [each["id"] for each in client.get(following).json()] == ["B-1\u200b"]
+    assert client.post('{"id":"A-1\u200b","amount":5}').status == 422
+
+
 def test_an_empty_id_is_not_found(client: WsgiClient) -> None:
     assert client.get("/orders?id=").problem() == "order-not-found"
     assert client.get("/orders/").problem() == "not-found"

@@ -178,7 +178,7 @@ def test_every_order_is_stored_by_the_form_and_told_by_the_page_it_leads_to(orde
     page = client.send("GET", answer.headers["Location"].partition("?")[2])
     assert page.status == 200
     assert f"is stored: {order.amount} EUR." in page.words
-    assert f'<bdi translate="no">{order.id}</bdi> is stored' in unescape(page.text)
+    assert f"Order {' '.join(order.id.value.split())} is stored" in page.words
 
 
 def test_a_replay_is_told_as_the_first_time() -> None:
@@ -403,6 +403,52 @@ def test_an_id_that_no_order_has_is_404_and_never_told_as_stored(
     assert "No order has this id" in answer.words
     assert "is stored:" not in answer.words
     assert answer.value("sought") == "A-9"
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_characters_that_may_not_show_are_marked_and_the_text_stays_as_it_is(found: bool) -> None:  # noqa: FBT001 - drawn
+    client = Client(MemoryStore())
+    if found:
+        place_all(client.store, [Order("A\u200b\u202e-1", 1)])
+    page = client.get(id="A\u200b\u202e-1")
+    assert [
+        (attrs["data-mark"], attrs["title"])
+        for tag, attrs in page.elements
+        if tag == "span" and attrs.get("class") == "unseen"
+    ] == [
+        ("U+200B", "U+200B ZERO WIDTH SPACE"),
+        ("U+202E", "U+202E RIGHT-TO-LEFT OVERRIDE"),
+    ]
+    assert "A\u200b\u202e-1" in page.words
+
+
+def test_a_look_up_that_fails_names_what_may_not_show_and_leads_to_the_id_without_it() -> None:
+    client = Client(MemoryStore())
+    place_all(client.store, [Order("A-1", 1)])
+    page = client.get(id="\u202aA-1\u202c")
+    assert page.status == 404
+    assert (
+        "This id holds U+202A LEFT-TO-RIGHT EMBEDDING, U+202C POP DIRECTIONAL FORMATTING, which "
+        "may not show." in page.words
+    )
+    assert ("a", {"href": "/?id=A-1"}) in page.elements
+    assert "may not show" not in client.get(id="A-2").words
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\u3164\u3164"])
+def test_of_an_id_of_nothing_that_shows_there_is_no_other_to_look_up(text: str) -> None:
+    page = Client(MemoryStore()).get(id=text)
+    assert page.status == 404
+    assert [attrs["href"] for tag, attrs in page.elements if tag == "a"].count("/?id=") == 0
+
+
+def test_an_order_of_an_earlier_release_with_an_invisible_edge_is_listed_and_found() -> None:
+    client = Client(MemoryStore())
+    assert client.store.load([(f"{number:03}\u200b", "1.00") for number in range(120)])
+    page = client.get()
+    following = [attrs["href"] for _, attrs in page.elements if attrs.get("rel") == "next"]
+    assert client.send("GET", str(following[0]).partition("?")[2]).status == 200
+    assert "The order with this id" in client.get(id="007\u200b").words
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,18 @@
+import unicodedata
 from enum import Enum
 
 import pytest
 from attrs.exceptions import FrozenInstanceError
 
-from orders_core import Amount, InvalidOrder, Order, OrderId, Violation
+from orders_core import (
+    Amount,
+    InvalidOrder,
+    Order,
+    OrderConflict,
+    OrderId,
+    OrderNotFound,
+    Violation,
+)
 
 
 def violation_of(value: object) -> str:
@@ -20,15 +29,17 @@ def violation_of(value: object) -> str:
         *("a", "A-1", "...", ".a", "a b", "a  b", "a/b", "a%2Fb", "%", "?", "#", "\\", "'", '"'),
         "\u00e9",
         "e\u0301",
-        "\u05d0\u202e",
-        "\u200b",  # a zero-width space is no white space to Unicode
-        "\ufeffa",
+        "\u05d0\u202eb",
+        "a\u200bb",
+        "a\ufeffb",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian, with a non-joiner
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
         "a\u2028b",
         "a\u00a0b",
         "\ue000",
         "\uffff",
         "\U0010ffff",
-        "\u00ad",
+        "a\u00adb",
         "x" * 128,
         "\U0001f600" * 128,
     ],
@@ -68,6 +79,88 @@ def test_a_lone_surrogate_is_refused(code_point: int) -> None:
 def test_white_space_at_an_edge_is_refused(space: str) -> None:
     for text in (space, f"{space}a", f"a{space}"):
         assert violation_of(text) == "begins or ends with white space"
+
+
+@pytest.mark.parametrize(
+    ("character", "name"),
+    [
+        ("\u200b", "U+200B ZERO WIDTH SPACE"),
+        ("\ufeff", "U+FEFF ZERO WIDTH NO-BREAK SPACE"),
+        ("\u202e", "U+202E RIGHT-TO-LEFT OVERRIDE"),
+        ("\u2069", "U+2069 POP DIRECTIONAL ISOLATE"),
+        ("\u00ad", "U+00AD SOFT HYPHEN"),
+        ("\u2060", "U+2060 WORD JOINER"),
+        ("\u180e", "U+180E MONGOLIAN VOWEL SEPARATOR"),
+        ("\u034f", "U+034F COMBINING GRAPHEME JOINER"),
+        ("\u115f", "U+115F HANGUL CHOSEONG FILLER"),
+        ("\u3164", "U+3164 HANGUL FILLER"),
+        ("\uffa0", "U+FFA0 HALFWIDTH HANGUL FILLER"),
+        ("\u2800", "U+2800 BRAILLE PATTERN BLANK"),
+        ("\ufe0f", "U+FE0F VARIATION SELECTOR-16"),
+        ("\U000e0100", "U+E0100 VARIATION SELECTOR-17"),
+        ("\U000e0041", "U+E0041 TAG LATIN CAPITAL LETTER A"),
+        ("\U000e0000", "U+E0000"),  # it is kept for a character that does not show
+    ],
+)
+def test_an_invisible_character_at_an_edge_is_refused_by_its_name(
+    character: str, name: str
+) -> None:
+    reason = f"with {name}, an invisible or format character"
+    assert violation_of(f"A-1{character}") == f"ends {reason}"
+    assert violation_of(f"{character}A-1") == f"begins {reason}"
+    assert violation_of(character) == f"begins {reason}"
+    assert OrderId(f"A{character}1").value == f"A{character}1"
+
+
+def test_every_format_character_of_unicode_is_refused_at_both_edges() -> None:
+    formats = [each for each in map(chr, range(0x110000)) if unicodedata.category(each) == "Cf"]
+    assert len(formats) > 100
+    for character in formats:
+        assert violation_of(f"a{character}").startswith("ends with U+")
+        assert violation_of(f"{character}a").startswith("begins with U+")
+
+
+def test_white_space_means_what_python_means() -> None:
+    for character in map(chr, range(0x110000)):
+        try:
+            OrderId(f"a{character}")
+        except InvalidOrder as error:
+            space = "white space" in str(error)
+        else:
+            space = False
+        is_control = unicodedata.category(character) == "Cc"
+        assert space == (character.isspace() and not is_control)
+
+
+@pytest.mark.parametrize("text", ["A-1\u200b", "\u202aA-1\u202c", "\ufeffA-1", "A-1"])
+def test_an_id_that_an_earlier_release_took_can_be_named(text: str) -> None:
+    assert OrderId.of_stored(text).value == text
+
+
+@pytest.mark.parametrize("text", ["", " a", "a\u2003", "a\0", "\ud800", ".", "x" * 129])
+def test_an_id_that_no_release_took_cannot_be_named(text: str) -> None:
+    with pytest.raises(InvalidOrder) as caught:
+        OrderId.of_stored(text)
+    (violation,) = caught.value.violations
+    assert violation.message == violation_of(text)
+
+
+def test_a_look_up_that_fails_says_what_may_not_show_in_the_id() -> None:
+    assert str(OrderNotFound("A-1")) == "no order has the id 'A-1'"
+    assert str(OrderNotFound("A\u200b1\u200b")) == (
+        "no order has the id 'A<U+200B>1<U+200B>'; the id holds U+200B ZERO WIDTH SPACE, which "
+        "may not show"
+    )
+    assert str(OrderNotFound("a\u200b\u200c\u200d\u2060\u3164z")) == (
+        "no order has the id 'a<U+200B><U+200C><U+200D><U+2060><U+3164>z'; the id holds "
+        "U+200B ZERO WIDTH SPACE, U+200C ZERO WIDTH NON-JOINER, U+200D ZERO WIDTH JOINER, "
+        "and 2 more, which may not show"
+    )
+
+
+def test_a_conflict_marks_what_may_not_show() -> None:
+    conflict = OrderConflict((0,), ("A\u200b1",))
+    assert str(conflict) == "order 'A<U+200B>1' is already stored with another amount"
 
 
 @pytest.mark.parametrize(
