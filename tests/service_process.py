@@ -122,10 +122,9 @@ class RunningService:
         assert len(self._said()) > said, self.errors()
         where = json.loads(self._said()[-1])
         orders, operations = (urlsplit(where[name]) for name in ("orders", "operations"))
-        assert orders.hostname is not None
-        assert orders.port is not None
+        # A Unix socket has a path only.
+        self.host, self.port = orders.hostname or orders.path, orders.port or 0
         assert operations.port is not None
-        self.host, self.port = orders.hostname, orders.port
         self.operations_port = operations.port
 
     def errors(self) -> str:

@@ -16,11 +16,11 @@ from orders_core import Reason, StoreUnavailable
 from orders_http.app import HttpSettings, create_app
 from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
-from orders_http.listening import address_of, listen
+from orders_http.listening import listen, url_of
 from orders_http.operations import create_operations_app
 from orders_http.roster import Roster
 from orders_http.self_request import ASK_SECONDS, SelfRequest
-from orders_http.server import DRAIN_SECONDS, IDLE_SECONDS, ThreadedServer
+from orders_http.server import DRAIN_SECONDS, FILES, IDLE_SECONDS, LEAST_FILES, ThreadedServer
 from orders_service.composition import SharedMetrics, build_service
 from orders_service.config import Address, Auth, Config, InvalidConfig, unprotected
 from orders_service.repeating import repeating
@@ -69,11 +69,12 @@ def serve(config: Config) -> int:
             cannot be reached is no reason to stop: the service answers 503 until it can.
         OSError: An address cannot be listened on.
         InvalidTokens: The token file cannot be used.
-        InvalidConfig: Others than this machine can connect, and nothing keeps them out.
+        InvalidConfig: Others than this machine can connect, and nothing keeps them out; or the
+            system lets the service do too little.
     """
     tokens = None if config.tokens_file is None else TokenFile(config.tokens_file)
     config = _with_database_found(config)
-    _raise_descriptor_limit()
+    _allow_open_files()
     orders_sockets, operations_sockets = _listening_sockets(config)
     _refuse_unprotected(config, orders_sockets)
     workers = config.worker_count
@@ -89,8 +90,7 @@ def serve(config: Config) -> int:
     metrics = shared.metrics.of(workers + 1, "parent")
 
     def tell_where() -> None:
-        orders = f"http://{address_of(orders_sockets[0])}/"
-        operations = f"http://{address_of(operations_sockets[0])}/"
+        orders, operations = url_of(orders_sockets[0]), url_of(operations_sockets[0])
         if is_read_by_a_person():
             print(
                 f"Orders is at {orders} and keeps its orders in {config.database};\n"
@@ -147,10 +147,24 @@ def _with_database_found(config: Config) -> Config:
         return config
 
 
-def _raise_descriptor_limit() -> None:
-    """Allow as many open files, hence connections, as the system lets this process have."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def _allow_open_files() -> None:
+    """Allow as many open files as there may be connections, as far as the system lets it.
+
+    Raises:
+        InvalidConfig: There may be so few that there would be none for clients.
+    """
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    if files < wanted:
+        files = wanted
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    if files < LEAST_FILES:
+        message = (
+            f"each process may open {files} files, and needs {LEAST_FILES} to serve anyone, "
+            f"{FILES} to serve as many as it can; raise the limit: ulimit -Hn {FILES} in a shell, "
+            f"LimitNOFILE={FILES} in a unit of systemd, --ulimit nofile={FILES} for a container"
+        )
+        raise InvalidConfig([message])
 
 
 def _listening_sockets(
@@ -171,7 +185,9 @@ def _refuse_unprotected(config: Config, sockets: Iterable[socket.socket]) -> Non
         InvalidConfig: Others than this machine can, and nothing keeps them out.
     """
     if config.auth is Auth.LOOPBACK:
-        addresses = [Address(*each.getsockname()[:2]) for each in sockets]
+        # Only this machine reaches a Unix socket.
+        networked = [each for each in sockets if each.family != socket.AF_UNIX]
+        addresses = [Address(*each.getsockname()[:2]) for each in networked]
         open_ones = [address for address in addresses if not address.is_loopback]
         if open_ones:
             raise InvalidConfig(map(unprotected, open_ones))

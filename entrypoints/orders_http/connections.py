@@ -34,6 +34,8 @@ _LINGER_SECONDS: Final = 2.0
 # How long a connection is left to the other processes before this one looks again.
 _LEFT_SECONDS: Final = 0.01
 _ACCEPTED_AT_ONCE: Final = 64
+# What stands for the address and the port of a client of a Unix socket, which has neither.
+_THIS_MACHINE: Final = ("unix", 0)
 # How long none is accepted when the system has no room for one more.
 _PAUSE_SECONDS: Final = 0.1
 # Errors of one connection, which is gone; accept(2) names them.
@@ -311,10 +313,12 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         self._paused_until = now + _PAUSE_SECONDS
         self._failures.happened(now, error)
 
-    def adopt(self, connection: socket.socket, address: tuple[Any, ...]) -> None:
+    def adopt(self, connection: socket.socket, address: Any) -> None:  # noqa: ANN401 - as `socket` has it
         """Look after a connection from now on, whichever way it came."""
         try:
-            if connection.family != socket.AF_UNIX:
+            if connection.family == socket.AF_UNIX:
+                address = _THIS_MACHINE
+            else:
                 with suppress(OSError):  # The client may be gone, as the next read will tell.
                     self.set_socket_options(connection)
             self.channel_class(self, connection, address, self.adj, map=self._map)
@@ -337,7 +341,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
 
     def getsockname(self) -> Any:  # noqa: ANN401 - Waitress has no types
         """Give the address as it is; Waitress would ask the resolver for its name."""
-        return self.socket.getsockname()[:2]
+        is_unix = self.family == socket.AF_UNIX
+        return _THIS_MACHINE if is_unix else self.socket.getsockname()[:2]
 
     def maintenance(self, now: float) -> None:
         """Look after the connections; called about every second.

@@ -1,5 +1,6 @@
 """Listening sockets, opened before there is a server to answer on them."""
 
+import os
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -38,6 +39,18 @@ def listen(host: str, port: int) -> Sequence[socket.socket]:
 
 
 def address_of(listener: socket.socket) -> str:
-    """Write where a socket listens, as in a URL: `127.0.0.1:8000`, `[::1]:8000`."""
-    host, port = listener.getsockname()[:2]
+    """Write where a socket listens: `127.0.0.1:8000`, `[::1]:8000`, `unix:/run/orders.sock`.
+
+    The name of an abstract Unix socket begins with `@`, as systemd writes it.
+    """
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{os.fsdecode(name).replace(chr(0), '@')}"
+    host, port = name[:2]
     return f"{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def url_of(listener: socket.socket) -> str:
+    """Write where a socket listens as a URL: `http://127.0.0.1:8000/`, `unix:/run/orders.sock`."""
+    address = address_of(listener)
+    return address if listener.family == socket.AF_UNIX else f"http://{address}/"

@@ -35,6 +35,13 @@ A client that sends one now is answered, and told to connect anew.
 _CONNECTIONS: Final = 10_000
 # Of the files that a process may open: for databases, logs and what it listens on.
 _OTHER_FILES: Final = 200
+
+FILES: Final = _CONNECTIONS + _OTHER_FILES
+"""How many files a process of the service opens at most."""
+
+LEAST_FILES: Final = 64 + _OTHER_FILES
+"""How many it must be able to open, to have some for clients."""
+
 _DRAINING_TURN_SECONDS: Final = 0.1
 _MAX_HEADER_BYTES: Final = 16 * KIB
 # The application refuses bodies above 1 MiB itself, politely. Waitress refuses from this size
@@ -161,7 +168,7 @@ class Server:
             The client's side, which the caller closes.
         """
         near, far = socket.socketpair()
-        self.soon(partial(self._listeners[0].adopt, far, ("127.0.0.1", 0)))
+        self.soon(partial(self._listeners[0].adopt, far, far.getpeername()))
         return near
 
     def _may_accept(self) -> bool:

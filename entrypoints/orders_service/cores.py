@@ -2,15 +2,21 @@
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 _CONTROL_GROUPS: Final = Path("/sys/fs/cgroup")
 _OWN_GROUPS: Final = Path("/proc/self/cgroup")
+_OWN_STATUS: Final = Path("/proc/self/status")
 
 
-def usable_cores(own_groups: Path = _OWN_GROUPS, groups: Path = _CONTROL_GROUPS) -> int:
+def usable_cores(
+    own_groups: Path = _OWN_GROUPS,
+    groups: Path = _CONTROL_GROUPS,
+    status: Path = _OWN_STATUS,
+) -> int:
     """Tell how many cores this process may use, at least 1.
 
     It may run on some of the machine's cores (sched_setaffinity(2)), and a control group, such as
@@ -19,9 +25,24 @@ def usable_cores(own_groups: Path = _OWN_GROUPS, groups: Path = _CONTROL_GROUPS)
     Args:
         own_groups: The file that names the control groups of this process.
         groups: Where the control groups are mounted.
+        status: What the kernel tells of this process.
     """
     granted = [_granted(folder) for folder in _own_and_outer(own_groups, groups)]
-    return int(max(1, min([len(os.sched_getaffinity(0)), *granted])))
+    return int(max(1, min([_allowed(status), *granted])))
+
+
+def _allowed(status: Path) -> int:
+    """Tell how many cores this process may run on.
+
+    The kernel's own words serve every Python: PyPy has no `os.sched_getaffinity`.
+    """
+    try:
+        mask = re.search(r"^Cpus_allowed:\s*([0-9a-f,]+)$", status.read_text(), re.MULTILINE)
+    except OSError:
+        mask = None
+    if mask is None:
+        return os.cpu_count() or 1
+    return int(mask[1].replace(",", ""), 16).bit_count()
 
 
 def _own_and_outer(own_groups: Path, groups: Path) -> Iterator[Path]:

@@ -8,9 +8,12 @@ from typing import Final
 
 from attrs import frozen
 
+from orders_service.config import InvalidConfig
+
 _LOG: Final = logging.getLogger(__name__)
 
 _FIRST_DESCRIPTOR: Final = 3
+_FAMILIES: Final = frozenset({socket.AF_INET, socket.AF_INET6, socket.AF_UNIX})
 
 
 @frozen
@@ -58,15 +61,51 @@ def inherited_sockets(
 
     Returns:
         The sockets by their names, from `FileDescriptorName=`; `unknown` when they have none.
+
+    Raises:
+        InvalidConfig: One of them is no socket on which clients can be accepted.
     """
     count = environ.get("LISTEN_FDS", "")
     if environ.get("LISTEN_PID") != str(pid) or not count.isdecimal():
         return {}
     names = environ.get("LISTEN_FDNAMES", "").split(":")
     sockets: dict[str, list[socket.socket]] = {}
+    problems = []
     for index in range(int(count)):
         descriptor = _FIRST_DESCRIPTOR + index
-        os.set_inheritable(descriptor, False)  # noqa: FBT003 - its only form
         name = names[index] if index < len(names) and names[index] else "unknown"
-        sockets.setdefault(name, []).append(socket.socket(fileno=descriptor))
+        try:
+            os.set_inheritable(descriptor, False)  # noqa: FBT003 - its only form
+            sockets.setdefault(name, []).append(_listening(descriptor))
+        except (OSError, ValueError) as error:
+            problems.append(
+                f"descriptor {descriptor} ({name}), which the service manager hands over, {error}; "
+                "Orders accepts clients itself, on stream sockets of IP or Unix: in the unit of "
+                "the socket, use ListenStream= and Accept=no"
+            )
+    if problems:
+        raise InvalidConfig(problems)
     return sockets
+
+
+def _listening(descriptor: int) -> socket.socket:
+    """Take a socket that listens.
+
+    Raises:
+        OSError: It is no socket.
+        ValueError: No client can be accepted from it; the message says why.
+    """
+    try:
+        taken = socket.socket(fileno=descriptor)
+    except OSError as error:
+        message = f"is no socket: {error.strerror}"
+        raise ValueError(message) from None
+    kind = f"{taken.family.name} {taken.type.name}"
+    if taken.family not in _FAMILIES or taken.type != socket.SOCK_STREAM:
+        message = f"is of another kind: {kind}"
+    elif not taken.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        message = f"does not listen: {kind}"
+    else:
+        return taken
+    taken.close()
+    raise ValueError(message)

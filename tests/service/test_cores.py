@@ -57,5 +57,18 @@ def test_the_first_version_of_control_groups_counts_too(
     assert usable_cores(own_groups, tmp_path) == cores
 
 
+def test_the_cores_of_the_affinity_are_as_the_kernel_tells(tmp_path: Path) -> None:
+    nothing = tmp_path / "nothing"
+    status = tmp_path / "status"
+    for text, cores in (
+        ("Name:\ta\nCpus_allowed:\t5\nCpus_allowed_list:\t0,2\n", 2),
+        ("Cpus_allowed:\tffff,ffffffff\n", 48),
+        ("Name:\ta\n", os.cpu_count()),
+    ):
+        status.write_text(text)
+        assert usable_cores(nothing, tmp_path, status) == cores
+    assert usable_cores(nothing, tmp_path, nothing) == os.cpu_count()
+
+
 def test_of_this_machine_it_is_what_a_process_may_use() -> None:
     assert 1 <= usable_cores() <= ALLOWED
