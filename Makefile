@@ -46,8 +46,10 @@ e2e: $(VENV)/.dev ## Run the tests on the Linux hosts and clusters that ORDERS_L
 	done; exit $$status
 
 .PHONY: soak
-soak: $(VENV)/.dev ## Make every fault again and again, under 100,000 acknowledged orders and more
+soak: $(VENV)/.dev ## Make every fault again and again, and fuzz what reads input 10 million times
 	@scripts/require postgresql
+	FUZZ_RUNS=10000000 FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} \
+		$(BIN)/pytest -n 2 --timeout=14400 -rP tests/fuzz
 	FAULT_ORDERS=5000 $(BIN)/pytest -n 2 --timeout=3600 --log-level=INFO -rP tests/faults
 
 .PHONY: coverage

@@ -19,6 +19,8 @@ SERVICE = [*POSTGRES, *HTTP, *METRICS]
 # A checker that changes its mind must not fail yesterday's code: those are pinned.
 DEV = [
     "ansible-lint==26.10.1",
+    # Other machines have no wheel of it: there the tests run only the seeds.
+    "atheris>=3,<4; platform_machine == 'x86_64'",
     "axe-playwright-python>=0.1.4",
     "build>=1.2",
     "cryptography>=46.0.7",
