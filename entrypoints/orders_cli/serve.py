@@ -17,10 +17,11 @@ from orders_http.app import HttpSettings, create_app
 from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.listening import listen, url_of
-from orders_http.operations import create_operations_app
+from orders_http.operations import Operations
+from orders_http.operations_server import OperationsServer
 from orders_http.roster import Roster
 from orders_http.self_request import ASK_SECONDS, SelfRequest
-from orders_http.server import DRAIN_SECONDS, FILES, IDLE_SECONDS, LEAST_FILES, ThreadedServer
+from orders_http.server import DRAIN_SECONDS, FILES, IDLE_SECONDS, LEAST_FILES
 from orders_service.composition import SharedMetrics, build_service
 from orders_service.config import Address, Auth, Config, InvalidConfig, unprotected
 from orders_service.repeating import repeating
@@ -30,7 +31,6 @@ from orders_service.tokens import TokenFile
 
 _LOG: Final = logging.getLogger(__name__)
 
-_OPERATIONS_THREADS: Final = 2
 _OPERATIONS: Final = "operations"
 
 
@@ -223,7 +223,7 @@ def _worker_roles(shared: _Shared) -> Sequence[Role]:
 def _operations_role(shared: _Shared) -> Role:
     """Make the role of the process that answers probes and the collector of metrics.
 
-    Its loop says little, since threads answer: it works as long as it answers itself.
+    It works as long as it answers itself.
     """
     return Role(
         _OPERATIONS,
@@ -253,10 +253,10 @@ def _operate(shared: _Shared, attend: Attend) -> None:
     _close(shared.orders_sockets)
     metrics = shared.metrics.of(shared.workers.places, "operations")
     with closing(build_service(shared.config, metrics)) as service:
-        app = create_operations_app(
+        operations = Operations(
             service.store, lambda: shared.workers.stopping, shared.metrics.exposition
         )
-        server = ThreadedServer(app, shared.operations_sockets, _OPERATIONS_THREADS)
+        server = OperationsServer(operations, shared.operations_sockets)
         attend(server.stop, lambda: server.soon(service.renew))
         place = shared.operations.place(0)
         itself = SelfRequest(server.connect, lambda: place.turned(server.connections))

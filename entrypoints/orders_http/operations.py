@@ -10,12 +10,14 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from attrs import frozen
+
 from orders_core import OrderStore, StoreUnavailable
 from orders_http.messages import Reply
 from orders_http.problems import Problem, ProblemType
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 KEPT_SECONDS: Final = 1.0
@@ -61,59 +63,82 @@ class StoreCheck:
         return None
 
 
-def create_operations_app(
-    store: OrderStore,
-    stopping: Callable[[], bool],
-    metrics: Callable[[], bytes],
-) -> "WSGIApplication":
-    """Build the WSGI application of the operations listener.
+@frozen
+class Probe:
+    """An answer that may take its time: it asks the store."""
 
-    Args:
-        store: What readiness asks; no client should use its connections.
-        stopping: Tells whether the service is on its way out.
-        metrics: Gives the metrics in Prometheus's text format 0.0.4.
+    run: Callable[[], Reply]
+
+
+@frozen
+class Scrape:
+    """An answer that is much to make: made once, it serves all who had asked before."""
+
+    run: Callable[[], Reply]
+
+
+class Operations:
+    """The operations listener's application: a WSGI application (PEP 3333).
+
+    A server that lets nobody wait for what others asked calls `begin` instead.
     """
-    check = StoreCheck(store)
 
-    def live() -> Reply:
-        return _status(HTTPStatus.OK, "live")
+    def __init__(
+        self,
+        store: OrderStore,
+        stopping: Callable[[], bool],
+        metrics: Callable[[], bytes],
+    ) -> None:
+        """Take what is asked.
 
-    def ready() -> Reply:
-        if stopping():
+        Args:
+            store: What readiness asks; no client should use its connections.
+            stopping: Tells whether the service is on its way out.
+            metrics: Gives the metrics in Prometheus's text format 0.0.4.
+        """
+        self._check = StoreCheck(store)
+        self._stopping = stopping
+        self._metrics = metrics
+        self._answers: Mapping[str, Reply | Probe | Scrape] = {
+            "/livez": _status(HTTPStatus.OK, "live"),
+            "/readyz": Probe(self._ready),
+            "/metrics": Scrape(self._exposed),
+        }
+
+    def begin(self, environ: "WSGIEnvironment") -> Reply | Probe | Scrape:
+        """Answer at once, or tell what there is to do first."""
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if path not in self._answers:
+            known = ", ".join(self._answers)
+            return Reply.of_problem(Problem(ProblemType.NOT_FOUND, f"there are {known}"))
+        if method not in {"GET", "HEAD"}:
+            allow = (("Allow", "GET, HEAD"),)
+            detail = f"{method} is not allowed here"
+            return Reply.of_problem(Problem(ProblemType.METHOD_NOT_ALLOWED, detail, headers=allow))
+        return self._answers[path]
+
+    def __call__(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+    ) -> Iterable[bytes]:
+        """Answer one request."""
+        begun = self.begin(environ)
+        reply = begun if isinstance(begun, Reply) else begun.run()
+        status = reply.status
+        start_response(f"{status.value} {status.phrase}", reply.header_list())
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
+
+    def _ready(self) -> Reply:
+        if self._stopping():
             return _status(HTTPStatus.SERVICE_UNAVAILABLE, "not ready", "stopping")
-        problem = check.problem()
+        problem = self._check.problem()
         if problem is not None:
             return _status(HTTPStatus.SERVICE_UNAVAILABLE, "not ready", problem)
         return _status(HTTPStatus.OK, "ready")
 
-    def exposed() -> Reply:
-        return Reply(HTTPStatus.OK, metrics(), METRICS_TYPE)
-
-    handlers: Mapping[str, Callable[[], Reply]] = {
-        "/livez": live,
-        "/readyz": ready,
-        "/metrics": exposed,
-    }
-
-    def application(
-        environ: "WSGIEnvironment",
-        start_response: "StartResponse",
-    ) -> Iterable[bytes]:
-        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
-        if path not in handlers:
-            known = ", ".join(handlers)
-            reply = Reply.of_problem(Problem(ProblemType.NOT_FOUND, f"there are {known}"))
-        elif method not in {"GET", "HEAD"}:
-            allow = (("Allow", "GET, HEAD"),)
-            detail = f"{method} is not allowed here"
-            reply = Reply.of_problem(Problem(ProblemType.METHOD_NOT_ALLOWED, detail, headers=allow))
-        else:
-            reply = handlers[path]()
-        status = reply.status
-        start_response(f"{status.value} {status.phrase}", reply.header_list())
-        return [] if method == "HEAD" else [reply.body]
-
-    return application
+    def _exposed(self) -> Reply:
+        return Reply(HTTPStatus.OK, self._metrics(), METRICS_TYPE)
 
 
 def _status(status: HTTPStatus, state: str, *reasons: str) -> Reply:

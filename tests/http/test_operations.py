@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from orders_core import OrderStore
-from orders_http.operations import create_operations_app
+from orders_http.operations import Operations
 from orders_http.problems import ProblemType
 from orders_memory import MemoryStore
 from orders_prometheus.metrics import ROUTES, STATUSES
@@ -21,7 +21,7 @@ from tests.service_process import RunningService
 
 
 def operations(store: OrderStore, *, stopping: bool = False) -> WsgiClient:
-    return WsgiClient(create_operations_app(store, lambda: stopping, lambda: b"# none\n"))
+    return WsgiClient(Operations(store, lambda: stopping, lambda: b"# none\n"))
 
 
 def test_a_process_that_runs_is_alive_whatever_the_store_does(tmp_path: Path) -> None:

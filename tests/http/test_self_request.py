@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orders_http.listening import listen
-from orders_http.operations import create_operations_app
+from orders_http.operations import Operations
 from orders_http.self_request import SelfRequest
 from orders_http.server import ThreadedServer
 from orders_memory import MemoryStore
@@ -30,19 +30,19 @@ def answers_to_itself(application: "WSGIApplication", times: int = 1) -> int:
 
 
 def test_a_server_that_is_alive_answers_itself_each_time() -> None:
-    application = create_operations_app(MemoryStore(), lambda: False, lambda: b"")
+    application = Operations(MemoryStore(), lambda: False, lambda: b"")
     assert answers_to_itself(application, times=3) == 3
 
 
 def test_a_server_that_stops_is_alive() -> None:
-    application = create_operations_app(MemoryStore(), lambda: True, lambda: b"")
+    application = Operations(MemoryStore(), lambda: True, lambda: b"")
     assert answers_to_itself(application) == 1
 
 
 def test_an_answer_of_a_server_that_fails_does_not_count_and_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    application = create_operations_app(MemoryStore(), lambda: False, lambda: b"")
+    application = Operations(MemoryStore(), lambda: False, lambda: b"")
 
     def failing(environ: dict[str, object], start_response: Callable[..., object]) -> list[bytes]:
         environ["PATH_INFO"] = "/nothing"
