@@ -11,7 +11,7 @@ from orders_http.problems import Problem, ProblemType
 
 # RFC 3986, section 3.2.2, as far as HTTP uses it: a name, an IPv4 or a bracketed IPv6 address.
 _HOST: Final = re.compile(
-    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::[0-9]{0,5})?"
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{0,5}))?"
 )
 
 
@@ -39,7 +39,7 @@ class HostRule:
         """
         if host is None:
             return
-        name, is_address = _parsed(host)
+        name, is_address = _name_of(host)
         if name is None:
             raise Problem(ProblemType.MALFORMED_REQUEST, "the Host header names no host")
         if not (is_address or self._answers(name)):
@@ -52,13 +52,26 @@ class HostRule:
         return name == "localhost" or not self.names.isdisjoint({name, "*"})
 
 
-@lru_cache  # It is nearly always the same one.
-def _parsed(host: str) -> tuple[str | None, bool]:
-    """Give the name in small letters, or None, and whether it is an address."""
+def host_and_port(host: str) -> tuple[str | None, int | None]:
+    """Take a Host header apart.
+
+    Returns:
+        The name in small letters and without the final dot that says that it is whole, or None
+        when it is malformed; and the port, or None when there is none.
+    """
     parsed = _HOST.fullmatch(host)
     if parsed is None:
-        return None, False
+        return None, None
     name = (parsed["v6"] or parsed["name"]).lower()
+    return name.removesuffix(".") or None, int(parsed["port"]) if parsed["port"] else None
+
+
+@lru_cache  # It is nearly always the same one.
+def _name_of(host: str) -> tuple[str | None, bool]:
+    """Give the name, or None, and whether it is an address."""
+    name, _ = host_and_port(host)
+    if name is None:
+        return None, False
     try:
         ip_address(name)
     except ValueError:

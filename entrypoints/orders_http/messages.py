@@ -9,7 +9,7 @@ from http import HTTPStatus
 from operator import itemgetter
 from time import time
 from typing import Any, BinaryIO, Final
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote_plus
 
 from attrs import frozen
 
@@ -22,6 +22,8 @@ _MAX_PARAMETERS: Final = 16
 _NO_SNIFFING: Final = ("X-Content-Type-Options", "nosniff")
 # Longer numbers of bytes than anyone sends; int() would refuse 4,301 digits with an error.
 _LENGTH: Final = re.compile(r"[0-9]{0,18}")
+# The registered name, and how many write it; either may be quoted.
+_UTF_8: Final = re.compile(r'(?P<quote>"?)utf-?8(?P=quote)', re.IGNORECASE)
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
@@ -93,7 +95,7 @@ class Request:
         media_type, *parameters = str(self.environ.get("CONTENT_TYPE") or "").split(";")
         for parameter in parameters:
             name, _, value = parameter.partition("=")
-            if name.strip().lower() == "charset" and value.strip(' "').lower() != "utf-8":
+            if name.strip().lower() == "charset" and not _UTF_8.fullmatch(value.strip()):
                 raise Problem(
                     ProblemType.UNSUPPORTED_MEDIA_TYPE,
                     f"the character set is {value.strip()}; only utf-8 is read",
@@ -107,8 +109,10 @@ class Request:
             limit: Bytes that the body may have.
 
         Raises:
-            Problem: 413 when it is longer, 400 when it ends before its Content-Length.
+            Problem: 413 when it is longer, 400 when it ends before its Content-Length, 415 when
+                it is compressed.
         """
+        self._refuse_content_coding()
         announced = str(self.environ.get("CONTENT_LENGTH") or "")
         if not announced and not self.environ.get("wsgi.input_terminated"):
             return b""
@@ -129,6 +133,17 @@ class Request:
             )
         return content
 
+    def _refuse_content_coding(self) -> None:
+        """Refuse a body that would have to be decompressed (RFC 9110, section 8.4)."""
+        codings = (self.header("Content-Encoding") or "").lower().split(",")
+        if any(each.strip() not in {"", "identity"} for each in codings):
+            raise Problem(
+                ProblemType.UNSUPPORTED_MEDIA_TYPE,
+                f"the body has the Content-Encoding {', '.join(map(str.strip, codings))}; send it "
+                "as it is, without one",
+                headers=(("Accept-Encoding", "identity"),),
+            )
+
     def query(self, known: Collection[str]) -> dict[str, str]:
         """Read the query, each parameter at most once.
 
@@ -143,6 +158,21 @@ class Request:
             return {}
         return read_form(raw, known, ProblemType.INVALID_QUERY)
 
+    def query_of(self, known: Collection[str]) -> dict[str, str]:
+        """Read these parameters of the query, each at most once, and pass over all others.
+
+        For pages: people come by links to which others have added what they want to count.
+
+        Args:
+            known: The names that count.
+
+        Raises:
+            Problem: 400 when one of them is not UTF-8, or is there twice.
+        """
+        pairs = str(self.environ.get("QUERY_STRING", "")).encode("latin-1").split(b"&")
+        ours = [pair for pair in pairs if _name_of(pair) in known]
+        return read_form(b"&".join(ours), known, ProblemType.INVALID_QUERY)
+
     def answered_conditionally(self, reply: Reply) -> Reply:
         """Add an entity tag to a reply to GET or HEAD; answer 304 when the client has it already.
 
@@ -156,6 +186,11 @@ class Request:
         if known.strip() == "*" or not tags.isdisjoint(tagged.headers):
             return Reply(HTTPStatus.NOT_MODIFIED, headers=tagged.headers)
         return tagged
+
+
+def _name_of(pair: bytes) -> str:
+    """Give a parameter's name; what is not UTF-8 in it becomes characters that no name has."""
+    return unquote_plus(pair.partition(b"=")[0].decode("latin-1"))
 
 
 def head_of(reply: Reply, version: str, connection: str | None) -> bytes:

@@ -18,7 +18,7 @@ from orders_http.orders import MAX_BULK_BYTES, MAX_BULK_ROWS, MAX_JSON_BYTES, cu
 from orders_http.problems import CONTENT_TYPE as PROBLEM_TYPE
 from orders_http.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
 from orders_http.request_ids import REQUEST_ID
-from orders_http.sessions import COOKIE
+from orders_http.sessions import COOKIE, HOST_PREFIX
 from orders_records import CSV_HEADER, MediaType
 from orders_service.tokens import Scope
 
@@ -193,8 +193,11 @@ def _document(version: str) -> Object:
                 "session": {
                     "type": "apiKey",
                     "in": "cookie",
-                    "name": COOKIE,
-                    "description": "The page's: `/login` begins it, `/logout` ends it.",
+                    "name": f"{HOST_PREFIX}{COOKIE}",
+                    "description": (
+                        "The page's: `/login` begins it, `/logout` ends it. On plain HTTP its name "
+                        f"is `{COOKIE}`."
+                    ),
                 },
             },
         },
@@ -793,7 +796,7 @@ def _headers() -> Object:
         ),
         "Set-Cookie": header(
             "The session's cookie, or that it is to be forgotten.",
-            f"{COOKIE}=...; Path=/; HttpOnly; SameSite=Strict; Secure",
+            f"{HOST_PREFIX}{COOKIE}=...; Path=/; HttpOnly; SameSite=Strict; Secure",
         ),
         "WWW-Authenticate": header(
             "Asks for a token, and tells what was wrong with the one that came (RFC 6750).",

@@ -7,7 +7,6 @@ Content-Security-Policy allows.
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from http import HTTPStatus
@@ -42,8 +41,10 @@ from orders_core.characters import (
 from orders_http.authentication import CHALLENGE, insufficient
 from orders_http.messages import KIB, Reply, Request, read_form
 from orders_http.orders import cursor_of_id, id_of_cursor
+from orders_http.origins import refuse_foreign_form
 from orders_http.problems import Problem, ProblemType
 from orders_http.sessions import Sessions
+from orders_http.typed_amounts import plain_amount
 from orders_service.tokens import Scope, Token, TokenFile
 
 PAGE_SIZE: Final = 50
@@ -53,8 +54,6 @@ _HTML: Final = "text/html; charset=utf-8"
 _MAX_FORM_BYTES: Final = 64 * KIB
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _PARAMETERS: Final = ("after", "before", "id", "stored")
-# An origin as browsers write it (RFC 6454, section 6.2), but for `null`.
-_ORIGIN: Final = re.compile(r"https?://(?P<host>[^/]+)")
 
 
 @frozen
@@ -207,7 +206,10 @@ class OrdersPage:
         """Store the order that was typed into the form, then show it by a redirect."""
         view = self._begun(request)
         try:
-            _refuse_foreign_form(request)
+            refuse_foreign_form(request)
+        except Problem as problem:
+            return self._refused(_with_what_was_typed(view, request), problem)
+        try:
             if view.locked:
                 return self._asking_for_token(evolve(view, unsent=True))
             # The answer shows orders too.
@@ -217,7 +219,7 @@ class OrdersPage:
         except Problem as problem:
             return self._refused(view, problem)
         try:
-            order = Order.parse(view.typed.id, view.typed.amount)
+            order = _typed_order(view.typed)
             place(self.store, order)
         except InvalidOrder as error:
             errors = {each.field: each.message for each in error.violations}
@@ -240,7 +242,7 @@ class OrdersPage:
         sessions = self._required_sessions()
         view = _View(root=request.root, locked=True)
         try:
-            _refuse_foreign_form(request)
+            refuse_foreign_form(request)
             secret = _read_secret(request)
         except Problem as problem:
             return self._refused(view, problem)
@@ -253,10 +255,10 @@ class OrdersPage:
         """End the session."""
         sessions = self._required_sessions()
         try:
-            _refuse_foreign_form(request)
+            refuse_foreign_form(request)
         except Problem as problem:
             return self._refused(self._begun(request), problem)
-        return self._redirected(f"{request.root}/login", sessions.end(request))
+        return self._redirected(f"{request.root}/login", *sessions.end(request))
 
     def icon(self, request: Request) -> Reply:
         """Give the icon that stands in the page's head and in the browser's tab."""
@@ -352,6 +354,7 @@ class OrdersPage:
             name_of=name_of,
             invisible_names=invisible_names,
             urlencode=urlencode,
+            FOREIGN_ORIGIN=ProblemType.FOREIGN_ORIGIN,
         )
         return Reply(
             status,
@@ -377,7 +380,7 @@ def _link(view: _View, parameter: str, edge: Sequence[Order]) -> str | None:
 
 
 def _read_query(request: Request) -> Mapping[str, str]:
-    query = request.query(_PARAMETERS)
+    query = request.query_of(_PARAMETERS)
     if len(query) > 1:
         raise Problem(
             ProblemType.INVALID_QUERY,
@@ -415,6 +418,33 @@ def _read_typed(request: Request) -> _Typed:
     return _Typed(values.get("id", "").strip(), values.get("amount", "").strip())
 
 
+def _with_what_was_typed(view: _View, request: Request) -> _View:
+    """Keep what stands in the form that is refused, when its sender may store orders at all."""
+    if view.locked or not view.may_store:
+        return view
+    try:
+        return evolve(view, typed=_read_typed(request))
+    except Problem:
+        return view  # It is refused already, and that is told.
+
+
+def _typed_order(typed: _Typed) -> Order:
+    """Make the order that was typed.
+
+    Raises:
+        InvalidOrder: With everything that is wrong.
+    """
+    try:
+        amount = plain_amount(typed.amount)
+    except InvalidOrder as error:
+        try:
+            Order.parse(typed.id, "0")
+        except InvalidOrder as wrong_id:
+            raise InvalidOrder(*wrong_id.violations, *error.violations) from None
+        raise
+    return Order.parse(typed.id, amount)
+
+
 def _read_secret(request: Request) -> str:
     """Read the form that asks for a token."""
     content = _form_content(request)
@@ -433,31 +463,4 @@ def _form_content(request: Request) -> bytes:
             ProblemType.UNSUPPORTED_MEDIA_TYPE,
             f"Content-Type is {named or 'missing'}; the form's is {_FORM_TYPE}",
         )
-    request.query(())
     return request.body(_MAX_FORM_BYTES)
-
-
-def _refuse_foreign_form(request: Request) -> None:
-    """Refuse a form that another site made a browser send.
-
-    Browsers name the page's origin in `Origin` (Fetch Standard, "Origin header"); the scheme
-    may differ from ours behind a proxy that ends TLS.
-
-    Raises:
-        Problem: 403.
-    """
-    host, origin = request.header("Host"), request.header("Origin")
-    if origin is None:
-        if request.header("Sec-Fetch-Site") == "same-origin":
-            return
-        raise Problem(
-            ProblemType.FOREIGN_ORIGIN,
-            "the browser did not say where the form came from; programs use POST /orders",
-        )
-    parsed = _ORIGIN.fullmatch(origin.lower())
-    if parsed is None or host is None or parsed["host"] != host.lower():
-        raise Problem(
-            ProblemType.FOREIGN_ORIGIN,
-            f"the form came from {origin}, and this is {host}; a proxy between them must "
-            "pass the Host header on",
-        )

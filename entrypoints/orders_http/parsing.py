@@ -100,6 +100,19 @@ def _name_close_alone(fields: dict[str, str]) -> None:
         fields["CONNECTION"] = "close"
 
 
+def _join_cookies(fields: dict[str, str], header_plus: bytes) -> None:
+    """Make one field of several of the name Cookie, as HTTP/2 sends them (RFC 9113, 8.2.3).
+
+    Waitress joins them by commas, as is right for all others that may be there several times.
+    """
+    if "," in fields.get("COOKIE", ""):
+        lines = header_plus.decode("latin-1").split("\r\n")
+        named = (line.partition(":") for line in lines)
+        fields["COOKIE"] = "; ".join(
+            value.strip(" \t") for name, _, value in named if name.lower() == "cookie"
+        )
+
+
 class Parser(HTTPRequestParser):  # type: ignore[misc]  # Waitress has no types
     """Waitress's parser behind a stricter one.
 
@@ -174,6 +187,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # Waitress has no types
         except ValueError as error:
             message = "the request target cannot be read"
             raise ParsingError(message) from error
+        _join_cookies(self.headers, header_plus)
         _name_close_alone(self.headers)
         self.connection_close = self.connection_close or self.headers.get("CONNECTION") == "close"
         if self.chunked:

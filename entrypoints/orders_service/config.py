@@ -421,10 +421,11 @@ def _number(text: str) -> int:
 def _host_names(text: str) -> frozenset[str]:
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
     for name in names:
-        if not _HOST_NAME.fullmatch(name):
+        if not _HOST_NAME.fullmatch(name.removesuffix(".")):
             message = f"{name!r} is no host name such as orders.example.org (without a port)"
             raise ValueError(message)
-    return frozenset(names)
+    # A final dot says that a name is whole; Host headers are compared without it too.
+    return frozenset(name.removesuffix(".") for name in names)
 
 
 def _path(text: str) -> Path | None:

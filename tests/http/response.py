@@ -44,6 +44,9 @@ class Response:
 def headers_once(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Give headers by their names in small letters, and prove that none is there twice."""
     pairs = list(fields)
+    # The one header that may be (RFC 9110, section 5.3); the first one is given.
+    cookies = [pair for pair in pairs if pair[0].lower() == "set-cookie"]
+    pairs = [pair for pair in pairs if pair not in cookies] + cookies[:1]
     headers = {name.lower(): value for name, value in pairs}
     assert len(headers) == len(pairs), f"a header is there twice: {pairs}"
     return headers

@@ -24,7 +24,18 @@ def test_every_address_is_answered(address: str, port: str) -> None:
     assert refusal(HostRule(), address.upper() + port) is None
 
 
-@pytest.mark.parametrize("host", ["localhost", "LocalHost", "localhost:8000", None])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LocalHost",
+        "localhost:8000",
+        "localhost.",
+        "localhost.:8000",
+        "127.0.0.1.",
+        None,
+    ],
+)
 def test_this_machine_is_answered(host: str | None) -> None:
     assert refusal(HostRule(), host) is None
 
@@ -32,6 +43,7 @@ def test_this_machine_is_answered(host: str | None) -> None:
 @given(st.from_regex(r"[a-z][a-z0-9-]{0,20}(\.[a-z][a-z0-9-]{0,20}){0,3}", fullmatch=True), PORTS)
 def test_a_name_is_answered_when_it_is_listed_and_not_otherwise(name: str, port: str) -> None:
     assert refusal(HostRule(frozenset({name})), name.upper() + port) is None
+    assert refusal(HostRule(frozenset({name})), f"{name}.{port}") is None
     assert refusal(HostRule(frozenset({"*"})), name + port) is None
     expected = None if name == "localhost" else ProblemType.MISDIRECTED_REQUEST
     assert refusal(HostRule(frozenset({f"x{name}"})), name + port) is expected
@@ -65,7 +77,7 @@ def test_what_is_no_host_is_malformed(host: str) -> None:
     assert refusal(HostRule(frozenset({"*"})), host) is ProblemType.MALFORMED_REQUEST
 
 
-@pytest.mark.parametrize("host", ["localhost.", "0x7f000001", "2130706433", "127.1", "[::g]"])
+@pytest.mark.parametrize("host", ["localhost..", ".", "0x7f000001", "2130706433", "127.1", "[::g]"])
 def test_what_only_looks_like_this_machine_is_refused(host: str) -> None:
     assert refusal(HostRule(), host) in {
         ProblemType.MISDIRECTED_REQUEST,

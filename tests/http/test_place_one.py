@@ -203,6 +203,9 @@ def test_a_body_that_is_not_utf_8_is_refused(client: WsgiClient) -> None:
         "Application/JSON",
         "application/json; charset=utf-8",
         'application/json;charset="UTF-8"',
+        "application/json; charset=utf8",
+        "application/json; charset=UTF8",
+        'application/json; Charset="utf8"',
         "application/json; version=1",
     ],
 )
@@ -223,8 +226,31 @@ def test_another_media_type_is_refused_with_those_that_are_taken(
     assert answer.headers["accept-post"] == "application/json, application/x-ndjson, text/csv"
 
 
-def test_another_character_set_is_refused(client: WsgiClient) -> None:
-    answer = client.post(A_1, "application/json; charset=latin-1")
+@pytest.mark.parametrize("coding", ["identity", "Identity", "", "identity, identity"])
+def test_a_body_that_is_sent_as_it_is_may_say_so(client: WsgiClient, coding: str) -> None:
+    assert client.post(A_1, **{"Content-Encoding": coding}).status == 201
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x", "deflate,identity"])
+@pytest.mark.parametrize("content_type", ["application/json", "text/csv", "application/x-ndjson"])
+def test_a_compressed_body_is_refused_with_what_is_taken(
+    client: WsgiClient, coding: str, content_type: str
+) -> None:
+    answer = client.post(b"\x1f\x8b", content_type, **{"Content-Encoding": coding})
+    assert (answer.status, answer.problem()) == (415, "unsupported-media-type")
+    assert answer.headers["accept-encoding"] == "identity"
+    assert (
+        f"Content-Encoding {', '.join(map(str.strip, coding.split(',')))};"
+        in answer.json()["detail"]
+    )
+    assert client.get("/orders").json() == []
+
+
+@pytest.mark.parametrize(
+    "charset", ["latin-1", "utf-16", "utf_8", "utf-88", '"utf-8', 'utf-8"', "utf-8 x", "cp1252"]
+)
+def test_another_character_set_is_refused(client: WsgiClient, charset: str) -> None:
+    answer = client.post(A_1, f"application/json; charset={charset}")
     assert (answer.status, answer.problem()) == (415, "unsupported-media-type")
 
 

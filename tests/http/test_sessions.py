@@ -11,9 +11,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from orders_http.messages import Request
-from orders_http.sessions import COOKIE, SESSION_SECONDS, Sessions
+from orders_http.sessions import COOKIE, HOST_PREFIX, SESSION_SECONDS, Sessions
 from orders_service.tokens import Scope, Token, TokenFile, new_secret
 from tests.token_files import put, watched, write_tokens
+
+GUARDED = f"{HOST_PREFIX}{COOKIE}"
 
 
 def request(**headers: str) -> Request:
@@ -39,7 +41,7 @@ class Desk:
         assert token is not None
         header, text = self.sessions().begin(token, self.secrets[name], request())
         assert header == "Set-Cookie"
-        return SimpleCookie(text)[COOKIE].value
+        return SimpleCookie(text)[GUARDED].value
 
     def visitor(self, value: str) -> str | None:
         """Give the name of the token that a cookie stands for."""
@@ -121,9 +123,9 @@ def test_who_has_the_file_alone_makes_no_session(steady_desk: Desk, bits: bytes)
     assert token is not None
     # All that the file tells is known, and so how to encrypt; but not what.
     _, text = steady_desk.sessions().begin(token, f"orders_{bits.hex()}", request())
-    assert steady_desk.visitor(SimpleCookie(text)[COOKIE].value) is None
+    assert steady_desk.visitor(SimpleCookie(text)[GUARDED].value) is None
     _, text = steady_desk.sessions().begin(token, f"orders_{token.digest.hex()}", request())
-    assert steady_desk.visitor(SimpleCookie(text)[COOKIE].value) is None
+    assert steady_desk.visitor(SimpleCookie(text)[GUARDED].value) is None
 
 
 @given(st.text(st.characters(codec="latin-1")))
@@ -138,10 +140,39 @@ def test_the_cookie_is_found_among_others(desk: Desk) -> None:
         f"a=b; {COOKIE}={value}; c=d",
         f"x{COOKIE}=1;{COOKIE}={value}",
         f"{COOKIE}={value}; {COOKIE}=another",
+        f"{COOKIE}=another; {COOKIE}={value}",
+        f"{COOKIE}=; {COOKIE}=another;; {COOKIE}={value}",
+        f"{GUARDED}={value}",
+        f"{GUARDED}=another; {COOKIE}={value}",
+        f"{GUARDED}=another; {GUARDED}={value}",
     ):
         token = desk.sessions().token(request(cookie=cookie))
         assert token is not None
         assert token.name == "shop"
+
+
+def test_of_two_good_sessions_the_one_that_no_neighbour_can_set_counts(desk: Desk) -> None:
+    shop, other = desk.value("shop"), desk.value("other")
+    token = desk.sessions().token(request(cookie=f"{COOKIE}={other}; {GUARDED}={shop}"))
+    assert token is not None
+    assert token.name == "shop"
+
+
+def test_below_a_path_the_cookie_goes_to_that_path_alone(desk: Desk) -> None:
+    secret = new_secret()
+    token = Token.of_secret("shop", [Scope.READ], secret)
+    for scheme, name in (("https", f"__Secure-{COOKIE}"), ("http", COOKIE)):
+        mounted = Request({"SCRIPT_NAME": "/shop", "HTTP_ORIGIN": f"{scheme}://localhost"})
+        _, text = desk.sessions().begin(token, secret, mounted)
+        assert SimpleCookie(text)[name]["path"] == "/shop"
+        for _, text in desk.sessions().end(mounted):
+            (cookie,) = SimpleCookie(text).values()
+            assert (cookie["path"], cookie["max-age"]) == ("/shop", "0")
+
+
+def test_the_cookie_of_a_path_is_a_session_there(desk: Desk) -> None:
+    mounted = {"SCRIPT_NAME": "/shop", "HTTP_COOKIE": f"__Secure-{COOKIE}={desk.value('shop')}"}
+    assert desk.sessions().token(Request(mounted)) is not None
 
 
 def test_a_request_without_a_cookie_has_no_session(desk: Desk) -> None:
@@ -155,6 +186,7 @@ def test_a_request_without_a_cookie_has_no_session(desk: Desk) -> None:
         ({"origin": "http://localhost:8000"}, False),
         ({"origin": "HTTP://localhost:8000"}, False),
         ({"origin": "http://localhost", "x_forwarded_proto": "https"}, False),
+        ({"referer": "http://localhost:8000/login"}, False),
         ({"origin": "https://orders.example", "x_forwarded_proto": "http"}, True),
         # A browser that does not say gets the stricter cookie.
         ({}, True),
@@ -170,12 +202,17 @@ def test_the_cookie_is_for_this_site_and_no_script_and_for_tls_when_it_came_by_t
     sessions = desk.sessions()
     begun = sessions.begin(token, secret, request(**headers))
     ended = sessions.end(request(**headers))
-    for _, text in (begun, ended):
-        cookie = SimpleCookie(text)[COOKIE]
+    name = GUARDED if secure else COOKIE
+    assert [list(SimpleCookie(text)) for _, text in ended] == (
+        [[GUARDED], [COOKIE]] if secure else [[COOKIE]]
+    )
+    for _, text in (begun, *ended):
+        (cookie,) = SimpleCookie(text).values()
         assert (cookie["path"], cookie["samesite"]) == ("/", "Strict")
         assert cookie["httponly"]
         assert bool(cookie["secure"]) is secure
         assert cookie["domain"] == ""
-    assert SimpleCookie(begun[1])[COOKIE]["max-age"] == ""
-    assert SimpleCookie(ended[1])[COOKIE]["max-age"] == "0"
-    assert SimpleCookie(ended[1])[COOKIE].value == ""
+    assert SimpleCookie(begun[1])[name]["max-age"] == ""
+    for _, text in ended:
+        (cookie,) = SimpleCookie(text).values()
+        assert (cookie["max-age"], cookie.value) == ("0", "")

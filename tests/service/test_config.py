@@ -264,7 +264,13 @@ def test_a_host_is_a_name_or_every_name(text: str) -> None:
     assert load({"allowed_hosts": f" {text} ,, "}, {}, None).allowed_hosts == {text}
 
 
-@pytest.mark.parametrize("text", ["a:80", "http://a", "*.a", "a b", "-a", "café", "a.", "[::1]"])
+def test_the_final_dot_of_a_host_name_does_not_count() -> None:
+    assert load({"allowed_hosts": "A.Example.,b"}, {}, None).allowed_hosts == {"a.example", "b"}
+
+
+@pytest.mark.parametrize(
+    "text", ["a:80", "http://a", "*.a", "a b", "-a", "café", ".", "-.", "a..", "[::1]"]
+)
 def test_a_host_is_nothing_else(text: str) -> None:
     (found,) = problems({"allowed_hosts": f"b,{text}"})
     assert found.startswith(f"allowed_hosts (flag --allowed-hosts): {text!r} is no host name")

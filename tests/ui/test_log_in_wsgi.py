@@ -157,6 +157,8 @@ def test_a_form_of_another_site_neither_logs_in_nor_out(
     refused = visitor.post("/login", body, headers=headers)
     assert (refused.status, "set-cookie" in refused.headers) == (403, False)
     assert b"The form was sent from another site" in refused.body
+    assert b'action="/login"' in refused.body
+    assert visitor.secrets["both"].encode() not in refused.body
     visitor.log_in("both")
     refused = visitor.post("/logout", headers=headers)
     assert (refused.status, "set-cookie" in refused.headers) == (403, False)
@@ -164,11 +166,44 @@ def test_a_form_of_another_site_neither_logs_in_nor_out(
 
 
 @pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://localhost:8443"},
+        {"Origin": "http://localhost:8443", "Sec-Fetch-Site": "same-origin"},
+        {"Host": "localhost:443", "Origin": "https://localhost"},
+        {"Referer": "http://localhost/login"},
+    ],
+)
+def test_logging_in_and_out_works_whatever_port_a_proxy_passes_on(
+    visitor: Visitor, headers: dict[str, str]
+) -> None:
+    entered = visitor.post("/login", f"token={visitor.secrets['both']}", headers=headers)
+    assert entered.status == 303
+    assert visitor.post("/logout", headers=headers).status == 303
+
+
+def test_a_parameter_in_the_address_of_the_form_does_not_count(visitor: Visitor) -> None:
+    answer = visitor.post(f"/login?token={visitor.secrets['both']}", "token=x")
+    assert (answer.status, "set-cookie" in answer.headers) == (401, False)
+
+
+def test_an_order_refused_for_where_it_came_from_is_kept_for_who_is_logged_in(
+    visitor: Visitor,
+) -> None:
+    body = "id=kept-id&amount=1"
+    foreign = {"Origin": "http://evil.example"}
+    assert b"kept-id" not in visitor.post("/", body, headers=foreign).body
+    visitor.log_in("reader")
+    assert b"kept-id" not in visitor.post("/", body, headers=foreign).body
+    visitor.log_in("both")
+    assert b"kept-id" in visitor.post("/", body, headers=foreign).body
+
+
+@pytest.mark.parametrize(
     ("target", "body", "content_type", "status"),
     [
         ("/login", "token=x", "text/plain", 415),
         ("/login", "token=x", None, 415),
-        ("/login?token=x", "token=x", FORM, 400),
         ("/login", "token=x&name=y", FORM, 400),
         ("/login", "token=%FF", FORM, 400),
         ("/login", f"token={'x' * 70_000}", FORM, 413),

@@ -117,7 +117,14 @@ def test_wrong_values_are_kept_and_named_beside_their_fields(
     assert answer.value.status == HTTPStatus.UNPROCESSABLE_ENTITY
     for label, kept, mistake in (
         ("Id", "..", "Id must not be '.' or '..', which paths cannot carry."),
-        ("Amount", "1.005", "Amount has more than two decimal places; it is never rounded."),
+        (
+            "Amount",
+            "1.005",
+            (
+                "Amount can be read in two ways; type 1005 without a separator, or not more than "
+                "two decimals, such as 1.00."
+            ),
+        ),
     ):
         field = page.get_by_label(label, exact=True)
         expect(field).to_have_value(kept)
@@ -253,7 +260,7 @@ def test_ids_from_right_to_left_leave_the_amounts_in_their_column(
     database: Path,
     open_page: OpenPage,
 ) -> None:
-    ids = ["A-1", "שלום (1)", "شحنة-12", "\u202eevil"]
+    ids = ["A-1", "שלום (1)", "شحنة-12", "a\u202eevil"]
     store_orders(database, [Order(each, "12.30") for each in ids])
     page = open_page()
     page.goto(service.url)
