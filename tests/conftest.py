@@ -1,9 +1,17 @@
 """The fixtures that several folders of tests share."""
 
+import signal
+from collections.abc import Iterator
+from types import FrameType
+from typing import Final
+
 import pytest
 from hypothesis import settings
 
 pytest_plugins = ["tests.debian_package", "tests.postgres_fixtures"]
+
+# Python ignores them itself, and gives their defaults back to what `subprocess` starts.
+_OF_PYTHON: Final = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -13,3 +21,28 @@ def pytest_configure() -> None:
     settings.register_profile("gate", deadline=None, stateful_step_count=25)
     settings.register_profile("long", deadline=None, max_examples=2_000, stateful_step_count=50)
     settings.load_profile("gate")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _default_signals() -> Iterator[None]:
+    """Let what the tests start begin with the default of every signal, and none blocked.
+
+    Both are inherited: a shell lets `make test &` ignore SIGINT, and nohup SIGHUP. This process
+    goes on to ignore them, but by a handler, for which exec(2) puts the default.
+    """
+    blocked = signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    ignored = [
+        number
+        for number in signal.valid_signals() - _OF_PYTHON
+        if signal.getsignal(number) is signal.SIG_IGN
+    ]
+    for number in ignored:
+        signal.signal(number, _pass_over)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _pass_over(_number: int, _frame: FrameType | None) -> None:
+    """Do what ignoring does."""

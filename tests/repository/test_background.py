@@ -1,0 +1,56 @@
+"""The tests pass wherever they are started: in the background, without a terminal, by a service."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+_ROOT: Final = Path(__file__).parents[2]
+# The tests of Ctrl-C need its default in the processes that they start; the others SIGTERM.
+_TESTS: Final = (
+    "tests/cli/test_export.py::test_ctrl_c_says_that_the_output_is_incomplete",
+    "tests/cli/test_import.py::test_ctrl_c_says_what_is_stored_and_exits_with_130",
+    "tests/cli/test_serve.py::test_a_signal_ends_it_gently_with_status_0",
+)
+_IGNORING: Final = """
+import os, signal, sys
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD):
+    signal.signal(number, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+_BLOCKING: Final = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+def run_tests(program: str, environ: Mapping[str, str], *tests: str) -> str:
+    """Start pytest by a program; give what it wrote when a test failed, else nothing."""
+    # These would let it take itself for a worker of ours, or be measured.
+    ours = ("PYTEST_", "COV_", "COVERAGE_")
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-c", program, "-m", "pytest", "-q", "-n", "0"),
+            *("-p", "no:cacheprovider", *tests),
+        ],
+        cwd=_ROOT,
+        env={**kept, **environ},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        check=False,
+    )
+    return "" if ended.returncode == 0 else ended.stdout
+
+
+@pytest.mark.parametrize("program", [_IGNORING, _BLOCKING], ids=["ignored", "blocked"])
+def test_signals_that_were_ignored_or_blocked_reach_what_the_tests_start(program: str) -> None:
+    assert run_tests(program, {}, *_TESTS) == ""
