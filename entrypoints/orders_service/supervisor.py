@@ -325,7 +325,8 @@ def _attend(parent: int, stop: Callable[[], None], reload: Callable[[], None]) -
     signal.signal(signal.SIGHUP, lambda _number, _frame: reload())
     signal.signal(signal.SIGALRM, look_for_parent)
     signal.setitimer(signal.ITIMER_REAL, _TICK_SECONDS, _TICK_SECONDS)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    # What started the service may have blocked the timer's signal too.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_SIGNALS, signal.SIGALRM))
 
 
 def _end(process: _Process) -> int | None:

@@ -5,9 +5,11 @@ Each process says on standard output what happens to it, a line each: `NAME PID 
 
 import mmap
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
 
 from attrs import define
 
@@ -78,12 +80,13 @@ def main(groups: Sequence[str]) -> None:
     """Supervise, as patiently as `DRAIN_SECONDS` and `SILENT_SECONDS` of the environment say.
 
     Args:
-        groups: For each group its processes, by commas, as `NAME:MANNER`; after `--unforked` at
-            the front the first fork fails.
+        groups: For each group its processes, by commas, as `NAME:MANNER`; with `--unforked` in
+            front the first fork fails; with `--blocked` or `--ignored` it begins with every
+            signal blocked or ignored, as another program may start it.
     """
     configure_logs()
-    if groups[0] == "--unforked":
-        _fail_first_fork()
+    if groups[0].startswith("--"):
+        _CIRCUMSTANCES[groups[0]]()
         groups = groups[1:]
 
     def role(text: str) -> Role:
@@ -112,6 +115,22 @@ def _fail_first_fork() -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     os.fork = fail
+
+
+def _block_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+
+def _ignore_signals() -> None:
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_IGN)
+
+
+_CIRCUMSTANCES: Final[Mapping[str, Callable[[], None]]] = {
+    "--blocked": _block_signals,
+    "--ignored": _ignore_signals,
+    "--unforked": _fail_first_fork,
+}
 
 
 if __name__ == "__main__":

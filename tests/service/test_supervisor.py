@@ -219,6 +219,27 @@ def test_processes_whose_parent_is_gone_come_to_their_end() -> None:
         service.end(None)
 
 
+@pytest.mark.parametrize("circumstance", ["--blocked", "--ignored"])
+def test_signals_work_though_they_were_blocked_or_ignored_at_the_start(circumstance: str) -> None:
+    with supervised(circumstance, "one") as service:
+        service.next("is ready")
+        service.send(signal.SIGHUP)
+        service.next("reloads")
+        service.end()
+        assert service.process.returncode == 0
+
+
+@pytest.mark.parametrize("circumstance", ["--blocked", "--ignored"])
+def test_processes_notice_that_their_parent_is_gone_with_signals_blocked_or_ignored(
+    circumstance: str,
+) -> None:
+    with supervised(circumstance, "one") as service:
+        service.next("is ready")
+        service.send(signal.SIGKILL)
+        service.next("ends", "one")
+        service.end(None)
+
+
 def test_a_process_that_cannot_be_forked_is_tried_again() -> None:
     with supervised("--unforked", "one,two") as service:
         service.next("starts", "two")
