@@ -17,7 +17,7 @@ from attrs import frozen
 
 from orders_core import OrderStore, StoreUnavailable
 from orders_http.authentication import guarded
-from orders_http.exchange import Exchange, RequestObserver, Steps, Unobserved, Work
+from orders_http.exchange import Exchange, RequestObserver, Steps, Unobserved, Work, WorkKind
 from orders_http.hosts import HostRule
 from orders_http.messages import Reply, Request
 from orders_http.openapi import OpenApiDocument
@@ -84,7 +84,7 @@ def create_app(
     writing = partial(guarded, scope=Scope.WRITE, tokens=settings.tokens)
     description = OpenApiDocument.of_version(version("orders-core"))
     routes: Mapping[str, Mapping[str, Handler]] = {
-        "/": {"GET": _working(page.show), "POST": _working(page.create)},
+        "/": {"GET": _working(page.show, "count"), "POST": _working(page.create, "write")},
         "/login": {"GET": _working(page.show_log_in), "POST": _working(page.log_in)},
         "/logout": {"POST": _working(page.log_out)},
         "/favicon.svg": {"GET": page.icon},
@@ -231,11 +231,11 @@ def _path(request: Request) -> str:
         raise Problem(ProblemType.MALFORMED_REQUEST, "the path is not UTF-8") from None
 
 
-def _working(handler: Callable[[Request], Reply]) -> Handler:
+def _working(handler: Callable[[Request], Reply], kind: WorkKind = "read") -> Handler:
     """Make steps of a handler that waits for the store by itself."""
 
     def steps(request: Request) -> Steps:
-        reply: Reply = yield Work(lambda: handler(request))
+        reply: Reply = yield Work(lambda: handler(request), kind)
         return reply
 
     return steps

@@ -35,11 +35,20 @@ class Read:
     query: PageQuery
 
 
+WorkKind = Literal["read", "count", "write"]
+
+
 @frozen
 class Work:
-    """Do something that may take its time, and cannot be gathered; a `Reply` is the result."""
+    """Do something that may take its time, and cannot be gathered; a `Reply` is the result.
+
+    Attributes:
+        run: What is done.
+        kind: What it may wait for. Work of one kind does not wait for work of another.
+    """
 
     run: Callable[[], Reply]
+    kind: WorkKind = "read"
 
 
 Step = Add | Get | Read | Work

@@ -4,10 +4,11 @@ Waitress hands each complete request to a thread. Here requests are begun in the
 loop, and what they ask of the store is gathered: while one batch of creates or of look-ups is under
 way, the next one collects. Nothing waits for a batch to fill; on an idle server a batch is one
 request. When the store can begin a batch, the loop waits for the store's socket too; else a thread
-takes it. Work that cannot be gathered, such as bulk and pages, goes to a few threads.
+takes it. Work that cannot be gathered, such as bulk and pages, goes to a few threads. Look-ups,
+lists, counts and writes have threads of their own: none of them waits behind a blocked writer.
 
 A request's way: `loop` sees that its connection has something to read, `connections` and `parsing`
-read it, `Gatherer.turn` begins it (`app`) and lets its steps wait in a `Lane`, a batch ends, and
+read it, `Gatherer.turn` begins it (`app`) and lets its steps wait in a `Batcher`, a batch ends, and
 `_GatheredChannel.answer` sends the reply.
 """
 
@@ -20,7 +21,7 @@ from contextlib import suppress
 from functools import partial
 from operator import attrgetter
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from attrs import frozen
 
@@ -35,9 +36,9 @@ from orders_core import (
     StoreUnavailable,
 )
 from orders_http.app import Application
+from orders_http.batches import SHED_SECONDS, Batcher, Waiting
 from orders_http.connections import Channel
-from orders_http.exchange import Add, Exchange, Get, Read, Step, Work, taken
-from orders_http.lanes import SHED_SECONDS, Lane, Waiting
+from orders_http.exchange import Add, Exchange, Get, Read, Step, Work, WorkKind, taken
 from orders_http.loop import Loop
 from orders_http.messages import Reply, head_of
 from orders_http.problems import Problem
@@ -52,8 +53,8 @@ DEADLINE_SECONDS: Final = 6.0
 PAGES: Final = 16
 """How many lists are read at once at most: each may hold 500 orders."""
 
-WORKERS: Final = 4
-"""Threads for what cannot be gathered."""
+WORKERS: Final = 2
+"""Threads for each kind of work that cannot be gathered."""
 
 _TICK_SECONDS: Final = 0.1
 _UNPREFIXED: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
@@ -114,15 +115,15 @@ class Gatherer:
         self._clock = clock
         self._complete: deque[Any] = deque()
         prompt = store if isinstance(store, PromptStore) else _NeverPrompt()
-        self._lanes: Mapping[type[Step], Lane] = {
-            Add: Lane("add", attrgetter("order"), prompt.begin_add, store.add),
-            Get: Lane("get", attrgetter("id"), prompt.begin_get, store.get),
-            Read: Lane(
+        self._batchers: Mapping[type[Step], Batcher] = {
+            Add: Batcher("add", attrgetter("order"), prompt.begin_add, store.add),
+            Get: Batcher("get", attrgetter("id"), prompt.begin_get, store.get),
+            Read: Batcher(
                 "page",
                 attrgetter("query"),
                 prompt.begin_pages_json,
                 store.pages_json,
-                largest=PAGES,
+                max_batch_size=PAGES,
             ),
         }
         self._awaited: set[_Awaited] = set()
@@ -130,13 +131,21 @@ class Gatherer:
         self._looked = clock()
         # What is to be done at the next turn; other threads hand it over.
         self._taken: deque[Callable[[], None]] = deque()
-        self._batches = ThreadPoolExecutor(1, "batch")
-        self._workers = ThreadPoolExecutor(WORKERS, "work")
+        # One for each batcher, which has one batch under way: the store sees one writer.
+        self._batches = ThreadPoolExecutor(len(self._batchers), "batch")
+        self._workers: Mapping[WorkKind, ThreadPoolExecutor] = {
+            kind: ThreadPoolExecutor(WORKERS, kind) for kind in get_args(WorkKind)
+        }
 
-    @property
-    def waits(self) -> bool:
-        """Whether any request waits for the store."""
-        return bool(self._under_way)
+    def due_within(self, seconds: float) -> float:
+        """Tell in how many seconds to turn at the latest, when nothing happens before that."""
+        if not self._under_way:
+            return seconds
+        seconds = min(seconds, _TICK_SECONDS)
+        for batcher in self._batchers.values():
+            if batcher.gathered and not batcher.busy:
+                seconds = min(seconds, max(0.0, batcher.rests_until - self._clock()))
+        return seconds
 
     def add_task(self, channel: Any) -> None:  # noqa: ANN401 - Waitress has no types
         """Take note of a connection on which a request is complete."""
@@ -155,16 +164,16 @@ class Gatherer:
             self._taken.popleft()()
         while self._complete:
             self._begin(self._complete.popleft())
-        for lane in self._lanes.values():
-            if lane.gathered and not lane.busy:
-                self._begin_batch(lane)
+        for batcher in self._batchers.values():
+            if batcher.is_ready(now):
+                self._begin_batch(batcher)
         if looks:
             # Last of all: after the process itself stood still, what can go on does so.
             self._refuse_late(now)
 
     def shutdown(self, timeout: float) -> None:  # noqa: ARG002 - what Waitress would pass
         """End the threads when they have done what they do; what waits for them is dropped."""
-        for threads in (self._batches, self._workers):
+        for threads in (self._batches, *self._workers.values()):
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, channel: Any) -> None:  # noqa: ANN401 - Waitress has no types
@@ -191,9 +200,9 @@ class Gatherer:
         self._under_way.add(waiting)
         step = waiting.step
         if isinstance(step, Work):
-            self._workers.submit(self._take_work, waiting)
+            self._workers[step.kind].submit(self._take_work, waiting)
         else:
-            self._lanes[type(step)].gathered.append(waiting)
+            self._batchers[type(step)].gathered.append(waiting)
 
     def _answer(self, channel: Any, reply: Reply) -> None:  # noqa: ANN401
         """Send a reply; whatever goes wrong ends this connection and no other."""
@@ -229,16 +238,16 @@ class Gatherer:
             and not each.on_thread
             and now - each.begun > SHED_SECONDS
         }
-        for lane in self._lanes.values():
-            shed |= {each for each in lane.gathered if now - each.begun > lane.patience}
-            lane.gathered = [each for each in lane.gathered if each not in shed]
+        for batcher in self._batchers.values():
+            shed |= {each for each in batcher.gathered if now - each.begun > batcher.patience}
+            batcher.gathered = [each for each in batcher.gathered if each not in shed]
         late = {each for each in self._under_way if now - each.begun > DEADLINE_SECONDS}
         for waiting in shed | late:
             observer.request_shed("busy" if waiting in shed else "deadline")
             self._give(waiting, _too_busy())
 
     def _take_work(self, waiting: Waiting) -> None:
-        """Take one step on a thread of the few."""
+        """Take one step on a thread of its kind."""
         waiting.on_thread = True
         if waiting not in self._under_way:
             return  # It was refused meanwhile.
@@ -250,20 +259,20 @@ class Gatherer:
             result = error
         self._hand_back(lambda: self._give(waiting, result))
 
-    def _begin_batch(self, lane: Lane) -> None:
+    def _begin_batch(self, batcher: Batcher) -> None:
         """Let the store begin a batch of all that is gathered, or a thread take it."""
         now = self._clock()
-        batch = lane.next_batch(now)
+        batch = batcher.next_batch(now)
         waits = [now - waiting.begun for waiting in batch]
-        self._application.observer.batch_begun(lane.operation, waits)
-        asked = [lane.asked(waiting.step) for waiting in batch]
+        self._application.observer.batch_begun(batcher.operation, waits)
+        asked = [batcher.asked(waiting.step) for waiting in batch]
         try:
-            pending = lane.begin(asked)
+            pending = batcher.begin(asked)
         except Exception as error:  # noqa: BLE001 - answered for each
-            self._give_batch(lane, batch, [error] * len(batch))
+            self._give_batch(batcher, batch, [error] * len(batch))
             return
         if pending is None:
-            self._batches.submit(self._take_batch, lane, batch, partial(lane.take, asked))
+            self._batches.submit(self._take_batch, batcher, batch, partial(batcher.take, asked))
             return
 
         def ended(awaited: _Awaited) -> None:
@@ -271,9 +280,9 @@ class Gatherer:
                 del self._loop[pending.fileno()]
             self._awaited.discard(awaited)
             if pending.must_wait:
-                self._batches.submit(self._take_batch, lane, batch, pending.outcome)
+                self._batches.submit(self._take_batch, batcher, batch, pending.outcome)
             else:
-                self._taken.append(partial(self._end_batch, lane, batch, pending.outcome))
+                self._taken.append(partial(self._end_batch, batcher, batch, pending.outcome))
 
         awaited = _Awaited(pending, ended)
         self._awaited.add(awaited)
@@ -282,19 +291,21 @@ class Gatherer:
             self._loop[pending.fileno()] = awaited
 
     def _take_batch(
-        self, lane: Lane, batch: Sequence[Waiting], take: Callable[[], Sequence[object]]
+        self, batcher: Batcher, batch: Sequence[Waiting], take: Callable[[], Sequence[object]]
     ) -> None:
-        """Take a batch on the batches' thread."""
+        """Take a batch on a thread of the batches."""
         results = _results(take, len(batch))
-        self._hand_back(partial(self._give_batch, lane, batch, results))
+        self._hand_back(partial(self._give_batch, batcher, batch, results))
 
     def _end_batch(
-        self, lane: Lane, batch: Sequence[Waiting], take: Callable[[], Sequence[object]]
+        self, batcher: Batcher, batch: Sequence[Waiting], take: Callable[[], Sequence[object]]
     ) -> None:
-        self._give_batch(lane, batch, _results(take, len(batch)))
+        self._give_batch(batcher, batch, _results(take, len(batch)))
 
-    def _give_batch(self, lane: Lane, batch: Sequence[Waiting], results: Sequence[object]) -> None:
-        lane.end_batch(len(batch), self._clock())
+    def _give_batch(
+        self, batcher: Batcher, batch: Sequence[Waiting], results: Sequence[object]
+    ) -> None:
+        batcher.end_batch(len(batch), self._clock())
         for waiting, result in zip(batch, results, strict=True):
             self._give(waiting, result)
 
@@ -468,6 +479,6 @@ class GatheringServer(Server):
         super().__init__(application, sockets, self._gatherer, place, loop)
 
     def _turn(self, seconds: float = 1.0) -> None:
-        super()._turn(min(seconds, _TICK_SECONDS) if self._gatherer.waits else seconds)
+        super()._turn(self._gatherer.due_within(seconds))
         self._gatherer.turn()
         self._observer.connections_open(self.connections)

@@ -99,7 +99,7 @@ class OrdersResource:
 
     def _add_bulk(self, request: Request, media_type: MediaType) -> Steps:
         content = request.body(MAX_BULK_BYTES)
-        reply: Reply = yield Work(lambda: self._added(content, media_type))
+        reply: Reply = yield Work(lambda: self._added(content, media_type), "write")
         return reply
 
     def _added(self, content: bytes, media_type: MediaType) -> Reply:

@@ -125,7 +125,13 @@ def no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what waits do so as well, in the order in which it came."""
-    for name in ("gathering.DEADLINE", "gathering.SHED", "lanes.SHED", "lanes.LATE", "lanes.SLOW"):
+    for name in (
+        "gathering.DEADLINE",
+        "gathering.SHED",
+        "batches.SHED",
+        "batches.LATE",
+        "batches.SLOW",
+    ):
         monkeypatch.setattr(f"orders_http.{name}_SECONDS", PATIENT_SECONDS)
 
 

@@ -11,9 +11,9 @@ from attrs import define, field
 
 from orders_core import Order, OrderId, Outcome, PageQuery, Reason, StoreUnavailable
 from orders_http.app import HttpSettings, create_app
+from orders_http.batches import SHED_SECONDS
 from orders_http.gathering import DEADLINE_SECONDS, Gatherer, GatheringServer
 from orders_http.hosts import HostRule
-from orders_http.lanes import SHED_SECONDS
 from orders_http.listening import listen
 from orders_http.loop import Loop
 from orders_http.messages import Reply
@@ -131,6 +131,7 @@ class LookUp:
     """A connection on which one look-up has come, and the statuses of its replies."""
 
     statuses: list[int] = field(factory=list)
+    connected: bool = True
 
     def environment(self) -> dict[str, object]:
         environ: dict[str, object] = {"PATH_INFO": "/orders/A", "HTTP_HOST": "localhost"}
@@ -152,7 +153,7 @@ def test_a_server_that_stood_still_itself_goes_on_and_refuses_nobody() -> None:
         gatherer.add_task(look_up)
         gatherer.turn()
     assert SHED_SECONDS < 2 < DEADLINE_SECONDS
-    for _ in range(2):
-        clock.seconds += 2
+    for seconds in (2, 0.1, 2):
+        clock.seconds += seconds
         gatherer.turn()
     assert (under_way.statuses, gathered.statuses) == ([200], [200])

@@ -1,10 +1,13 @@
-"""The way to a store's own connections that needs nothing private of it."""
+"""A store's own connections, without anything private of it, and those of other processes."""
 
 import multiprocessing
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing, contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TypeVar
 
 Argument = TypeVar("Argument")
@@ -33,3 +36,27 @@ def in_a_process_of_its_own(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, argument).result()
+
+
+def hold_the_write_lock(path: Path, signals: Connection) -> None:
+    """Hold it, as a process of its own, from one message to the next."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        signals.send("held")
+        signals.recv()
+
+
+@contextmanager
+def write_locked(path: Path) -> Iterator[None]:
+    """Let another process hold the file's write lock meanwhile."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=hold_the_write_lock, args=(path, there))
+    process.start()
+    there.close()
+    with closing(here):
+        assert here.recv() == "held"
+        yield
+        here.send("enough")
+        process.join()
+    assert process.exitcode == 0

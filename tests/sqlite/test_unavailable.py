@@ -1,18 +1,20 @@
 """When the file cannot be used: the reason, and that the store works again afterwards."""
 
-import multiprocessing
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from multiprocessing.connection import Connection
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_sqlite import SqliteStore
-from tests.sqlite.connections import for_each_new_connection, in_a_process_of_its_own
+from tests.sqlite.connections import (
+    for_each_new_connection,
+    in_a_process_of_its_own,
+    write_locked,
+)
 
 # In SQLite's header ("Database File Format"): 1 a rollback journal, 2 a write-ahead log, more is
 # for releases to come.
@@ -26,30 +28,6 @@ def unavailable(call: Callable[[], object], path: Path) -> tuple[Reason, str]:
     place, _, rest = str(caught.value).partition(str(path))
     assert place == ""
     return caught.value.reason, rest
-
-
-def hold_the_write_lock(path: Path, signals: Connection) -> None:
-    """Hold it, as a process of its own, from one message to the next."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        signals.send("held")
-        signals.recv()
-
-
-@contextmanager
-def write_locked(path: Path) -> Iterator[None]:
-    """Let another process hold the file's write lock meanwhile."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=hold_the_write_lock, args=(path, there))
-    process.start()
-    there.close()
-    with closing(here):
-        assert here.recv() == "held"
-        yield
-        here.send("enough")
-        process.join()
-    assert process.exitcode == 0
 
 
 def test_a_write_lock_that_another_process_holds_is_a_timeout(

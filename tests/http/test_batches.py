@@ -1,0 +1,49 @@
+"""Who is in the next batch."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from orders_core import OrderId
+from orders_http.batches import INITIAL_BATCH_SIZE, LATE_SECONDS, Batcher, Waiting
+from orders_http.exchange import Exchange, Get, Steps
+from orders_http.messages import Reply
+
+
+def batcher(gathered: int) -> Batcher:
+    """Make a batcher in which so many requests wait, the first one the longest."""
+    made = Batcher("add", asked=lambda step: step, begin=lambda _asked: None, take=list)
+    made.gathered.extend(waiting(number) for number in range(gathered))
+    return made
+
+
+def waiting(begun: float) -> Waiting:
+    """Make a request that began to wait at some time."""
+    step = Get(OrderId("A"))
+
+    def steps() -> Steps:
+        yield step
+        return Reply(HTTPStatus.OK)
+
+    return Waiting(None, Exchange(steps()), step, begun)
+
+
+def begun(batch: Sequence[Waiting]) -> list[float]:
+    return [each.begun for each in batch]
+
+
+def test_all_that_waits_goes_in_one_batch_when_it_fits() -> None:
+    found = batcher(INITIAL_BATCH_SIZE)
+    assert begun(found.next_batch(0.0)) == list(range(INITIAL_BATCH_SIZE))
+    assert (found.gathered, found.busy) == ([], True)
+
+
+def test_when_not_all_fit_those_go_first_that_came_first() -> None:
+    found = batcher(INITIAL_BATCH_SIZE + 5)
+    assert begun(found.next_batch(LATE_SECONDS)) == list(range(INITIAL_BATCH_SIZE))
+    assert begun(found.gathered) == list(range(INITIAL_BATCH_SIZE, INITIAL_BATCH_SIZE + 5))
+
+
+def test_once_they_have_waited_for_long_the_latest_go_first() -> None:
+    found = batcher(INITIAL_BATCH_SIZE + 5)
+    assert begun(found.next_batch(LATE_SECONDS + 0.01)) == list(range(5, INITIAL_BATCH_SIZE + 5))
+    assert begun(found.gathered) == [0, 1, 2, 3, 4]
