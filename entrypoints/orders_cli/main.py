@@ -117,6 +117,8 @@ def _run(parser: Parser, parsed: argparse.Namespace) -> int:
         from orders_cli.completion import print_completion  # noqa: PLC0415
 
         return print_completion(parsed.shell)
+    if parsed.command == "check":
+        return _check(parsed)
     config = _config(parsed)
     match parsed.command:
         case "serve":
@@ -127,14 +129,6 @@ def _run(parser: Parser, parsed: argparse.Namespace) -> int:
             from orders_cli.database import migrate  # noqa: PLC0415
 
             return migrate(config, parsed.grant_to)
-        case "check":
-            if parsed.running:
-                from orders_cli.running import check_running  # noqa: PLC0415
-
-                return check_running(config)
-            from orders_cli.database import check  # noqa: PLC0415
-
-            return check(config)
         case "token":
             return _token(parser, parsed, config)
         case "import":
@@ -145,6 +139,31 @@ def _run(parser: Parser, parsed: argparse.Namespace) -> int:
             from orders_cli.transfer import export_orders  # noqa: PLC0415
 
             return export_orders(config, parsed.output, parsed.format)
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    """Check a configuration as the unit of systemd that it is for would be started with it."""
+    from orders_cli.circumstances import circumstances_of  # noqa: PLC0415
+
+    if parsed.unit and parsed.config:
+        # The unit may run in another folder.
+        parsed.config = str(Path(parsed.config).absolute())
+    # With these it is not the service of the unit that is meant, unless that is said.
+    is_other = any((parsed.config, parsed.listen, parsed.ops_listen))
+    unit = "" if is_other else os.environ.get("ORDERS_UNIT", "")
+    unit = unit if parsed.unit is None else parsed.unit
+    found = circumstances_of(unit, os.environ, is_asked_for=bool(parsed.unit))
+    try:
+        config = _config(parsed)
+    except InvalidConfig as error:
+        raise InvalidConfig([*error.problems, *found.remarks]) from None
+    if parsed.running:
+        from orders_cli.running import check_running  # noqa: PLC0415
+
+        return check_running(config, found)
+    from orders_cli.check import check  # noqa: PLC0415
+
+    return check(config, found)
 
 
 def _token(parser: Parser, parsed: argparse.Namespace, config: Config) -> int:

@@ -96,12 +96,19 @@ def build_parser() -> Parser:
         help="default: csv when FILE ends in .csv, else ndjson",
     )
     check = command(
-        "check", "print the configuration without its secrets, and try the database", settings
+        "check", "print the configuration without its secrets, and try what a start needs", settings
     )
     check.add_argument(
         "--running",
         action="store_true",
         help="ask the service that runs with this configuration whether it is ready, instead",
+    )
+    check.add_argument(
+        "--unit",
+        metavar="NAME",
+        help="the service of systemd that is meant: its sockets, its user and its folder count; "
+        "as Debian's package has it, orders.service unless --config, --listen or --ops-listen "
+        "is given",
     )
     token = command(
         "token", "make a token for a client, print it once, and tell its line", settings

@@ -4,7 +4,7 @@ import logging
 import os
 import resource
 import socket
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
 from typing import Final
 
@@ -16,22 +16,20 @@ from orders_core import Reason, StoreUnavailable
 from orders_http.app import HttpSettings, create_app
 from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
-from orders_http.listening import listen, url_of
+from orders_http.listening import bind, listen, url_of
 from orders_http.operations import Operations
 from orders_http.operations_server import OperationsServer
 from orders_http.roster import Roster
 from orders_http.self_request import ASK_SECONDS, SelfRequest
 from orders_http.server import DRAIN_SECONDS, FILES, IDLE_SECONDS, LEAST_FILES
 from orders_service.composition import SharedMetrics, build_service
-from orders_service.config import Address, Auth, Config, InvalidConfig, unprotected
+from orders_service.config import Address, Config, InvalidConfig, Listener
 from orders_service.repeating import repeating
 from orders_service.supervisor import Attend, Role, Supervisor
-from orders_service.systemd import Notifier, inherited_sockets
-from orders_service.tokens import TokenFile
+from orders_service.systemd import OPERATIONS, Notifier, inherited_sockets, knob_of_socket
+from orders_service.tokens import TokenFile, tokens_of
 
 _LOG: Final = logging.getLogger(__name__)
-
-_OPERATIONS: Final = "operations"
 
 
 @frozen
@@ -72,11 +70,10 @@ def serve(config: Config) -> int:
         InvalidConfig: Others than this machine can connect, and nothing keeps them out; or the
             system lets the service do too little.
     """
-    tokens = None if config.tokens_file is None else TokenFile(config.tokens_file)
+    tokens = tokens_of(config, TokenFile)
     config = _with_database_found(config)
-    _allow_open_files()
+    allow_open_files()
     orders_sockets, operations_sockets = _listening_sockets(config)
-    _refuse_unprotected(config, orders_sockets)
     workers = config.worker_count
     shared = _Shared(
         config,
@@ -105,10 +102,10 @@ def serve(config: Config) -> int:
         if tokens is not None:
             # A worker that is started now begins with these, whatever the file has become.
             tokens.refresh()
-        metrics.workers_running(sum(name != _OPERATIONS for name in names))
+        metrics.workers_running(sum(name != OPERATIONS for name in names))
 
     def note_restart(name: str) -> None:
-        if name != _OPERATIONS:
+        if name != OPERATIONS:
             metrics.worker_restarted()
             shared.workers.leave(names.index(name))
 
@@ -147,7 +144,7 @@ def _with_database_found(config: Config) -> Config:
         return config
 
 
-def _allow_open_files() -> None:
+def allow_open_files() -> None:
     """Allow as many open files as there may be connections, as far as the system lets it.
 
     Raises:
@@ -158,6 +155,15 @@ def _allow_open_files() -> None:
     if files < wanted:
         files = wanted
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    refuse_few_files(files)
+
+
+def refuse_few_files(files: int) -> None:
+    """Refuse a limit of open files that leaves none for clients.
+
+    Raises:
+        InvalidConfig: It does.
+    """
     if files < LEAST_FILES:
         message = (
             f"each process may open {files} files, and needs {LEAST_FILES} to serve anyone, "
@@ -172,38 +178,44 @@ def _listening_sockets(
 ) -> tuple[Sequence[socket.socket], Sequence[socket.socket]]:
     """Take the sockets that the service manager opened, and open those that it did not."""
     inherited = dict(inherited_sockets(os.environ, os.getpid()))
-    operations = inherited.pop(_OPERATIONS, ())
+    operations = inherited.pop(OPERATIONS, ())
     orders = [each for sockets in inherited.values() for each in sockets]
-    opened = orders or _listening(config.listen, "--listen")
-    return opened, operations or _listening(config.ops_listen, "--ops-listen")
+    # A service manager may have opened other addresses than the configuration has.
+    config.refuse_unprotected(
+        Listener(Address(*each.getsockname()[:2]), knob_of_socket(name))
+        for name, sockets in inherited.items()
+        for each in sockets
+        # Only this machine reaches a Unix socket.
+        if each.family != socket.AF_UNIX
+    )
+    opened = orders or _opened(listen, config.listen, config.knob("listen"))
+    return opened, operations or _opened(listen, config.ops_listen, config.knob("ops_listen"))
 
 
-def _refuse_unprotected(config: Config, sockets: Iterable[socket.socket]) -> None:
-    """Look once more who can connect: a service manager may have opened other sockets.
+def try_listening(address: Address, knob: str) -> None:
+    """Find out whether an address can be listened on, without doing so.
 
     Raises:
-        InvalidConfig: Others than this machine can, and nothing keeps them out.
+        OSError: As when the service starts.
     """
-    if config.auth is Auth.LOOPBACK:
-        # Only this machine reaches a Unix socket.
-        networked = [each for each in sockets if each.family != socket.AF_UNIX]
-        addresses = [Address(*each.getsockname()[:2]) for each in networked]
-        open_ones = [address for address in addresses if not address.is_loopback]
-        if open_ones:
-            raise InvalidConfig(map(unprotected, open_ones))
+    _close(_opened(bind, address, knob))
 
 
-def _listening(address: Address, flag: str) -> Sequence[socket.socket]:
-    """Listen, or say which address cannot be had and how to choose another.
+def _opened(
+    open_sockets: Callable[[str, int], Sequence[socket.socket]],
+    address: Address,
+    knob: str,
+) -> Sequence[socket.socket]:
+    """Open an address, or say which cannot be had and how to choose another.
 
     Raises:
         OSError: The address is in use, not of this machine, or no address at all.
     """
     try:
-        return listen(address.host, address.port)
+        return open_sockets(address.host, address.port)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no name"
-        message = f"cannot be listened on: {reason}; {flag} chooses another address"
+        message = f"cannot be listened on: {reason}; {knob} chooses another address"
         raise OSError(0, message, str(address)) from error
 
 
@@ -226,7 +238,7 @@ def _operations_role(shared: _Shared) -> Role:
     It works as long as it answers itself.
     """
     return Role(
-        _OPERATIONS,
+        OPERATIONS,
         run=lambda attend: _operate(shared, attend),
         worked=lambda: shared.operations.turned(0),
     )

@@ -4,7 +4,7 @@ import logging
 import sys
 from typing import Final
 
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = logging.getLogger("orders_cli")
 
 
 def tell(message: str) -> None:

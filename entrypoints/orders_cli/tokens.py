@@ -101,9 +101,7 @@ def list_tokens(config: Config) -> int:
 
 def _file(config: Config) -> Path:
     if config.tokens_file is None:
-        raise InvalidConfig(
-            ["there is no tokens_file; name it with --tokens-file or ORDERS_TOKENS_FILE"]
-        )
+        raise InvalidConfig([f"there is no tokens_file; name it with {config.knob('tokens_file')}"])
     return config.tokens_file
 
 

@@ -45,7 +45,8 @@ class HostRule:
         if not (is_address or self._answers(name)):
             raise Problem(
                 ProblemType.MISDIRECTED_REQUEST,
-                f"host {name!r} is not served here; ORDERS_ALLOWED_HOSTS lists the names that are",
+                f"host {name!r} is not served here; the service's setting allowed_hosts lists the "
+                "names that are",
             )
 
     def _answers(self, name: str) -> bool:

@@ -19,6 +19,27 @@ def listen(host: str, port: int) -> Sequence[socket.socket]:
     Raises:
         OSError: An address cannot be listened on, or the name has none.
     """
+    sockets = bind(host, port)
+    try:
+        for listener in sockets:
+            listener.listen(BACKLOG)
+    except OSError:
+        for listener in sockets:
+            listener.close()
+        raise
+    return sockets
+
+
+def bind(host: str, port: int) -> Sequence[socket.socket]:
+    """Take every address that a name has, without listening: nobody can connect yet.
+
+    Args:
+        host: A name or an address.
+        port: The port; 0 lets the system choose one, the same for every address.
+
+    Raises:
+        OSError: An address is in use or not of this machine, or the name has none.
+    """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
     try:
@@ -30,7 +51,6 @@ def listen(host: str, port: int) -> Sequence[socket.socket]:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             chosen = sockets[0].getsockname()[1] if port == 0 else port
             listener.bind((address[0], chosen, *address[2:]))
-            listener.listen(BACKLOG)
     except OSError:
         for listener in sockets:
             listener.close()

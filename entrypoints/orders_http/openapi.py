@@ -93,7 +93,7 @@ _DETAILS: Final[Mapping[ProblemType, str]] = {
     ProblemType.UNSUPPORTED_MEDIA_TYPE: "Content-Type is text/plain; it must be one of "
     + ", ".join(each.value for each in MediaType),
     ProblemType.MISDIRECTED_REQUEST: "host 'shop.example' is not served here; "
-    "ORDERS_ALLOWED_HOSTS lists the names that are",
+    "the service's setting allowed_hosts lists the names that are",
     ProblemType.INVALID_ORDER: "amount has more than two decimal places; it is never rounded",
     ProblemType.HEADERS_TOO_LARGE: "the request line and the headers are longer than 16 KiB",
     ProblemType.STORE_UNAVAILABLE: "the orders cannot be reached now; send the same request again",

@@ -7,13 +7,13 @@ environment, `name_file` in TOML.
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from orders_service.cores import usable_cores
 from orders_service.databases import Database, InvalidDatabase, SqliteFile, parse_database
@@ -175,6 +175,32 @@ class Auth(Enum):
 
 
 @frozen
+class Source:
+    """Where the value of a setting came from.
+
+    Attributes:
+        description: As `orders check` shows it: `flag --listen`, `default`.
+        knob: What changes the value: `--listen`, `ORDERS_LISTEN`, `listen in orders.toml`.
+    """
+
+    description: str
+    knob: str
+
+
+@frozen
+class Listener:
+    """An address that clients connect to.
+
+    Attributes:
+        address: Where.
+        knob: What changes it, as of `Source`.
+    """
+
+    address: Address
+    knob: str
+
+
+@frozen
 class Config:
     """A checked configuration.
 
@@ -200,12 +226,44 @@ class Config:
     tokens_file: Path | None
     auth: Auth
     log_requests: int
-    sources: Mapping[str, str] = field(repr=False)
+    sources: Mapping[str, Source] = field(repr=False)
 
     @property
     def worker_count(self) -> int:
         """How many processes answer for the orders and the page."""
         return self.workers or self.database.useful_workers(usable_cores())
+
+    @property
+    def listener(self) -> Listener:
+        """Where the orders and the page are served, unless a service manager says otherwise."""
+        return Listener(self.listen, self.knob("listen"))
+
+    def knob(self, name: str) -> str:
+        """Name what changes a setting, where its value came from."""
+        return self.sources[name].knob
+
+    def refuse_unprotected(self, listeners: Iterable[Listener]) -> None:
+        """Refuse addresses that others reach while nothing keeps them out.
+
+        Raises:
+            InvalidConfig: With every such address.
+        """
+        problems = self.unprotected(listeners)
+        if problems:
+            raise InvalidConfig(problems)
+
+    def unprotected(self, listeners: Iterable[Listener]) -> Sequence[str]:
+        """Say for each address that others reach that nothing keeps them out."""
+        if self.auth is not Auth.LOOPBACK:
+            return []
+        return [
+            f"other machines can reach {each.address} ({each.knob}), and clients need no token; "
+            f"name a file of tokens with {self.knob('tokens_file')} (orders token makes them), or "
+            f"set {self.knob('auth')} to trusted-network if everyone who can reach it may use it, "
+            f"or listen on 127.0.0.1 with {each.knob}"
+            for each in listeners
+            if not each.address.is_loopback
+        ]
 
     def described(self) -> Iterable[tuple[Setting, str, str]]:
         """Give each setting, its value without secrets, and where it came from."""
@@ -221,26 +279,16 @@ class Config:
             "log_requests": str(self.log_requests),
         }
         for setting in SETTINGS:
-            source = self.sources[setting.name]
+            source = self.sources[setting.name].description
             hidden = "" if source == "default" else "***"
             yield setting, values.get(setting.name, hidden), source
-
-
-def unprotected(listen: Address) -> str:
-    """Say what is wrong with a listener that others reach while nothing keeps them out."""
-    return (
-        f"listen is {listen}, which other machines can reach, and clients need no token; name a "
-        "file of tokens with ORDERS_TOKENS_FILE (orders token makes them), or say "
-        "ORDERS_AUTH=trusted-network when everyone who can reach it may use it, or listen to "
-        "127.0.0.1"
-    )
 
 
 @frozen
 class _Given:
     """A value as someone gave it; `path` instead of `text` when a file holds it."""
 
-    source: str
+    source: Source
     text: str | None = None
     path: Path | None = None
 
@@ -262,48 +310,53 @@ def load(
     """
     problems: list[str] = []
     document = {} if file is None else _document(file, problems)
-    sources = (
+    givers = (
         _flags(flags),
         _environment(environ, problems),
         _settings_of(document, file, problems),
     )
     given = {
         setting.name: next(
-            (source[setting.name] for source in sources if setting.name in source),
-            _Given("default", setting.default),
+            (giver[setting.name] for giver in givers if setting.name in giver),
+            _Given(Source("default", _knob_of_default(setting, file)), setting.default),
         )
         for setting in SETTINGS
     }
-    listen = _checked(given, "listen", _address, problems)
+    sources = {name: each.source for name, each in given.items()}
     tokens_file = _checked(given, "tokens_file", _path, problems)
     config = Config(
         database=_database(given["database_url"], given["database_password"], problems),
-        listen=listen,
+        listen=_checked(given, "listen", _address, problems),
         ops_listen=_checked(given, "ops_listen", _address, problems),
         workers=_checked(given, "workers", _workers, problems),
         currency=_checked(given, "currency", _currency, problems),
         allowed_hosts=_checked(given, "allowed_hosts", _host_names, problems),
         tokens_file=tokens_file,
-        auth=_auth(
-            _checked(given, "auth", _auth_named, problems),
-            given["auth"],
-            listen,
-            tokens_file,
-            problems,
-        ),
+        auth=_auth(_checked(given, "auth", _auth_named, problems), sources, tokens_file, problems),
         log_requests=_checked(given, "log_requests", _number, problems),
-        sources={name: each.source for name, each in given.items()},
+        sources=sources,
     )
     if config.listen == config.ops_listen and config.listen.port != 0:
-        problems.append(f"listen and ops_listen are both {config.listen}; they must differ")
+        problems.append(
+            f"listen and ops_listen are both {config.listen}; change {config.knob('listen')} or "
+            f"{config.knob('ops_listen')}"
+        )
+    problems.extend(config.unprotected([config.listener]))
     if problems:
         raise InvalidConfig(problems)
     return config
 
 
+def _knob_of_default(setting: Setting, file: Path | None) -> str:
+    """Name what gives a setting that nobody has given: the file when there is one."""
+    if file is not None:
+        return f"{setting.name} in {file}"
+    return f"{setting.flag} or {setting.variable}" if setting.flag else setting.variable
+
+
 def _flags(flags: Mapping[str, str | None]) -> dict[str, _Given]:
     return {
-        setting.name: _Given(f"flag {setting.flag}", text)
+        setting.name: _Given(Source(f"flag {setting.flag}", f"{setting.flag}"), text)
         for setting in SETTINGS
         if (text := flags.get(setting.name)) is not None
     }
@@ -319,9 +372,10 @@ def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, _
         if text and path:
             problems.append(f"{variable} and {file_variable} are both set; one must go")
         if text:
-            given[setting.name] = _Given(f"environment {variable}", text)
+            given[setting.name] = _Given(Source(f"environment {variable}", variable), text)
         elif path:
-            given[setting.name] = _Given(f"environment {file_variable}", path=Path(path))
+            source = Source(f"environment {file_variable}", file_variable)
+            given[setting.name] = _Given(source, path=Path(path))
     return given
 
 
@@ -343,6 +397,7 @@ def _settings_of(
     given = {}
     settings = {setting.name: setting for setting in SETTINGS}
     for name, value in document.items():
+        source = Source(f"{file}", f"{name} in {file}")
         plain = name.removesuffix("_file")
         from_file = name != plain and plain in settings and settings[plain].secret
         if not from_file and name not in settings:
@@ -350,17 +405,17 @@ def _settings_of(
         elif from_file and plain in document:
             problems.append(f"{file}: {plain} and {name} are both set; one must go")
         elif name in _LISTS and isinstance(value, list) and all(map(_is_text, value)):
-            given[name] = _Given(f"{file}", ",".join(value))
+            given[name] = _Given(source, ",".join(value))
         elif name in _NUMBERS and type(value) is int:
-            given[name] = _Given(f"{file}", str(value))
+            given[name] = _Given(source, str(value))
         elif not _is_text(value):
             other = " or a list of strings" if name in _LISTS else ""
             other = " or a whole number" if name in _NUMBERS else other
             problems.append(f"{file}: {name} must be a string{other}")
         elif from_file:
-            given[plain] = _Given(f"{file} ({name})", path=Path(value))
+            given[plain] = _Given(evolve(source, description=f"{file} ({name})"), path=Path(value))
         else:
-            given[name] = _Given(f"{file}", value)
+            given[name] = _Given(source, value)
     return given
 
 
@@ -379,7 +434,7 @@ def _checked(
     try:
         return parse(value.text or "")
     except ValueError as error:
-        problems.append(f"{name} ({value.source}): {error}")
+        problems.append(f"{name} ({value.source.description}): {error}")
         return parse(next(each.default or "" for each in SETTINGS if each.name == name))
 
 
@@ -444,52 +499,54 @@ def _auth_named(text: str) -> Auth:
 
 def _auth(
     auth: Auth,
-    given: _Given,
-    listen: Address,
+    sources: Mapping[str, Source],
     tokens_file: Path | None,
     problems: list[str],
 ) -> Auth:
-    """Decide what lets a client in, and note it when nothing would keep anybody out."""
+    """Decide what lets a client in, and note what contradicts itself."""
+    named, tokens_named = sources["auth"].knob, sources["tokens_file"].knob
     if auth is Auth.TRUSTED_NETWORK and tokens_file is not None:
         problems.append(
-            f"auth ({given.source}) is trusted-network, which asks for no token, and there is a "
-            "tokens_file; one must go",
+            f"auth is trusted-network, which asks for no token, and there is a tokens_file; "
+            f"remove {named} or {tokens_named}",
         )
     elif auth is Auth.TOKENS and tokens_file is None:
         problems.append(
-            f"auth ({given.source}) is tokens, and there is no tokens_file; name it with "
-            "ORDERS_TOKENS_FILE; orders token makes tokens",
+            f"auth is tokens ({named}), and there is no tokens_file; name it with {tokens_named}; "
+            "orders token makes tokens",
         )
     elif tokens_file is not None:
         return Auth.TOKENS
-    elif auth is Auth.LOOPBACK and not listen.is_loopback:
-        problems.append(unprotected(listen))
     return auth
 
 
 def _database(url: _Given, password: _Given, problems: list[str]) -> Database:
     unusable = [
-        f"{name} ({given.source}): the path of the file holds a NUL character; no path can"
+        f"{name} ({given.source.description}): the path of the file holds a NUL character; no "
+        "path can"
         for name, given in (("database_url", url), ("database_password", password))
         if given.path is not None and "\0" in str(given.path)
     ]
     if unusable:
         problems.extend(unusable)
         return SqliteFile(Path("orders.db"))
+    where = f"database_url ({url.source.description})"
     try:
         text = url.text if url.path is None else url.path.read_text(encoding="utf-8").strip()
         database = parse_database(text or "", password=password.text, password_file=password.path)
     except OSError as error:
-        problems.append(f"database_url ({url.source}): {url.path}: {error.strerror}")
+        problems.append(f"{where}: {url.path}: {error.strerror}")
     except UnicodeDecodeError:
-        problems.append(f"database_url ({url.source}): {url.path} is not UTF-8")
+        problems.append(f"{where}: {url.path} is not UTF-8")
     except InvalidDatabase as error:
-        problems.extend(f"database_url ({url.source}): {problem}" for problem in error.problems)
+        problems.extend(f"{where}: {problem}" for problem in error.problems)
     else:
-        if url.source.startswith("flag") and database.holds_password:
+        if url.source.knob == "--database-url" and database.holds_password:
             problems.append(
                 "--database-url holds a password, which everyone on the machine can read there; "
                 "use DATABASE_PASSWORD_FILE, DATABASE_PASSWORD or DATABASE_URL",
             )
+        if password.source.description != "default" and isinstance(database, SqliteFile):
+            problems.append(f"a SQLite file has no password; remove {password.source.knob}")
         return database
     return SqliteFile(Path("orders.db"))

@@ -214,25 +214,23 @@ def parse_database(
 
     Args:
         url: `sqlite:///FILE`, or PostgreSQL's connection URI.
-        password: The password for PostgreSQL, when the URL has none.
+        password: The password for PostgreSQL, when the URL has none; a file needs none.
         password_file: A file that holds it, read again for each connection.
 
     Raises:
         InvalidDatabase: With every problem found, none of which tells the password.
     """
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
-        return _sqlite(url.removeprefix(_SQLITE), has_password=bool(password or password_file))
+        return _sqlite(url.removeprefix(_SQLITE))
     if url.startswith(_POSTGRES):
         return _postgres(url, password, password_file)
     message = "it must begin with sqlite:/// and a file, or with postgresql://"
     raise InvalidDatabase(message)
 
 
-def _sqlite(text: str, *, has_password: bool) -> SqliteFile:
+def _sqlite(text: str) -> SqliteFile:
     problems = []
     path = unquote(text, errors="surrogateescape")
-    if has_password:
-        problems.append("a SQLite file has no password")
     if "?" in text or "#" in text:
         problems.append("a SQLite file has no parameters; write ? as %3F and # as %23")
     if _UNUSABLE.search(path):

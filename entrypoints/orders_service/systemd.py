@@ -12,6 +12,9 @@ from orders_service.config import InvalidConfig
 
 _LOG: Final = logging.getLogger(__name__)
 
+OPERATIONS: Final = "operations"
+"""The name of the socket for probes and metrics; those of any other name are for the orders."""
+
 _FIRST_DESCRIPTOR: Final = 3
 _FAMILIES: Final = frozenset({socket.AF_INET, socket.AF_INET6, socket.AF_UNIX})
 
@@ -52,6 +55,12 @@ class Notifier:
         """Say that the service is well, if the manager asked for it."""
         if self.watched:
             self.tell("WATCHDOG=1")
+
+
+def knob_of_socket(name: str) -> str:
+    """Name what changes a socket that the manager opened: its unit, when it has no other name."""
+    unit = name if name.endswith(".socket") else f"the socket unit with FileDescriptorName={name}"
+    return f"ListenStream= in {unit}"
 
 
 def inherited_sockets(

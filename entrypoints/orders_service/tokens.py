@@ -18,11 +18,11 @@ from enum import Enum
 from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar
 
 from attrs import field, frozen
 
-from orders_service.config import InvalidConfig
+from orders_service.config import Config, InvalidConfig
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ _BLANKS: Final = re.compile(r"[ \t]+")
 _WORDS: Final = 3
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
+_T = TypeVar("_T")
 _Version = tuple[int, ...] | None
 _UNSEEN: Final[_Version] = ()
 
@@ -147,6 +148,26 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
             wrong.
     """
     return _read(path)[0]
+
+
+def tokens_of(config: Config, read: Callable[[Path], _T]) -> _T | None:
+    """Read the token file of a configuration; None when clients need no token.
+
+    Args:
+        config: Names the file.
+        read: Reads it, such as `read_tokens` or `TokenFile`.
+
+    Raises:
+        InvalidTokens: It cannot be used; each problem says which setting names it.
+    """
+    if config.tokens_file is None:
+        return None
+    try:
+        return read(config.tokens_file)
+    except InvalidTokens as error:
+        source = config.sources["tokens_file"].description
+        problems = [f"tokens_file ({source}): {problem}" for problem in error.problems]
+        raise InvalidTokens(problems) from None
 
 
 class TokenFile:

@@ -18,7 +18,7 @@ _PYTHON_PATH: Final = ":".join(
     str(_ROOT / source_root) for source_root in (".", "adapters", "entrypoints")
 )
 VARIABLES: Final = frozenset(
-    {"ORDERS_CONFIG"}
+    {"ORDERS_CONFIG", "ORDERS_UNIT"}
     | {setting.variable for setting in SETTINGS}
     | {f"{setting.variable}_FILE" for setting in SETTINGS},
 )

@@ -135,6 +135,6 @@ def test_a_missing_module_of_our_own_is_a_defect_and_not_hidden(
     orders: Orders,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "orders_cli.database", None)
-    with pytest.raises(ModuleNotFoundError, match=r"orders_cli\.database"):
+    monkeypatch.setitem(sys.modules, "orders_cli.check", None)
+    with pytest.raises(ModuleNotFoundError, match=r"orders_cli\.check"):
         orders("check")

@@ -141,7 +141,7 @@ def test_a_person_at_a_terminal_reads_why_it_does_not_start(
     ("arguments", "status", "begin"),
     [
         (["--workers", "no"], Exit.CONFIGURATION, "workers (flag --workers): 'no' is neither"),
-        (["--tokens-file", "gone"], Exit.CONFIGURATION, "gone: cannot be read: No such file"),
+        (["--tokens-file", "gone"], Exit.CONFIGURATION, "tokens_file (flag --tokens-file): gone: "),
         (["--database-url", "sqlite:///"], Exit.CONFIGURATION, "database_url (flag --database-"),
         (["--nothing"], Exit.USAGE, "there is no flag --nothing; see orders --help"),
         (["--listen"], Exit.USAGE, "argument --listen: expected one argument; see orders serve"),

@@ -230,7 +230,7 @@ def test_a_file_that_cannot_be_used_is_a_reason_not_to_start(orders: Orders, com
     Path(FILE).chmod(0o644)
     ended = orders(command, *IN_FILE)
     assert ended.status == Exit.CONFIGURATION
-    assert f"orders: {FILE}: line 1: " in ended.err
+    assert f"orders: tokens_file (flag --tokens-file): {FILE}: line 1: " in ended.err
 
 
 @pytest.mark.parametrize("command", ["check", "serve"])
@@ -241,5 +241,5 @@ def test_a_listener_that_others_reach_does_not_start_without_tokens(
     ended = orders(command, "--listen", "0.0.0.0:0")
     assert (ended.status, ended.out) == (Exit.CONFIGURATION, "")
     assert "ORDERS_TOKENS_FILE" in ended.err
-    assert "ORDERS_AUTH=trusted-network" in ended.err
+    assert "set --auth or ORDERS_AUTH to trusted-network" in ended.err
     assert ended.err.count("\n") == 1

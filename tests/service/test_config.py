@@ -236,7 +236,7 @@ def test_anything_else_is_no_address(text: str) -> None:
 
 def test_the_two_addresses_must_differ() -> None:
     (found,) = problems({"listen": "localhost:1", "ops_listen": "localhost:1"})
-    assert found == "listen and ops_listen are both localhost:1; they must differ"
+    assert found == ("listen and ops_listen are both localhost:1; change --listen or --ops-listen")
 
 
 def test_the_two_addresses_may_both_let_the_system_choose() -> None:
@@ -419,8 +419,12 @@ def test_a_listener_on_this_machine_alone_needs_no_token(address: str) -> None:
 @pytest.mark.parametrize("address", ELSEWHERE)
 def test_a_listener_that_others_reach_needs_tokens_or_a_trusted_network(address: str) -> None:
     (found,) = problems({"listen": address})
-    assert found.startswith(f"listen is {address}, which other machines can reach, ")
-    for remedy in ("ORDERS_TOKENS_FILE", "ORDERS_AUTH=trusted-network", "127.0.0.1"):
+    assert found.startswith(f"other machines can reach {address} (--listen), and clients need no ")
+    for remedy in (
+        "with --tokens-file or ORDERS_TOKENS_FILE ",
+        "set --auth or ORDERS_AUTH to trusted-network ",
+        "listen on 127.0.0.1 with --listen",
+    ):
         assert remedy in found
     with_tokens = load({"listen": address, "tokens_file": "tokens"}, {}, None)
     assert (with_tokens.auth, with_tokens.tokens_file) == (Auth.TOKENS, Path("tokens"))
@@ -440,14 +444,47 @@ def test_a_token_file_means_that_tokens_are_needed_also_on_this_machine() -> Non
 def test_a_trusted_network_and_a_token_file_contradict_each_other() -> None:
     (found,) = problems({"tokens_file": "tokens"}, {"ORDERS_AUTH": "trusted-network"})
     assert found == (
-        "auth (environment ORDERS_AUTH) is trusted-network, which asks for no token, and there is "
-        "a tokens_file; one must go"
+        "auth is trusted-network, which asks for no token, and there is a tokens_file; "
+        "remove ORDERS_AUTH or --tokens-file"
     )
 
 
 def test_tokens_without_their_file_are_a_problem() -> None:
     (found,) = problems({"auth": "tokens"})
-    assert found.startswith("auth (flag --auth) is tokens, and there is no tokens_file; ")
+    assert found.startswith("auth is tokens (--auth), and there is no tokens_file; name it with ")
+
+
+def knobs(tmp_path: Path) -> Mapping[str, tuple[dict[str, str], dict[str, str], Path | None]]:
+    """Give for each knob of `listen` what gives an address there that others reach."""
+    address = "0.0.0.0:8000"
+    toml = file_of(tmp_path, f"listen = '{address}'\n")
+    return {
+        "--listen": ({"listen": address}, {}, None),
+        "ORDERS_LISTEN": ({}, {"ORDERS_LISTEN": address}, None),
+        f"listen in {toml}": ({}, {}, toml),
+    }
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_problem_names_what_the_reader_can_change(tmp_path: Path, number: int) -> None:
+    knob, (flags, environ, file) = list(knobs(tmp_path).items())[number]
+    (found,) = problems(flags, environ, file)
+    assert f"0.0.0.0:8000 ({knob})" in found
+    assert found.endswith(f"listen on 127.0.0.1 with {knob}")
+
+
+def test_a_setting_that_nobody_gave_belongs_into_the_file_when_there_is_one(tmp_path: Path) -> None:
+    toml = file_of(tmp_path, "")
+    (found,) = problems({"listen": "0.0.0.0:8000"}, {}, toml)
+    assert f"with tokens_file in {toml} (" in found
+    assert f"set auth in {toml} to trusted-network" in found
+    (found,) = problems({"auth": "tokens"}, {}, toml)
+    assert f"name it with tokens_file in {toml};" in found
+
+
+@pytest.mark.parametrize("kind", ["DATABASE_PASSWORD", "DATABASE_PASSWORD_FILE"])
+def test_a_sqlite_file_has_no_password(kind: str) -> None:
+    assert problems(environ={kind: "canary"}) == (f"a SQLite file has no password; remove {kind}",)
 
 
 @pytest.mark.parametrize("text", ["none", "TOKENS", "trusted network", " tokens"])

@@ -1,0 +1,407 @@
+"""`orders check` refuses the addresses with which the service would not start."""
+
+import os
+import pwd
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from attrs import frozen
+
+from orders_cli.exits import Exit
+from orders_http.server import LEAST_FILES
+from orders_service import units
+from tests.cli.command import Ended, Orders
+from tests.service_process import running_service
+
+HOST = "127.0.0.1"
+FREE = {"ORDERS_LISTEN": f"{HOST}:0", "ORDERS_OPS_LISTEN": f"{HOST}:0"}
+UNIT = "orders.service"
+
+
+# What the service opens itself.
+
+
+@pytest.mark.parametrize("flag", ["--listen", "--ops-listen"])
+def test_an_address_of_another_machine_is_refused(orders: Orders, flag: str) -> None:
+    ended = orders("check", flag, "192.0.2.1:1", **{**FREE, "ORDERS_AUTH": "trusted-network"})
+    assert ended.status == Exit.UNAVAILABLE
+    assert ended.err == (
+        "orders: 192.0.2.1:1: cannot be listened on: Cannot assign requested address; "
+        f"{flag} chooses another address\n"
+    )
+
+
+class Other(BaseHTTPRequestHandler):
+    """Another program's answers."""
+
+    def do_GET(self) -> None:
+        """Answer as a page that is not there."""
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
+
+@contextmanager
+def another_program() -> Iterator[int]:
+    """Run another program; give its port."""
+    with HTTPServer((HOST, 0), Other) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def no_http() -> Iterator[int]:
+    """Run a program that speaks something else; give its port."""
+
+    def greet() -> None:
+        client, _ = listener.accept()
+        with client:
+            client.sendall(b"220 welcome\r\n")
+            client.recv(1024)
+
+    with socket.create_server((HOST, 0)) as listener:
+        thread = Thread(target=greet)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            thread.join()
+
+
+@pytest.mark.parametrize("program", [another_program, no_http])
+def test_an_address_that_another_program_has_is_refused(
+    orders: Orders, program: type[object]
+) -> None:
+    with program() as port:  # type: ignore[attr-defined]  # a function of this module
+        ended = orders("check", ORDERS_LISTEN=f"{HOST}:{port}", ORDERS_OPS_LISTEN=f"{HOST}:0")
+    assert ended.status == Exit.UNAVAILABLE
+    assert ended.err == (
+        f"orders: {HOST}:{port}: cannot be listened on: Address already in use; ORDERS_LISTEN "
+        "chooses another address\n"
+    )
+
+
+def test_the_addresses_of_the_running_service_are_no_problem(orders: Orders) -> None:
+    with running_service(f"sqlite:///{orders.folder}/orders.db") as service:
+        places = [f"{HOST}:{service.port}", f"{HOST}:{service.operations_port}"]
+        ended = orders("check", ORDERS_LISTEN=places[0], ORDERS_OPS_LISTEN=places[1])
+    assert (ended.status, ended.err) == (Exit.DONE, "")
+    for place in places:
+        assert f"# {place} is in use, as it is while the service runs\n" in ended.out
+
+
+def test_a_socket_that_nobody_answers_on_may_be_that_of_the_service(orders: Orders) -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        place = f"{HOST}:{listener.getsockname()[1]}"
+        ended = orders("check", **{**FREE, "ORDERS_LISTEN": place})
+    assert (ended.status, ended.err) == (Exit.DONE, "")
+
+
+# What systemd hands over. A program plays systemctl; tests/e2e/linux asks the real one.
+
+
+@frozen
+class Systemd:
+    """A machine that systemd has booted, with units."""
+
+    orders: Orders
+    folder: Path
+
+    def has(self, *sockets: str, service: str = "", status: int = 0) -> None:
+        """Let systemctl show a service with some properties, and sockets."""
+        ids = " ".join(f"{number}.socket" for number in range(len(sockets)))
+        defaults = f"LoadState=loaded\nTriggeredBy={ids} orders.timer\nNeedDaemonReload=no\n"
+        (self.folder / "service").write_text(f"{service}{defaults}")
+        (self.folder / "sockets").write_text("\n".join(sockets))
+        program = self.folder / "systemctl"
+        program.write_text(
+            f"#!/bin/sh\ncd {self.folder}\n"
+            f'[ {status} = 0 ] || {{ echo "Failed to connect" >&2; exit {status}; }}\n'
+            'case "$*" in *orders.service) cat service;; *) cat sockets;; esac\n'
+        )
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+
+    def check(self, *arguments: str, **environ: str) -> Ended:
+        """Check the configuration of the service."""
+        path = f"{self.folder}:{os.environ['PATH']}"
+        return self.orders("check", *arguments, **{"ORDERS_UNIT": UNIT, "PATH": path, **environ})
+
+
+def socket_unit(number: int, *places: str, name: str = "", **properties: str) -> str:
+    """Write what systemctl shows of a socket unit."""
+    shown = {"ActiveState": "inactive", "NeedDaemonReload": "no", **properties}
+    lines = [f"Listen={place}" + " (Stream)" * (not place.endswith(")")) for place in places]
+    lines += [f"Id={number}.socket", f"FileDescriptorName={name or f'{number}.socket'}"]
+    lines += ["LoadState=loaded"] if "LoadState" not in shown else []
+    return "\n".join([*lines, *(f"{key}={value}" for key, value in shown.items()), ""])
+
+
+@pytest.fixture
+def systemd(orders: Orders, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Systemd:
+    """A machine that systemd has booted."""
+    folder = tmp_path / "systemd"
+    folder.mkdir()
+    monkeypatch.setattr(units, "_BOOTED", folder)
+    return Systemd(orders, folder)
+
+
+def test_an_address_that_systemd_hands_over_counts_instead_of_listen(systemd: Systemd) -> None:
+    systemd.has(socket_unit(0, "0.0.0.0:8000"), socket_unit(1, f"{HOST}:9000", name="operations"))
+    ended = systemd.check(ORDERS_LISTEN="127.0.0.1:1")
+    assert ended.status == Exit.CONFIGURATION
+    assert "# 0.socket hands 0.0.0.0:8000 over to orders.service\n" in ended.out
+    assert ended.err.startswith(
+        "orders: other machines can reach 0.0.0.0:8000 (ListenStream= in 0.socket), "
+    )
+
+
+def test_several_addresses_of_several_units_are_all_looked_at(systemd: Systemd) -> None:
+    places = ["127.0.0.1:8000", "[::1]:8000", "[::]:8001", "192.0.2.7:80"]
+    systemd.has(
+        socket_unit(0, *places[:3]),
+        socket_unit(1, places[3], name="more"),
+        socket_unit(2, "0.0.0.0:1", LoadState="masked"),
+    )
+    ended = systemd.check()
+    assert ended.status == Exit.CONFIGURATION
+    refused = [line.partition("reach ")[2].split()[0] for line in ended.err.splitlines()]
+    assert refused == places[2:]
+    trusted = systemd.check(ORDERS_AUTH="trusted-network", ORDERS_OPS_LISTEN=f"{HOST}:0")
+    assert (trusted.status, trusted.err) == (Exit.DONE, "")
+
+
+def test_sockets_of_this_machine_alone_need_no_token(systemd: Systemd) -> None:
+    systemd.has(
+        socket_unit(0, "127.0.0.1:8000", "[::1]:8000"),
+        socket_unit(1, f"{HOST}:1", name="operations"),
+    )
+    ended = systemd.check()
+    assert (ended.status, ended.err) == (Exit.DONE, "")
+    assert "only this machine reaches 127.0.0.1:8000, [::1]:8000\n" in ended.out
+
+
+def test_a_unix_socket_counts_as_this_machine(systemd: Systemd) -> None:
+    systemd.has(
+        socket_unit(0, "/run/orders.sock", "@orders"),
+        socket_unit(1, "/run/operations.sock", name="operations"),
+    )
+    ended = systemd.check()
+    assert (ended.status, ended.err) == (Exit.DONE, "")
+    assert "only this machine reaches /run/orders.sock, @orders\n" in ended.out
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_sockets_of_which_no_client_can_be_accepted_are_refused(
+    systemd: Systemd, number: int
+) -> None:
+    odd = ["[::]:1 (Datagram)", "/run/x (FIFO)", "/run/y (SequentialPacket)", "vsock:2:3"]
+    names = ["", "operations"]
+    systemd.has(socket_unit(0, f"{HOST}:1", *odd, name=names[number]))
+    ended = systemd.check()
+    assert ended.status == Exit.CONFIGURATION
+    refused = [line.partition("hands ")[2].split()[0] for line in ended.err.splitlines()]
+    assert refused == ["[::]:1", "/run/x", "/run/y", "vsock:2:3"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "status"),
+    [
+        (str(LEAST_FILES - 1), Exit.CONFIGURATION),
+        (str(LEAST_FILES), Exit.DONE),
+        ("infinity", Exit.DONE),
+    ],
+)
+def test_the_limit_of_open_files_is_that_of_the_unit(
+    systemd: Systemd, limit: str, status: Exit
+) -> None:
+    systemd.has(service=f"LimitNOFILE={limit}\n")
+    ended = systemd.check(**FREE)
+    assert ended.status == status
+    assert (f"may open {limit} files" in ended.err) == (status != Exit.DONE)
+
+
+def test_a_limit_of_open_files_that_leaves_none_for_clients_is_refused(orders: Orders) -> None:
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); "
+    with orders.start("check", environ=FREE, before=limited) as process:
+        _, err = process.communicate()
+    assert process.returncode == Exit.CONFIGURATION
+    assert err.startswith(b"orders: each process may open 64 files, ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--listen", f"{HOST}:0"], ["--config", "mine.toml"], ["--unit", ""]]
+)
+def test_a_check_beside_the_service_of_systemd_is_not_about_it(
+    systemd: Systemd, arguments: list[str]
+) -> None:
+    Path("mine.toml").touch()
+    systemd.has(socket_unit(0, "0.0.0.0:8000"))
+    ended = systemd.check(*arguments, **FREE)
+    assert (ended.status, ended.err) == (Exit.DONE, "")
+    assert "hands" not in ended.out
+
+
+def test_the_service_that_is_meant_may_be_named(systemd: Systemd) -> None:
+    systemd.has(socket_unit(0, "0.0.0.0:8000"))
+    Path("mine.toml").touch()
+    ended = systemd.check("--unit", UNIT, "--config", "mine.toml", ORDERS_UNIT="")
+    assert ended.status == Exit.CONFIGURATION
+    assert f"tokens_file in {Path('mine.toml').absolute()}" in ended.err
+
+
+def test_a_service_without_sockets_listens_itself(systemd: Systemd) -> None:
+    systemd.has()
+    ended = systemd.check(**FREE)
+    assert (ended.status, ended.err) == (Exit.DONE, "")
+    assert f"only this machine reaches {HOST}:0\n" in ended.out
+
+
+def test_a_systemd_that_does_not_tell_is_no_reason_to_fail_and_said(systemd: Systemd) -> None:
+    systemd.has(status=1)
+    # Nobody knows who opens this address.
+    with another_program() as port:
+        ended = systemd.check(ORDERS_LISTEN=f"{HOST}:{port}")
+    assert (ended.status, ended.err) == (Exit.DONE, "")
+    assert (
+        "# it is unknown what systemd hands over to orders.service: "
+        "systemd does not tell: Failed to connect\n"
+    ) in ended.out
+
+
+def test_a_systemd_that_cannot_be_asked_is_said(systemd: Systemd) -> None:
+    ended = systemd.check(PATH=str(systemd.folder), **FREE)
+    assert (ended.status, ended.err) == (Exit.DONE, "")
+    assert "there is no systemctl to ask systemd with\n" in ended.out
+
+
+def test_a_systemd_that_hangs_is_said(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "_SECONDS", 0.1)
+    program = systemd.folder / "systemctl"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    ended = systemd.check(**FREE)
+    assert (ended.status, ended.err) == (Exit.DONE, "")
+    assert "systemd did not answer within 0 s\n" in ended.out
+
+
+def test_without_systemd_there_is_nothing_to_say(
+    orders: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "_BOOTED", orders.folder / "nothing")
+    ended = orders("check", ORDERS_UNIT=UNIT, **FREE)
+    assert (ended.status, ended.err) == (Exit.DONE, "")
+    assert "systemd" not in ended.out
+    asked = orders("check", "--unit", UNIT, **FREE)
+    assert asked.status == Exit.DONE
+    assert "systemd does not run here\n" in asked.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"), [([], Exit.DONE), (["--unit", UNIT], Exit.CONFIGURATION)]
+)
+def test_a_unit_that_there_is_not_is_told_to_who_names_it(
+    systemd: Systemd, arguments: list[str], status: Exit
+) -> None:
+    systemd.has(service="LoadState=not-found\n")
+    ended = systemd.check(*arguments, **FREE)
+    assert ended.status == status
+    assert (f"there is no unit {UNIT}" in ended.err) == (status != Exit.DONE)
+
+
+def test_units_that_changed_since_are_told_with_what_to_run(systemd: Systemd) -> None:
+    with socket.create_server((HOST, 0)) as v4, closing(socket.socket(socket.AF_INET6)) as v6:
+        v6.bind(("::1", 0))
+        v6.listen()
+        there = [f"{HOST}:{v4.getsockname()[1]}", f"[::1]:{v6.getsockname()[1]}"]
+        systemd.has(
+            socket_unit(0, "/run/a.sock", *there, "127.0.0.2:1", ActiveState="active"),
+            socket_unit(1, f"{HOST}:1", NeedDaemonReload="yes"),
+            service="NeedDaemonReload=yes\n",
+        )
+        ended = systemd.check(ORDERS_OPS_LISTEN=f"{HOST}:0")
+    assert (ended.status, ended.err) == (Exit.DONE, "")
+    unknown = "was changed on the disk, and systemd does not know it yet: run systemctl"
+    assert [line for line in ended.out.splitlines() if "systemctl" in line] == [
+        f"# orders.service {unknown} daemon-reload, and check again",
+        f"# 1.socket {unknown} daemon-reload, and check again",
+        f"# 0.socket does not listen on 127.0.0.2:1 yet: run systemctl restart 0.socket {UNIT}",
+    ]
+
+
+def test_settings_that_only_the_unit_has_are_told(systemd: Systemd) -> None:
+    systemd.has(service='Environment=DATABASE_PASSWORD_FILE=/x "ORDERS_WORKERS=2" A=b\n')
+    ended = systemd.check(ORDERS_WORKERS="2", **FREE)
+    assert f"# {UNIT} sets DATABASE_PASSWORD_FILE, which this check has not\n" in ended.out
+
+
+def test_a_check_by_another_user_says_so(systemd: Systemd) -> None:
+    other = next(each for each in pwd.getpwall() if each.pw_uid not in {0, os.geteuid()})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: 4_000_000)
+        systemd.has(service=f"User={other.pw_name}\n")
+        ended = systemd.check(**FREE)
+        wrong = systemd.check(ORDERS_WORKERS="no", **FREE)
+    name = other.pw_name
+    assert ended.status == Exit.DONE
+    told = f"{UNIT} runs as {name}, this check does not: run it as {name} or root\n"
+    assert told in ended.out
+    assert wrong.err.endswith(told)
+
+
+def test_a_check_by_the_user_of_the_service_has_nothing_to_say(systemd: Systemd) -> None:
+    systemd.has(service=f"User={pwd.getpwuid(os.geteuid()).pw_name}\n")
+    ended = systemd.check(**FREE)
+    assert (ended.status, ended.err) == (Exit.DONE, "")
+    assert "runs as" not in ended.out
+
+
+def test_a_user_that_there_is_not_is_told(systemd: Systemd) -> None:
+    systemd.has(service="User=no-such-user\n")
+    ended = systemd.check(**FREE)
+    assert f"{UNIT} runs as no-such-user, and there is no such user\n" in ended.out
+
+
+def test_a_check_by_root_goes_on_as_the_user_of_the_service_in_its_folder(
+    systemd: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the kernel makes of it, tests/e2e/linux shows."""
+    user = next(each for each in pwd.getpwall() if each.pw_uid != 0)
+    ids = [0]
+    became: list[object] = []
+    monkeypatch.setattr(os, "geteuid", lambda: ids[-1])
+    monkeypatch.setattr(os, "initgroups", lambda *given: became.append(given))
+    monkeypatch.setattr(os, "setgid", became.append)
+    monkeypatch.setattr(os, "setuid", ids.append)
+    folder = systemd.folder / "service-folder"
+    folder.mkdir()
+    (folder / "tokens").write_text("shop\n")
+    systemd.has(service=f"User={user.pw_name}\nWorkingDirectory=!{folder}\n")
+    ended = systemd.check(ORDERS_TOKENS_FILE="tokens", **FREE)
+    assert became == [(user.pw_name, user.pw_gid), user.pw_gid]
+    assert ids == [0, user.pw_uid]
+    assert (ended.status, Path.cwd()) == (Exit.CONFIGURATION, folder)
+    assert "tokens: line 1: " in ended.err
+
+
+def test_a_running_service_is_asked_where_systemd_listens(systemd: Systemd) -> None:
+    with running_service(f"sqlite:///{systemd.folder}/orders.db") as service:
+        place = f"{HOST}:{service.operations_port}"
+        systemd.has(socket_unit(0, place, name="operations"))
+        ended = systemd.check("--running", ORDERS_OPS_LISTEN=f"{HOST}:1")
+    assert (ended.status, ended.out) == (Exit.DONE, '{"status": "ready"}\n')
+    gone = systemd.check("--running", ORDERS_OPS_LISTEN=f"{HOST}:1")
+    assert gone.status == Exit.UNAVAILABLE
+    assert gone.err.startswith(f"orders: http://{place}/readyz: ")
+    assert "ListenStream= in the socket unit with FileDescriptorName=operations" in gone.err
