@@ -5,8 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,8 +18,7 @@ from attrs import define, field
 
 from orders_http.server import Server
 from tests.postgres_server import wait_until
-
-ROOT: Final = Path(__file__).parents[1]
+from tests.service_python import SERVICE_PATH, SERVICE_PYTHON
 
 _COMMAND: Final = ("-c", "from orders_cli.main import run; run()", "serve")
 _OURS: Final = ("ORDERS_", "DATABASE_")
@@ -50,7 +47,7 @@ class RunningService:
     database_url: str
     settings: Mapping[str, str] = field(factory=dict)
     listener: socket.socket | None = None
-    python: str = sys.executable
+    python: str = SERVICE_PYTHON
     host: str = field(init=False, default="")
     port: int = field(init=False, default=0)
     operations_port: int = field(init=False, default=0)
@@ -84,15 +81,11 @@ class RunningService:
         Args:
             ports: `port` and `operations_port`, when they must be these; free ones otherwise.
         """
-        # Another Python than ours takes the packages that ours has: they are pure Python.
-        packages = sysconfig.get_path("purelib")
-        folders = (ROOT, ROOT / "adapters", ROOT / "entrypoints", packages)
-        roots = os.pathsep.join(map(str, folders))
         environment = {
             **{name: os.environ[name] for name in os.environ if not name.startswith(_OURS)},
             **self.settings,
             "DATABASE_URL": self.database_url,
-            "PYTHONPATH": roots,
+            "PYTHONPATH": SERVICE_PATH,
         }
         inheriting: tuple[str, ...] = ()
         inherited: tuple[int, ...] = ()
@@ -199,7 +192,7 @@ def running_service(
     database_url: str,
     settings: Mapping[str, str] | None = None,
     listener: socket.socket | None = None,
-    python: str = sys.executable,
+    python: str = SERVICE_PYTHON,
     **ports: int,
 ) -> Iterator[RunningService]:
     """Run a service, and stop it in the end.

@@ -14,7 +14,7 @@ from typing import Any, Final
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, WSGITask
+from waitress.task import ErrorTask
 from waitress.utilities import Error
 
 from orders_http.episodes import Episode
@@ -90,31 +90,10 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # Waitress has no types
         }
 
 
-class Task(WSGITask):  # type: ignore[misc]  # Waitress has no types
-    """Answers through the application; says goodbye when the server is stopping."""
-
-    def build_response_header(self) -> bytes:
-        """Write the head, which tells a client not to come back to a server that stops."""
-        if self.channel.server.draining:
-            self.set_close_on_finish()
-        return bytes(super().build_response_header())
-
-    def set_close_on_finish(self) -> None:
-        """Close after the answer, unless only Waitress wants to.
-
-        It closes after every answer without a length; 204 and 304 need none.
-        """
-        asked = self.request.headers.get("CONNECTION", "").lower() == "close"
-        old = self.version == "1.0"
-        if self.has_body or asked or old or self.channel.server.draining:
-            super().set_close_on_finish()
-
-
 class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
     """One connection: refuses politely, and does not wait for ever."""
 
     parser_class = Parser
-    task_class = Task
     error_task_class = _ProblemTask
     refused = False
     _active = 0.0
@@ -146,21 +125,17 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
             self.handle_close()
             return b""
 
-    def send(self, content: bytes, do_close: bool = True) -> int:  # noqa: FBT001, FBT002 - Waitress's
-        """Send what the network takes, and tell how much; nothing when the client is gone.
+    def send(self, content: bytes, **_options: bool) -> int:
+        """Send what the network takes, and tell how much.
 
-        Args:
-            content: What to send.
-            do_close: Whether the connection may be closed here: only by the loop's thread.
+        It is nothing when the client is gone, and the connection closed.
         """
-        connection = self.socket  # Another thread may close it meanwhile.
         try:
-            return 0 if connection is None else int(connection.send(content))
+            return int(self.socket.send(content))
         except BlockingIOError:
             return 0
         except OSError:
-            if do_close:
-                self.handle_close()
+            self.handle_close()
             return 0
 
     def received(self, data: bytes) -> bool:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from waitress.adjustments import Adjustments
-from waitress.task import ThreadedTaskDispatcher
 
 from orders_http.app import Application
 from orders_http.connections import Channel, Listener
@@ -183,32 +182,3 @@ class Server:
 
 def _refuse(_environ: dict[str, Any], problem: Problem) -> Reply:
     return Reply.of_problem(problem)
-
-
-class ThreadedServer(Server):
-    """A server that hands each request to one of a few threads, as plain Waitress does."""
-
-    def __init__(
-        self,
-        application: "WSGIApplication",
-        sockets: Sequence[socket.socket],
-        threads: int,
-        place: Place | None = None,
-    ) -> None:
-        """Take the sockets; requests wait until `run`.
-
-        Args:
-            application: What answers.
-            sockets: What is listened on; they are the server's to close.
-            threads: How many requests are answered at once.
-            place: The server's place among those that accept from the same sockets; None when
-                it is alone.
-        """
-        dispatcher = ThreadedTaskDispatcher()
-        super().__init__(application, sockets, dispatcher, place, Loop())
-        dispatcher.set_thread_count(threads)
-
-    def _turn(self, seconds: float = 1.0) -> None:
-        # What its connections wait for changes on other threads.
-        self._loop.ask_all()
-        super()._turn(seconds)

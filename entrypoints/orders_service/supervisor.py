@@ -79,6 +79,7 @@ class _Process:
         started: When it was started, by the monotonic clock.
         delay: How long to wait before it is replaced, in seconds.
         due: When to start it, by the monotonic clock.
+        hangs: Whether it was killed for showing nothing, and has not ended yet.
     """
 
     role: Role
@@ -86,6 +87,7 @@ class _Process:
     started: float = 0.0
     delay: float = 0.0
     due: float = 0.0
+    hangs: bool = False
 
     @property
     def works(self) -> bool:
@@ -210,7 +212,8 @@ class Supervisor:
         self._looked = now
         for process in self._processes:
             last = max(process.started, process.role.worked(), self._resumed)
-            if process.pid and now - last > self.silent_seconds:
+            if process.pid and not process.hangs and now - last > self.silent_seconds:
+                process.hangs = True
                 _LOG.error("a process hangs", extra={"role": process.role.name})
                 _send([process], signal.SIGKILL)
 
@@ -336,7 +339,7 @@ def _end(process: _Process) -> int | None:
     pid, status = os.waitpid(process.pid, os.WNOHANG)
     if not pid:
         return None
-    process.pid = 0
+    process.pid, process.hangs = 0, False
     return os.waitstatus_to_exitcode(status)
 
 

@@ -84,9 +84,8 @@ def inherited_sockets(
         descriptor = _FIRST_DESCRIPTOR + index
         name = names[index] if index < len(names) and names[index] else "unknown"
         try:
-            os.set_inheritable(descriptor, False)  # noqa: FBT003 - its only form
             sockets.setdefault(name, []).append(_listening(descriptor))
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             problems.append(
                 f"descriptor {descriptor} ({name}), which the service manager hands over, {error}; "
                 "Orders accepts clients itself, on stream sockets of IP or Unix: in the unit of "
@@ -101,10 +100,10 @@ def _listening(descriptor: int) -> socket.socket:
     """Take a socket that listens.
 
     Raises:
-        OSError: It is no socket.
         ValueError: No client can be accepted from it; the message says why.
     """
     try:
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - its only form
         taken = socket.socket(fileno=descriptor)
     except OSError as error:
         message = f"is no socket: {error.strerror}"

@@ -7,8 +7,8 @@ from orders_core import Order
 from orders_http.app import HttpSettings, create_app
 from orders_http.hosts import HostRule
 from orders_http.listening import listen
-from orders_http.server import ThreadedServer
 from orders_memory import MemoryStore
+from tests.http.threaded_server import ThreadedServer
 from tests.service_process import served
 
 IDS = [f"S{number}" for number in range(100, 200)]

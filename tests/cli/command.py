@@ -12,11 +12,8 @@ from attrs import frozen
 
 from orders_cli.main import main
 from orders_service.config import SETTINGS
+from tests.service_python import SERVICE_PATH, SERVICE_PYTHON
 
-_ROOT: Final = Path(__file__).parents[2]
-_PYTHON_PATH: Final = ":".join(
-    str(_ROOT / source_root) for source_root in (".", "adapters", "entrypoints")
-)
 VARIABLES: Final = frozenset(
     {"ORDERS_CONFIG", "ORDERS_UNIT"}
     | {setting.variable for setting in SETTINGS}
@@ -93,7 +90,7 @@ class Orders:
                 "-c",
                 f'exec "$@" {redirected}',
                 "sh",
-                sys.executable,
+                SERVICE_PYTHON,
                 "-c",
                 program,
                 *arguments,
@@ -102,6 +99,6 @@ class Orders:
             stdout=stdout,
             stderr=stderr,
             cwd=self.folder,
-            env={**kept, "PYTHONPATH": _PYTHON_PATH, **(environ or {})},
+            env={**kept, "PYTHONPATH": SERVICE_PATH, **(environ or {})},
             start_new_session=True,
         )

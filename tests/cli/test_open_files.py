@@ -2,7 +2,6 @@
 
 import json
 import resource
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from orders_http.server import FILES, LEAST_FILES
 from tests.cli.command import Orders
 from tests.http.wire import HEALTH, connected
 from tests.service_process import running_service
+from tests.service_python import SERVICE_PYTHON
 
 FEW_CLIENTS = 50
 
@@ -39,7 +39,7 @@ def test_a_limit_that_leaves_none_for_clients_is_a_wrong_configuration(
 def limits_of_a_worker(folder: Path, files: int, most: int) -> tuple[int, int]:
     """Start a service with limits, have as many clients answered as it has, and give its limits."""
     python = folder / "python"
-    program = f'ulimit -Sn {files}; ulimit -Hn {most}; exec {sys.executable} "$@"'
+    program = f'ulimit -Sn {files}; ulimit -Hn {most}; exec {SERVICE_PYTHON} "$@"'
     python.write_text(f"#!/bin/bash\n{program}\n")
     python.chmod(0o755)
     settings = {"ORDERS_WORKERS": "1"}

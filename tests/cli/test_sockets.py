@@ -61,7 +61,7 @@ ODD = {
     "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)": "is of another kind: AF_INET SOCK_DGRAM",
     "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)": "is of another kind: AF_UNIX SOCK_DGRAM",
     "socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)": "another kind: AF_UNIX SOCK_SEQPACKET",
-    "socket.socketpair()[0]": "does not listen: AF_UNIX SOCK_STREAM",
+    "(pair := socket.socketpair())[0]": "does not listen: AF_UNIX SOCK_STREAM",
     "socket.socket()": "does not listen: AF_INET SOCK_STREAM",
     "open(os.devnull)": "is no socket: Socket operation on non-socket",
 }

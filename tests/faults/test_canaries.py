@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import subprocess
-import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -22,7 +21,8 @@ from orders_postgres import DatabaseUrl, PostgresStore
 from orders_service.tokens import new_secret
 from tests.postgres.secure_server import Client, open_secure_server
 from tests.postgres_server import PASSWORD, SERVICE, OrdersDatabase, PostgresServer, wait_until
-from tests.service_process import ROOT, RunningService, running_service
+from tests.service_process import RunningService, running_service
+from tests.service_python import SERVICE_PATH, SERVICE_PYTHON
 from tests.token_files import write_tokens
 
 TOKEN: Final = "token-canary-92ab61"  # noqa: S105 - of no use but to be found
@@ -144,14 +144,13 @@ def commands(
     which: Sequence[tuple[str, ...]] = COMMANDS,
 ) -> dict[str, str]:
     """Run the commands that print something, and give what they print."""
-    roots = os.pathsep.join(map(str, (ROOT, ROOT / "adapters", ROOT / "entrypoints")))
     ours = ("ORDERS_", "DATABASE_")
     others = {name: os.environ[name] for name in os.environ if not name.startswith(ours)}
-    environment = {**others, **settings, "DATABASE_URL": url, "PYTHONPATH": roots}
+    environment = {**others, **settings, "DATABASE_URL": url, "PYTHONPATH": SERVICE_PATH}
     found = {}
     for arguments in which:
         ended = subprocess.run(
-            (sys.executable, "-c", "from orders_cli.main import run; run()", *arguments),
+            (SERVICE_PYTHON, "-c", "from orders_cli.main import run; run()", *arguments),
             env=environment,
             capture_output=True,
             text=True,

@@ -2,7 +2,6 @@
 
 import select
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection
@@ -16,6 +15,7 @@ from attrs import frozen
 from tests.http.hostile_requests import HOST, get, head
 from tests.http.wire import Wire, connected
 from tests.service_process import RunningService, running_service
+from tests.service_python import SERVICE_PYTHON
 
 HOUR: Final = 3600.0
 REPLIES: Final = 100
@@ -65,7 +65,7 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceWithClock
     file.write_text(f"{0.0:20.1f}")
     (folder / "sitecustomize.py").write_text(_SET_CLOCK.format(file=str(file)))
     python = folder / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}:$PYTHONPATH" exec {sys.executable} "$@"\n')
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}:$PYTHONPATH" exec {SERVICE_PYTHON} "$@"\n')
     python.chmod(0o755)
     with running_service(f"sqlite:///{folder}/orders.db", python=str(python)) as service:
         client = HTTPConnection(service.host, service.port, timeout=_SECONDS)

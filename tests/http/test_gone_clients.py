@@ -1,16 +1,24 @@
 """Clients that are gone before their answer: nobody is harmed, and the log says nothing of them."""
 
+import errno
 import json
+import os
 import socket
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from orders_http.app import HttpSettings, create_app
+from orders_http.gathering import GatheringServer
+from orders_http.hosts import HostRule
+from orders_http.listening import listen
+from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, get, head, post
-from tests.http.wire import HEALTH, only_response
-from tests.service_process import RunningService
+from tests.http.wire import HEALTH, connected_to, only_response
+from tests.service_process import RunningService, served
 
 CLIENTS = 300
 AT_ONCE = struct.pack("ii", 1, 0)
@@ -65,3 +73,52 @@ def test_probes_that_reset_are_no_errors(sqlite_service: RunningService, path: s
     assert client.getresponse().status == 200
     client.close()
     assert told(sqlite_service) == []
+
+
+def server_side(monkeypatch: pytest.MonkeyPatch, port: int, name: str, *numbers: int) -> None:
+    """Let what the server does with its clients' sockets fail, with one error after the other."""
+    true = getattr(socket.socket, name)
+    failures = [OSError(number, os.strerror(number)) for number in numbers]
+
+    def failing(connection: socket.socket, *arguments: Any) -> object:  # noqa: ANN401 - as they are
+        if failures and connection.family == socket.AF_INET and connection.getsockname()[1] == port:
+            raise failures.pop(0)
+        return true(connection, *arguments)
+
+    monkeypatch.setattr(socket.socket, name, failing)
+
+
+# Of a network that was cut, a machine without power, a router that knows no way, a firewall.
+GONE = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ECONNRESET, errno.EPIPE)
+
+
+@pytest.mark.parametrize("number", GONE)
+@pytest.mark.parametrize("name", ["recv", "send"])
+def test_whatever_ends_a_connection_ends_no_other_and_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, number: int
+) -> None:
+    store = MemoryStore()
+    application = create_app(store, HttpSettings("USD", HostRule()))
+    with served(GatheringServer(application, store, listen("127.0.0.1", 0))) as port:
+        server_side(monkeypatch, port, name, number)
+        with connected_to("127.0.0.1", port) as gone:
+            gone.send(get("/health"))
+            with suppress(ConnectionResetError):  # What it sent was not read.
+                assert gone.rest() == b""
+        with connected_to("127.0.0.1", port) as wire:
+            wire.send(HEALTH)
+            assert wire.receive().status == 200
+    assert caplog.messages == []
+
+
+def test_a_socket_with_nothing_to_read_or_no_room_to_write_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = MemoryStore()
+    application = create_app(store, HttpSettings("USD", HostRule()))
+    with served(GatheringServer(application, store, listen("127.0.0.1", 0))) as port:
+        server_side(monkeypatch, port, "recv", errno.EAGAIN)
+        server_side(monkeypatch, port, "send", errno.EAGAIN)
+        with connected_to("127.0.0.1", port) as wire:
+            wire.send(HEALTH)
+            assert wire.receive().status == 200

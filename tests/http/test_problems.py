@@ -6,7 +6,7 @@ import re
 import pytest
 
 from orders_http.problems import Problem, ProblemType
-from tests.service_process import ROOT
+from tests.service_python import ROOT
 
 
 def test_the_catalogue_has_every_type_with_its_status_and_no_other() -> None:

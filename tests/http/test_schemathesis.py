@@ -8,7 +8,8 @@ from typing import Final
 
 from hypothesis import settings
 
-from tests.service_process import ROOT, RunningService
+from tests.service_process import RunningService
+from tests.service_python import ROOT
 
 FOLDER: Final = Path(__file__).parent
 

@@ -1,27 +1,26 @@
 """The request that a process sends to itself, to show that it works."""
 
 import socket
-from collections.abc import Callable
 from http import HTTPStatus
 from threading import Thread
-from typing import TYPE_CHECKING
 
 import pytest
 
 from orders_http.listening import listen
 from orders_http.operations import Operations
+from orders_http.operations_server import OperationsServer
 from orders_http.self_request import SelfRequest
-from orders_http.server import ThreadedServer
 from orders_memory import MemoryStore
 from tests.service_process import served
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+
+def operations(*, stopping: bool = False) -> Operations:
+    return Operations(MemoryStore(), lambda: stopping, lambda: b"")
 
 
-def answers_to_itself(application: "WSGIApplication", times: int = 1) -> int:
+def answers_to_itself(application: Operations, times: int = 1) -> int:
     """Let a server ask itself, and count the answers that show that it works."""
-    server = ThreadedServer(application, listen("127.0.0.1", 0), 1)
+    server = OperationsServer(application, listen("127.0.0.1", 0))
     answers: list[float] = []
     with served(server):
         for _ in range(times):
@@ -30,24 +29,18 @@ def answers_to_itself(application: "WSGIApplication", times: int = 1) -> int:
 
 
 def test_a_server_that_is_alive_answers_itself_each_time() -> None:
-    application = Operations(MemoryStore(), lambda: False, lambda: b"")
-    assert answers_to_itself(application, times=3) == 3
+    assert answers_to_itself(operations(), times=3) == 3
 
 
 def test_a_server_that_stops_is_alive() -> None:
-    application = Operations(MemoryStore(), lambda: True, lambda: b"")
-    assert answers_to_itself(application) == 1
+    assert answers_to_itself(operations(stopping=True)) == 1
 
 
 def test_an_answer_of_a_server_that_fails_does_not_count_and_is_logged(
-    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    application = Operations(MemoryStore(), lambda: False, lambda: b"")
-
-    def failing(environ: dict[str, object], start_response: Callable[..., object]) -> list[bytes]:
-        environ["PATH_INFO"] = "/nothing"
-        return list(application(environ, start_response))  # type: ignore[arg-type]  # as it is
-
+    failing = operations()
+    monkeypatch.setattr(failing, "_answers", {})
     assert answers_to_itself(failing) == 0
     (record,) = caplog.records
     assert record.message == "a request of its own failed"

@@ -17,9 +17,9 @@ from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.listening import listen
 from orders_http.roster import Roster, slack
-from orders_http.server import ThreadedServer
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, chunked, get, head, post
+from tests.http.threaded_server import ThreadedServer
 from tests.http.wire import HEALTH, Wire, connected, connected_to, only_response
 from tests.service_process import RunningService, running_service, served
 

@@ -14,9 +14,10 @@ from orders_http.app import Application, HttpSettings, create_app
 from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.listening import listen
-from orders_http.server import Server, ThreadedServer
+from orders_http.server import Server
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, all_requests, get, head, post
+from tests.http.threaded_server import ThreadedServer
 from tests.http.wire import HEALTH, connected_to
 from tests.service_process import served
 

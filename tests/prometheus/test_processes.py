@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -13,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.prometheus.exposition import exact_seconds, samples
-from tests.service_process import ROOT
+from tests.service_python import SERVICE_PATH, SERVICE_PYTHON
 
 REQUESTS: Final = "orders_http_request_duration_seconds"
 
@@ -39,13 +38,12 @@ def generations(draw: st.DrawFn) -> list[list[list[Request]]]:
 @pytest.fixture(scope="module")
 def count() -> Iterator[Count]:
     """Let forked processes count requests, and give the exposition."""
-    roots = os.pathsep.join(map(str, (ROOT, ROOT / "adapters", ROOT / "entrypoints")))
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.prometheus.forking"],
+        [SERVICE_PYTHON, "-m", "tests.prometheus.forking"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": roots},
+        env={**os.environ, "PYTHONPATH": SERVICE_PATH},
     ) as program:
 
         def exposition_of(drawn: list[list[list[Request]]]) -> str:

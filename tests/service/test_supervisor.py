@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,6 +16,8 @@ from typing import Final
 
 import pytest
 from attrs import define, field
+
+from tests.service_python import SERVICE_PATH, SERVICE_PYTHON
 
 PROGRAM: Final = Path(__file__).with_name("supervised.py")
 
@@ -75,11 +76,11 @@ def supervised(
     """Run a supervisor, patient unless told otherwise: a machine may be busy."""
     patience = {"DRAIN_SECONDS": f"{drain}", "SILENT_SECONDS": f"{silent}"}
     process = subprocess.Popen(
-        [sys.executable, PROGRAM, *groups],
+        [SERVICE_PYTHON, PROGRAM, *groups],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **patience, **environ},
+        env={**os.environ, "PYTHONPATH": SERVICE_PATH, **patience, **environ},
         start_new_session=True,
     )
     try:

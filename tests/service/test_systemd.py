@@ -4,13 +4,13 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orders_service.systemd import Notifier, inherited_sockets
+from tests.service_python import SERVICE_PATH, SERVICE_PYTHON
 
 
 @pytest.fixture
@@ -89,8 +89,8 @@ def inherited(sockets: list[socket.socket], **environ: str) -> dict[str, list[li
     for each in sockets:
         os.set_inheritable(each.fileno(), True)  # noqa: FBT003 - its only form
     found = subprocess.run(
-        ["bash", "-c", f'{moves}; exec "$@"', "bash", sys.executable, "-c", INHERITING],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environ},
+        ["bash", "-c", f'{moves}; exec "$@"', "bash", SERVICE_PYTHON, "-c", INHERITING],
+        env={**os.environ, "PYTHONPATH": SERVICE_PATH, **environ},
         close_fds=False,
         check=True,
         capture_output=True,
