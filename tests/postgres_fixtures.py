@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 
 from orders_postgres import PostgresStore
-from orders_postgres.connection import Limits, connect
+from orders_postgres.connection import connect
+from orders_postgres.settings import Limits
 from tests.postgres_server import OrdersDatabase, PostgresServer, open_server
 
 

@@ -89,7 +89,7 @@ def postgres_programs() -> Path:
     pytest.skip("PostgreSQL is not installed: apt-get install postgresql, or put initdb on PATH")
 
 
-def _unprivileged_user() -> str | None:
+def unprivileged_user() -> str | None:
     """Name who runs the server: PostgreSQL refuses to run as root."""
     if os.getuid() != _ROOT:
         return None
@@ -407,7 +407,7 @@ def open_server(tls: ServerTls | None = None) -> Iterator[PostgresServer]:
 @contextmanager
 def _new_server() -> Iterator[PostgresServer]:
     """Give a server without data, and remove it in the end."""
-    programs, user = postgres_programs(), _unprivileged_user()
+    programs, user = postgres_programs(), unprivileged_user()
     # Not pytest's own folder, which no other user may enter.
     with tempfile.TemporaryDirectory(prefix="orders-postgres-") as name:
         server = PostgresServer(Path(name), free_port(), programs, user)

@@ -1,4 +1,4 @@
-"""One connection to PostgreSQL: the only module that knows pg8000.
+"""One connection to PostgreSQL: with its session, all that knows pg8000.
 
 Every failure leaves here as `StoreUnavailable`, and a connection always knows whether it may be
 used again.
@@ -7,32 +7,49 @@ used again.
 import select
 import socket
 import ssl
-import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, Final
 
-import pg8000.core  # type: ignore[import-untyped]  # pg8000 ships no types
-import pg8000.native  # type: ignore[import-untyped]  # the same
+import pg8000.native  # type: ignore[import-untyped]  # pg8000 ships no types
 from attrs import field, frozen
 
 from orders_core import Reason, StoreUnavailable
+from orders_postgres.names import quoted
+from orders_postgres.session import MESSAGE, Row, Session, Unsuitable
+from orders_postgres.settings import (
+    ISOLATION,
+    SERVICE_LIMITS,
+    Limits,
+    for_session,
+    for_transaction,
+)
 from orders_postgres.tls import client_context, tls_problem
-from orders_postgres.url import DatabaseUrl, Host, SslMode, TargetSessionAttrs
-
-Row = Sequence[Any]
-"""One row of an answer: text, whole numbers, truth values or None."""
+from orders_postgres.url import (
+    DatabaseUrl,
+    Host,
+    KeepAlive,
+    SslMode,
+    TargetSessionAttrs,
+)
 
 # PostgreSQL, "Message Formats": SSLRequest.
 _SSL_REQUEST: Final = bytes.fromhex("00000008 04d2162f")
 _TLS_ACCEPTED: Final = b"S"
-# The head of every message of the server: its kind, and its length without the kind.
-_MESSAGE: Final = struct.Struct("!ci")
 _READY: Final = b"Z"
 _RECEIVED_AT_ONCE: Final = 64 * 1024
-# The server is at work on the first part while the others are on their way.
-_SENT_AT_ONCE: Final = 64 * 1024
+_NO_TLS: Final = "the server has no TLS; nothing was sent to it"
+_NOT_WRITABLE: Final = "it takes no writes, and target_session_attrs asks for them"
+_NO_TRANSACTIONS: Final = (
+    "the pooler takes no transactions: its pool_mode is statement; set session or transaction"
+)
+_BYTE_ORDER_MARK: Final = "\ufeff"
+_HAS_MARK: Final = "it begins with a byte order mark (U+FEFF); save it as UTF-8 without one"
+# What `SessionState` tells.
+_SESSION: Final = """SELECT pg_backend_pid(), current_setting('transaction_read_only'),
+current_setting('default_transaction_isolation'), current_setting('synchronous_commit'),
+current_setting('fsync')"""
 # OpenSSL's name for a connection that ends in the middle; early 3.11 has no class for it.
 _TLS_HUNG_UP: Final = "UNEXPECTED_EOF_WHILE_READING"
 
@@ -59,6 +76,8 @@ _UNIQUE_VIOLATION: Final = "23505"
 _HARMLESS: Final = {"55P03", "57014", _UNIQUE_VIOLATION} | _TRANSIENT
 
 
+_NO_SETTINGS: Final[Mapping[str, str]] = {}
+
 # Of several hosts that cannot be had, one that gave an answer tells more.
 _NO_ANSWER: Final = {Reason.UNREACHABLE, Reason.TIMEOUT}
 
@@ -71,117 +90,65 @@ class Duplicate(StoreUnavailable):
     """A row with the same key is there already; the statement changed nothing."""
 
 
-class _NotWritable(Exception):
-    """A server takes no writes."""
+def _wrong_isolation(isolation: str, user: str) -> Unsuitable:
+    message = (
+        "behind a pooler, transactions have the isolation that the server gives them: "
+        f"{isolation}; it must be {ISOLATION}: ALTER ROLE {quoted(user)} "
+        f"SET default_transaction_isolation = '{ISOLATION}', then let the pooler reconnect"
+    )
+    return Unsuitable(Reason.REFUSED, message)
 
 
-class _NoTls(Exception):
-    """A server does not speak TLS."""
-
-
-@frozen(kw_only=True)
-class Limits:
-    """How long each step may take, in seconds; None is for ever.
+@frozen
+class SessionState:
+    """What a session was like when it began, before any of its settings was changed.
 
     Attributes:
-        lock: Waiting for one lock, on the server.
-        statement: One statement, on the server.
-        idle_in_transaction: Between two statements of a transaction, on the server.
-        socket: Waiting for the next bytes of an answer.
+        is_pooled: Whether a pooler such as PgBouncer answers in the server's place. It may lend
+            another of its sessions for each transaction.
+        is_read_only: Whether it takes no writes.
+        isolation: The isolation of its transactions, `default_transaction_isolation`.
+        synchronous_commit: How far a commit went before it was reported.
+        fsync: Whether the server waits for its disk at all.
     """
 
-    lock: float | None = 1.0
-    statement: float | None = 2.0
-    idle_in_transaction: float | None = 5.0
-    socket: float | None = 3.0
-
-    def settings(self) -> Mapping[str, str]:
-        """Give the server's part as its settings, in milliseconds; 0 is for ever."""
-        limits = {
-            "lock_timeout": self.lock,
-            "statement_timeout": self.statement,
-            "idle_in_transaction_session_timeout": self.idle_in_transaction,
-        }
-        return {name: f"{int((seconds or 0) * 1000)}" for name, seconds in limits.items()}
-
-
-SERVICE_LIMITS: Final = Limits()
-"""The limits of a service that answers requests."""
-
-
-class _Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence Any
-    """pg8000's connection, whose closing never fails and leaves nothing open."""
-
-    def __init__(self, user: str, **parameters: object) -> None:
-        """Log in; when that fails, close what pg8000 leaves open."""
-        try:
-            super().__init__(user, **parameters)
-        except BaseException:
-            self.close()
-            raise
-
-    def send(self, prepared: Any, values: Sequence[str]) -> Any:  # noqa: ANN401 - untyped
-        """Send a prepared statement; give the context that its answer's messages go to."""
-        self.send_BIND(prepared.name_bin, values)
-        self.send_EXECUTE()
-        self._sock.write(pg8000.core.SYNC_MSG)
-        self._sock.flush()
-        return pg8000.core.Context(prepared.statement, None, prepared.cols, prepared.input_funcs)
-
-    def send_copy(self, prepared: Any, content: bytes) -> Any:  # noqa: ANN401 - untyped
-        """Send a prepared `COPY ... FROM STDIN` with its whole content; give its context.
-
-        pg8000 itself sends no content before the server has said that it may come.
-        """
-        self.send_BIND(prepared.name_bin, ())
-        self.send_EXECUTE()
-        for start in range(0, len(content), _SENT_AT_ONCE):
-            part = content[start : start + _SENT_AT_ONCE]
-            self._send_message(pg8000.core.COPY_DATA, part)
-        self._sock.write(pg8000.core.COPY_DONE_MSG + pg8000.core.SYNC_MSG)
-        self._sock.flush()
-        return pg8000.core.Context(prepared.statement)
-
-    def handle_COPY_IN_RESPONSE(self, data: bytes, context: Any) -> None:  # noqa: ANN401, N802
-        """Learn that the content of a COPY may come, which is on its way already."""
-
-    def take(self, answer: bytes, context: Any) -> Sequence[Row]:  # noqa: ANN401 - untyped
-        """Take the messages of a whole answer; give its rows."""
-        start = 0
-        while start < len(answer):
-            kind, length = _MESSAGE.unpack_from(answer, start)
-            end = start + 1 + length
-            self.message_types[kind](answer[start + _MESSAGE.size : end], context)
-            start = end
-        if context.error is not None:
-            raise context.error
-        rows: Sequence[Row] = context.rows
-        return rows
-
-    def close(self) -> None:
-        """Say goodbye if the other side still listens, and close.
-
-        pg8000 reads and writes through a file made of the socket, and the socket stays open
-        until that is closed too.
-        """
-        file = self._sock
-        with suppress(pg8000.native.Error, OSError):
-            super().close()
-        # Closing it flushes it first, to a socket that may be closed by now.
-        with suppress(OSError, ValueError):
-            if file is not None:
-                file.close()
+    is_pooled: bool
+    is_read_only: bool
+    isolation: str
+    synchronous_commit: str
+    fsync: bool
 
 
 class Connection:
-    """A connection that belongs to one thread at a time."""
+    """A connection that belongs to one thread at a time.
 
-    def __init__(self, place: str, transport: socket.socket, session: _Session) -> None:
-        """Take an established session and where it leads, for messages; `connect` makes one."""
+    Behind a pooler, the next transaction may come to another session of the server. Nothing that
+    is needed is kept in a session there: each transaction begins with its settings, in the same
+    message as its first statement, and no statement is prepared beforehand.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        transport: socket.socket,
+        session: Session,
+        state: SessionState,
+        settings: str = "",
+    ) -> None:
+        """Take an established session; `connect` makes one.
+
+        Args:
+            place: Where it leads, for messages.
+            transport: The socket.
+            session: The session.
+            state: What it was like when it began.
+            settings: The statement that each transaction begins with, behind a pooler.
+        """
+        self.state: Final = state
         self._place = place
         self._transport = transport
         self._session = session
-        self._prepared: dict[str, Any] = {}
+        self._settings = settings
         self._in_step = True
         self._in_transaction = False
         self._context: Any = None
@@ -194,6 +161,10 @@ class Connection:
         """Whether it is idle and in step with the server; one that is not must be closed."""
         return self._in_step and not self._in_transaction
 
+    def discard(self) -> None:
+        """Let nobody use it again: what it leads to is not what is wanted."""
+        self._in_step = False
+
     def run(self, statement: str, *values: str | int) -> Sequence[Row]:
         """Run one statement with the values of `$1`, `$2` and so on; prepare it once.
 
@@ -204,34 +175,45 @@ class Connection:
             Interrupted: The connection was lost, or the server asks to try again.
             StoreUnavailable: The server did not do it.
         """
+        self.prepare(statement)
         with self._exchange():
-            prepared = self._once_prepared(statement)
-            rows: Sequence[Row] | None = prepared.run(
-                **{f"value{number}": value for number, value in enumerate(values, start=1)},
-            )
-            return rows or ()
+            context = self._send(statement, [str(value) for value in values])
+            self._session.end()
+            self._session.handle_messages(context)
+            rows: Sequence[Row] = context.rows or ()
+            return rows
 
     def prepare(self, statement: str) -> None:
-        """Prepare a statement, so that `send` can take it.
+        """Prepare a statement, so that `send` can take it; nothing to do behind a pooler.
 
         Raises:
             StoreUnavailable: As `run` does.
         """
-        with self._exchange():
-            self._prepared[statement] = self._session.prepare(statement)
+        if not self.state.is_pooled and not self._session.knows(statement):
+            with self._exchange():
+                self._session.keep(statement)
+
+    def _send(self, statement: str, values: Sequence[str]) -> Any:  # noqa: ANN401 - untyped
+        """Send a statement, but for what ends it; give the context that its answer goes to."""
+        if not self.state.is_pooled:
+            return self._session.send(statement, values)
+        if not self._in_transaction:
+            self._session.send_anew(self._settings, ())
+        return self._session.send_anew(statement, values)
 
     def fileno(self) -> int:
         """Give the file number of the socket, to wait for an answer on."""
         return self._transport.fileno()
 
     def send(self, statement: str, *values: str) -> None:
-        """Send a prepared statement, and leave its answer to `receive`.
+        """Send a statement, and leave its answer to `receive`.
 
         Raises:
             StoreUnavailable: As `run` does.
         """
         with self._exchange():
-            self._context = self._session.send(self._prepared[statement], values)
+            self._context = self._send(statement, values)
+            self._session.end()
             self._answer.clear()
             self._message = 0
             self._heard = monotonic()
@@ -275,8 +257,8 @@ class Connection:
         return True
 
     def _is_whole(self) -> bool:
-        while self._message + _MESSAGE.size <= len(self._answer):
-            kind, length = _MESSAGE.unpack_from(self._answer, self._message)
+        while self._message + MESSAGE.size <= len(self._answer):
+            kind, length = MESSAGE.unpack_from(self._answer, self._message)
             end = self._message + 1 + length
             if end > len(self._answer):
                 return False
@@ -297,8 +279,11 @@ class Connection:
             Duplicate: A row is there already, or twice in the content.
             StoreUnavailable: As `run` does.
         """
+        self.prepare(statement)
         with self._exchange():
-            context = self._session.send_copy(self._once_prepared(statement), content)
+            context = self._send(statement, ())
+            self._session.send_content(content)
+            self._session.end()
         # Until the answer is there.
         self._in_step = False
         meanwhile()
@@ -306,20 +291,27 @@ class Connection:
         with self._exchange():
             self._session.handle_messages(context)
 
-    def _once_prepared(self, statement: str) -> Any:  # noqa: ANN401 - untyped
-        prepared = self._prepared.get(statement)
-        if prepared is None:
-            prepared = self._prepared[statement] = self._session.prepare(statement)
-        return prepared
-
     def script(self, sql: str) -> None:
         """Run statements that take no values and give no rows, separated by `;`.
 
         Raises:
             StoreUnavailable: As `run` does.
         """
+        self.script_alone(sql if self._in_transaction else self._settings_before(sql))
+
+    def script_alone(self, statement: str) -> None:
+        """Run one statement that the server takes only alone, since it commits by itself.
+
+        Behind a pooler it has none of our settings.
+
+        Raises:
+            StoreUnavailable: As `run` does.
+        """
         with self._exchange():
-            self._session.run(sql)
+            self._session.run(statement)
+
+    def _settings_before(self, sql: str) -> str:
+        return f"{self._settings}; {sql}" if self._settings else sql
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -327,7 +319,8 @@ class Connection:
 
         `undo` inside ends the transaction early, and nothing is committed.
         """
-        self.run("BEGIN")
+        begin = f"BEGIN ISOLATION LEVEL {ISOLATION}"
+        self.script_alone(f"{begin}; {self._settings}" if self._settings else begin)
         self._in_transaction = True
         try:
             yield
@@ -336,12 +329,12 @@ class Connection:
                 self.undo()
             raise
         if self._in_transaction:
-            self.run("COMMIT")
+            self.script_alone("COMMIT")
             self._in_transaction = False
 
     def undo(self) -> None:
         """Undo the transaction that is open, and end it."""
-        self.run("ROLLBACK")
+        self.script_alone("ROLLBACK")
         self._in_transaction = False
 
     @property
@@ -384,6 +377,9 @@ class Connection:
             if code == _UNIQUE_VIOLATION:
                 kind = Duplicate
             raise kind(reason, f"{self._place}: {message}") from error
+        if self._session.unreplicated():
+            message = "no synchronous standby has confirmed the commit, and the wait was cut short"
+            raise StoreUnavailable(Reason.TIMEOUT, f"{self._place}: {message}")
         self._in_step = in_step
 
 
@@ -393,16 +389,26 @@ class _Login:
 
     url: DatabaseUrl
     limits: Limits
+    settings: Mapping[str, str]
     context: ssl.SSLContext | None
     password: str | None = field(repr=False)
 
 
-def connect(url: DatabaseUrl, limits: Limits = SERVICE_LIMITS) -> Connection:
+def connect(
+    url: DatabaseUrl,
+    limits: Limits = SERVICE_LIMITS,
+    settings: Mapping[str, str] = _NO_SETTINGS,
+) -> Connection:
     """Open a connection to the first host that answers and is what the URL wants.
 
     Unlike libpq, it goes on to the next host whatever was wrong with one, also when that
     refused the user or could not be verified. Passwords and certificates are read from their
     files each time.
+
+    Args:
+        url: Where the database is.
+        limits: How long each step may take.
+        settings: Further settings of the server, that hold for what runs on the connection.
 
     Raises:
         StoreUnavailable: What was wrong with each host. The reason is that of the first host
@@ -410,12 +416,12 @@ def connect(url: DatabaseUrl, limits: Limits = SERVICE_LIMITS) -> Connection:
     """
     try:
         password = _password(url)
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else _why_not_text(error)
         message = f"{url.place}: cannot read the password file {url.password_file}: {why}"
         raise StoreUnavailable(Reason.REFUSED, message) from error
     context = None if url.sslmode is SslMode.DISABLE else client_context(url)
-    login = _Login(url, limits, context, password)
+    login = _Login(url, limits, {**limits.settings(), **settings}, context, password)
     failures = []
     for host in url.hosts:
         made = _tried(host, login)
@@ -442,10 +448,11 @@ def _tried(host: Host, login: _Login) -> Connection | StoreUnavailable:
 
 def _connected(host: Host, login: _Login, place: str) -> Connection:
     url = login.url
-    transport = _opened(host, url.connect_timeout, login.context)
+    transport = _opened(host, url, login.context)
     try:
-        session = _Session(
+        session = Session(
             url.user,
+            url.channel_binding,
             database=url.database,
             # Without one, pg8000 fails in its own code when the server asks for it.
             password=login.password or "",
@@ -453,42 +460,84 @@ def _connected(host: Host, login: _Login, place: str) -> Connection:
             # The transport is secured already; pg8000 would accept less.
             ssl_context=False,
             application_name=url.application_name,
-            startup_params={
-                "client_encoding": "UTF8",
-                "default_transaction_isolation": "read committed",
-                **login.limits.settings(),
-            },
+            startup_params=_startup_parameters(url),
         )
-        if url.target_session_attrs is TargetSessionAttrs.READ_WRITE:
-            _require_writable(session)
+        try:
+            connection = _prepared(session, transport, login, place)
+        except BaseException:
+            session.close()
+            raise
     except BaseException:
         _hang_up(transport)
         raise
     transport.settimeout(login.limits.socket)
     session.register_in_adapter(pg8000.native.NUMERIC, str)
-    return Connection(place, transport, session)
+    return connection
 
 
-def _require_writable(session: _Session) -> None:
-    """Refuse a server whose transactions are read-only: a standby, or one that is set so."""
+def _startup_parameters(url: DatabaseUrl) -> Mapping[str, str]:
+    """Give what is said at the log-in: no more than a pooler takes, unless the URL wants it."""
+    options = {} if url.options is None else {"options": url.options}
+    return {"client_encoding": "UTF8", **options}
+
+
+def _prepared(
+    session: Session,
+    transport: socket.socket,
+    login: _Login,
+    place: str,
+) -> Connection:
+    """Look what the session is like, and give it its settings where they last."""
+    ((process, read_only, isolation, synchronous_commit, fsync),) = session.run(_SESSION)
+    state = SessionState(
+        # Who has a process of its own for each session names that one at the log-in.
+        is_pooled=process != session.process,
+        is_read_only=read_only == "on",
+        isolation=isolation,
+        synchronous_commit=synchronous_commit,
+        fsync=fsync == "on",
+    )
+    wanted = login.url.target_session_attrs
+    if wanted is TargetSessionAttrs.READ_WRITE and state.is_read_only:
+        raise Unsuitable(Reason.READ_ONLY, _NOT_WRITABLE)
+    if state.is_pooled:
+        if isolation != ISOLATION:
+            raise _wrong_isolation(isolation, login.url.user)
+        _require_transactions(session)
+        each_time = for_transaction(login.settings)
+        return Connection(place, transport, session, state, each_time)
+    session.run(for_session(login.settings))
+    return Connection(place, transport, session, state)
+
+
+def _require_transactions(session: Session) -> None:
+    """Refuse a pooler that may lend another session for each statement."""
     try:
-        ((read_only,),) = session.run("SHOW transaction_read_only")
-    except BaseException:
-        session.close()
-        raise
-    if read_only == "on":
-        session.close()
-        raise _NotWritable
+        session.run("BEGIN")
+        session.run("ROLLBACK")
+    except pg8000.native.Error as error:
+        if "statement pooling" not in str(error):
+            raise
+        raise Unsuitable(Reason.REFUSED, _NO_TRANSACTIONS) from error
 
 
 def _password(url: DatabaseUrl) -> str | None:
     if url.password_file is None:
         return url.password
-    return url.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    text = url.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    if text.startswith(_BYTE_ORDER_MARK):
+        raise ValueError(_HAS_MARK)
+    return text
 
 
-def _opened(host: Host, seconds: int, context: ssl.SSLContext | None) -> socket.socket:
+def _why_not_text(error: ValueError) -> str:
+    """Say what is wrong with a text without repeating any of it."""
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+
+
+def _opened(host: Host, url: DatabaseUrl, context: ssl.SSLContext | None) -> socket.socket:
     """Connect, and secure the connection when there is a context, before a word is said."""
+    seconds = url.connect_timeout
     if host.socket_path is not None:
         transport = socket.socket(socket.AF_UNIX)
     else:
@@ -499,11 +548,24 @@ def _opened(host: Host, seconds: int, context: ssl.SSLContext | None) -> socket.
             transport.connect(host.socket_path)
             return transport
         transport.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        transport.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        _keep_alive(transport, url.keepalive)
         return transport if context is None else _secured(transport, context, host.name)
     except BaseException:
         transport.close()
         raise
+
+
+def _keep_alive(transport: socket.socket, wanted: KeepAlive) -> None:
+    transport.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(wanted.enabled))
+    numbers = {
+        socket.TCP_KEEPIDLE: wanted.idle,
+        socket.TCP_KEEPINTVL: wanted.interval,
+        socket.TCP_KEEPCNT: wanted.count,
+        socket.TCP_USER_TIMEOUT: wanted.user_timeout,
+    }
+    for option, number in numbers.items():
+        if number:
+            transport.setsockopt(socket.IPPROTO_TCP, option, number)
 
 
 def _secured(transport: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
@@ -512,7 +574,7 @@ def _secured(transport: socket.socket, context: ssl.SSLContext, host: str) -> ss
     if not answer:
         raise ConnectionResetError("the server closed the connection when it was asked for TLS")
     if answer != _TLS_ACCEPTED:
-        raise _NoTls
+        raise Unsuitable(Reason.TLS, _NO_TLS)
     return context.wrap_socket(transport, server_hostname=host)
 
 
@@ -533,10 +595,8 @@ def _diagnosed(
     connecting_to: DatabaseUrl | None = None,
 ) -> tuple[Reason, str, str]:
     """Give the reason, the SQLSTATE (or nothing) and a message for what went wrong."""
-    if isinstance(error, _NoTls):
-        return Reason.TLS, "", "the server has no TLS; nothing was sent to it"
-    if isinstance(error, _NotWritable):
-        return Reason.READ_ONLY, "", "it takes no writes, and target_session_attrs asks for them"
+    if isinstance(error, Unsuitable):
+        return error.reason, "", str(error)
     if isinstance(error, pg8000.native.DatabaseError):
         fields = error.args[0]
         code, message = fields["C"], fields["M"]

@@ -8,8 +8,9 @@ from attrs import field, frozen
 
 from orders_core import Reason, StoreUnavailable
 from orders_postgres.certificates import earliest_expiry, expiry
-from orders_postgres.connection import Connection, connect
+from orders_postgres.connection import Connection, SessionState, connect
 from orders_postgres.schema import applied_version
+from orders_postgres.settings import DURABLE_COMMITS
 from orders_postgres.url import DatabaseUrl
 
 
@@ -23,10 +24,12 @@ class Inspection:
             several it is the first to expire. What is not to be had is missing.
         schema_version: The last migration that was applied, 0 when none was; None when the
             database did not tell.
+        notes: What the people who run the service should know of the server, one sentence each.
     """
 
     expiries: dict[str, float] = field(factory=dict)
     schema_version: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 def inspect(url: DatabaseUrl) -> Inspection:
@@ -40,8 +43,26 @@ def inspect(url: DatabaseUrl) -> Inspection:
         shown = connection.server_certificate
         if shown is not None:
             expiries["server"] = expiry(shown)
-        return Inspection(expiries, _schema_version(connection))
+        return Inspection(expiries, _schema_version(connection), tuple(_notes(connection.state)))
     return Inspection(expiries)
+
+
+def _notes(state: SessionState) -> Iterator[str]:
+    if state.is_pooled:
+        yield (
+            "a pooler answers: each transaction brings its own settings, "
+            "and no statement is prepared beforehand"
+        )
+    if state.synchronous_commit not in DURABLE_COMMITS:
+        yield (
+            f"the server's own synchronous_commit is {state.synchronous_commit}, which can lose "
+            "what was acknowledged; Orders sets on for its own commits"
+        )
+    if not state.fsync:
+        yield (
+            "the server's fsync is off: a crash of its machine can lose what was acknowledged; "
+            "set fsync = on in postgresql.conf"
+        )
 
 
 def _of_files(url: DatabaseUrl) -> Iterator[tuple[str, float]]:

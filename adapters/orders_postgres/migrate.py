@@ -1,35 +1,52 @@
 """Bring a database to the schema of this release."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Final
 
+from attrs import frozen
+
 from orders_core import Reason, StoreUnavailable
-from orders_postgres.connection import Connection, Limits, connect
+from orders_postgres.connection import Connection, connect
+from orders_postgres.names import quoted
 from orders_postgres.schema import (
     Migration,
     applied_version,
     migrations,
     require_utf8,
 )
+from orders_postgres.settings import Limits
 from orders_postgres.url import DatabaseUrl
 
 # A migration may take as long as it needs, but must not queue for long behind, and so in front
 # of, the service's statements.
-_LIMITS: Final = Limits(lock=10.0, statement=None, idle_in_transaction=None, socket=None)
+LIMITS: Final = Limits(lock=10.0, statement=None, idle_in_transaction=None, socket=None)
 
-_LOCK: Final = "SELECT pg_advisory_lock(hashtext('orders_schema'))"
-_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtext('orders_schema'))"
-_EXISTS: Final = "SELECT to_regclass('orders_schema') IS NOT NULL"
+# Until the transaction ends: behind a pooler a session may be another one by then.
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('orders_schema'))"
+# Read from the table itself: in a transaction that has waited for the lock, `to_regclass` may tell
+# what it knew before.
+_EXISTS: Final = """
+SELECT EXISTS (
+    SELECT FROM pg_class WHERE relname = 'orders_schema' AND pg_table_is_visible(oid)
+)
+"""
 _RECORD: Final = "INSERT INTO orders_schema (version, name) VALUES ($1, $2)"
 _ROLE_EXISTS: Final = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)"
+_RIGHTS: Final = """
+SELECT current_user, current_database(), current_schema(),
+    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
+    (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('orders_schema')),
+    (SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('orders_schema')),
+    coalesce(has_table_privilege(to_regclass('orders_schema'), 'SELECT'), false)
+"""
 
 
 def migrate(url: DatabaseUrl, grant_to: str | None = None) -> tuple[str, ...]:
     """Apply the migrations that the database lacks, each in a transaction of its own.
 
     Safe to run at any time and by several at once: an advisory lock lets one in at a time
-    (PostgreSQL, "Advisory Locks"), and one that finds nothing to do does nothing.
+    (PostgreSQL, "Advisory Locks"), for one migration, and one that finds nothing to do does
+    nothing.
     In a database that a newer release has migrated there is nothing to do.
 
     Args:
@@ -43,43 +60,102 @@ def migrate(url: DatabaseUrl, grant_to: str | None = None) -> tuple[str, ...]:
     Raises:
         StoreUnavailable: With the reason; what was applied before it stays applied.
     """
-    connection = connect(url, _LIMITS)
+    connection = connect(url, LIMITS)
     try:
         require_utf8(connection, url.place)
-        with _alone(connection):
-            applied = _apply(connection, migrations())
-            if grant_to is not None:
-                _grant(connection, grant_to, url.place)
-            return applied
+        rights = _Rights(*connection.run(_RIGHTS)[0])
+        applied = _apply(connection, migrations(), rights, url.place)
+        if grant_to is not None:
+            _grant(connection, grant_to, rights, url.place)
+        return applied
     finally:
         connection.close()
 
 
-@contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
-    """Hold the lock of migrations; a connection that breaks gives it back by itself."""
-    connection.run(_LOCK)
-    yield
-    connection.run(_UNLOCK)
+@frozen
+class _Rights:
+    """What the role that migrates may do, before anything is done.
+
+    Attributes:
+        role: The role.
+        database: The database.
+        schema: Where tables would be made; None when it may use no schema at all.
+        may_create: Whether it may make them there.
+        owner: Whom the tables belong to, if there are any.
+        is_owner: Whether it may act as that one.
+        may_read: Whether it may read which migrations were applied.
+    """
+
+    role: str
+    database: str
+    schema: str | None
+    may_create: bool
+    owner: str | None
+    is_owner: bool | None
+    may_read: bool
+
+    def refusal(self) -> str | None:
+        """Say why the schema cannot be changed, and what to grant; None when it can."""
+        if self.owner is not None and not self.is_owner:
+            return (
+                f"the tables belong to the role {self.owner}, and {self.role} may not change them: "
+                f"migrate as {self.owner}, or GRANT {quoted(self.owner)} TO {quoted(self.role)}"
+            )
+        if self.may_create:
+            return None
+        schema = "public" if self.schema is None else self.schema
+        return (
+            f"the role {self.role} may not make tables in the schema {schema}: as the owner of "
+            f"the database, GRANT USAGE, CREATE ON SCHEMA {quoted(schema)} TO {quoted(self.role)}, "
+            f"or ALTER DATABASE {quoted(self.database)} OWNER TO {quoted(self.role)}"
+        )
 
 
-def _apply(connection: Connection, steps: Sequence[Migration]) -> tuple[str, ...]:
-    ((exists,),) = connection.run(_EXISTS)
-    version = applied_version(connection) if exists else 0
-    missing = steps[version:]
-    for step in missing:
+def _apply(
+    connection: Connection,
+    steps: Sequence[Migration],
+    rights: _Rights,
+    place: str,
+) -> tuple[str, ...]:
+    """Apply the steps that are missing; others may apply some of them meanwhile."""
+    applied: list[str] = []
+    if rights.owner is not None and not rights.may_read:
+        _refuse(rights, place)
+    while _version(connection) < len(steps):
+        _refuse(rights, place)
         with connection.transaction():
-            connection.script(step.sql)
-            connection.run(_RECORD, step.version, step.name)
-    return tuple(step.name for step in missing)
+            connection.run(_LOCK)
+            version = _version(connection)
+            for step in steps[version : version + 1]:
+                connection.script(step.sql)
+                connection.run(_RECORD, step.version, step.name)
+                applied.append(step.name)
+    return tuple(applied)
 
 
-def _grant(connection: Connection, role: str, place: str) -> None:
+def _version(connection: Connection) -> int:
+    ((exists,),) = connection.run(_EXISTS)
+    return applied_version(connection) if exists else 0
+
+
+def _refuse(rights: _Rights, place: str) -> None:
+    """Refuse to go on without the rights that it takes.
+
+    Raises:
+        StoreUnavailable: With what to grant.
+    """
+    refusal = rights.refusal()
+    if refusal is not None:
+        raise StoreUnavailable(Reason.REFUSED, f"{place}: {refusal}")
+
+
+def _grant(connection: Connection, role: str, rights: _Rights, place: str) -> None:
+    _refuse(rights, place)
     ((exists,),) = connection.run(_ROLE_EXISTS, role)
     if not exists:
         message = f"{place}: the role {role!r} does not exist; create it first (CREATE ROLE)"
         raise StoreUnavailable(Reason.REFUSED, message)
-    quoted = '"' + role.replace('"', '""') + '"'
     with connection.transaction():
-        connection.script(f"GRANT SELECT, INSERT ON orders TO {quoted}")
-        connection.script(f"GRANT SELECT ON orders_schema, orders_totals TO {quoted}")
+        connection.run(_LOCK)
+        connection.script(f"GRANT SELECT, INSERT ON orders TO {quoted(role)}")
+        connection.script(f"GRANT SELECT ON orders_schema, orders_totals TO {quoted(role)}")

@@ -4,8 +4,9 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, Generic, TypeVar
 
 from orders_core import StoreUnavailable
-from orders_postgres.connection import Connection, Interrupted, Row
+from orders_postgres.connection import Connection, Interrupted
 from orders_postgres.pool import Lent, Pool
+from orders_postgres.session import Row
 
 _Result = TypeVar("_Result")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from random import SystemRandom
 from threading import BoundedSemaphore, Lock
 from time import monotonic
@@ -27,11 +28,13 @@ class Lent:
 
     Attributes:
         connection: The connection.
+        opened: The moment, by the monotonic clock, at which it was opened.
         expires: The moment, by the monotonic clock, from which it is too old.
         renewals: How often the pool had been renewed when the connection was begun.
     """
 
     connection: Connection
+    opened: float
     expires: float
     renewals: int
 
@@ -78,8 +81,11 @@ class Pool:
         return self._breaker.is_open
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
+    def connection(self, max_age_seconds: float = inf) -> Iterator[Connection]:
         """Lend a connection, and take it back only in a state that is known to be good.
+
+        Args:
+            max_age_seconds: One that is older is closed, and not lent.
 
         Raises:
             StoreUnavailable: All are lent, the pool is closed, or none can be opened; at once while
@@ -89,7 +95,7 @@ class Pool:
             message = f"all {self._size} connections to the database are in use"
             raise StoreUnavailable(Reason.POOL, message)
         try:
-            lent = self._take() or self._open()
+            lent = self._take(max_age_seconds) or self._open()
             try:
                 yield lent.connection
             finally:
@@ -135,7 +141,7 @@ class Pool:
             self._closed = True
         self._close_idle()
 
-    def _take(self) -> Lent | None:
+    def _take(self, max_age_seconds: float = inf) -> Lent | None:
         while True:
             with self._lock:
                 if self._closed:
@@ -144,7 +150,9 @@ class Pool:
                 if not self._idle:
                     return None
                 lent = self._idle.pop()
-            if monotonic() < lent.expires and not lent.connection.is_stale():
+            now = monotonic()
+            is_young = now < lent.expires and now - lent.opened < max_age_seconds
+            if is_young and not lent.connection.is_stale():
                 return lent
             lent.connection.close()
 
@@ -154,7 +162,8 @@ class Pool:
         renewals = self._renewals
         with self._breaker.attempt():
             connection = self._connect()
-        return Lent(connection, monotonic() + age, renewals)
+        opened = monotonic()
+        return Lent(connection, opened, opened + age, renewals)
 
     def _give_back(self, lent: Lent) -> None:
         if not lent.connection.reusable:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from math import inf
 from typing import Final, TypeVar
 
 from orders_core import (
@@ -16,7 +17,7 @@ from orders_core import (
     Totals,
     judge,
 )
-from orders_postgres.connection import Connection, Duplicate, Interrupted, Row, connect
+from orders_postgres.connection import Connection, Duplicate, Interrupted, connect
 from orders_postgres.pending import PendingStatements, Statements, begin_statements, run
 from orders_postgres.pool import (
     DEFAULT_ACQUIRE_SECONDS,
@@ -25,7 +26,9 @@ from orders_postgres.pool import (
     Pool,
 )
 from orders_postgres.schema import require_schema, require_utf8
+from orders_postgres.session import Row
 from orders_postgres.url import DatabaseUrl
+from orders_postgres.writable import require_writable
 
 _INSERT: Final = """
 INSERT INTO orders (id, amount)
@@ -51,7 +54,8 @@ ORDER BY number
 _PAGE_BEFORE: Final = "SELECT id, amount FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2"
 # Kept by triggers; see migrations/0002_totals.sql.
 _TOTALS: Final = "SELECT sum(count)::bigint, sum(amount) FROM orders_totals"
-_FLUSHES: Final = "SELECT current_setting('synchronous_commit') <> 'off'"
+# What is set for a role or a database holds for new sessions alone.
+CHECKED_SECONDS: Final = 5.0
 # Of more, sending them alone might have to wait.
 _PROMPTLY: Final = 256
 _PROMPT_LENGTH: Final = 16 * 1024  # characters of ids
@@ -59,10 +63,7 @@ _PROMPT_LENGTH: Final = 16 * 1024  # characters of ids
 # table of any size. PostgreSQL would plan a page anew each time, or may keep to a plan that it
 # made when the table was empty. And in a large table it would compile each page to machine code,
 # which takes longer than the page.
-_PLANS: Final = """
-SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off
-"""
-_FLUSH: Final = "SET synchronous_commit = on"
+_PLANS: Final = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 
 _Result = TypeVar("_Result")
 
@@ -176,8 +177,8 @@ class PostgresStore:
         return Totals(count, Decimal(amount))
 
     def check(self) -> None:
-        """Read from the database and prove its schema new enough; see `OrderStore.check`."""
-        self._run(lambda connection: require_schema(connection, self._url.place))
+        """Read, write and commit something that is no order; see `OrderStore.check`."""
+        self._run(self._check, max_age_seconds=CHECKED_SECONDS)
 
     def renew(self) -> None:
         """Connect anew from now on, and read the files that this takes; see `OrderStore.renew`."""
@@ -193,14 +194,10 @@ class PostgresStore:
         self._pool.close()
 
     def _connect(self) -> Connection:
-        connection = connect(self._url)
+        connection = connect(self._url, settings=_PLANS)
         try:
             require_utf8(connection, self._url.place)
             require_schema(connection, self._url.place)
-            connection.script(_PLANS)
-            ((flushes,),) = connection.run(_FLUSHES)
-            if not flushes:
-                connection.script(_FLUSH)
             for statement in (_INSERT, _GET, _PAGES_JSON):
                 connection.prepare(statement)
         except BaseException:
@@ -208,11 +205,20 @@ class PostgresStore:
             raise
         return connection
 
-    def _run(self, work: Callable[[Connection], _Result]) -> _Result:
+    def _check(self, connection: Connection) -> None:
+        require_schema(connection, self._url.place)
+        require_writable(connection, self._url.place)
+
+    def _run(
+        self,
+        work: Callable[[Connection], _Result],
+        *,
+        max_age_seconds: float = inf,
+    ) -> _Result:
         """Do the work; when it is interrupted, do it once more, from its start."""
-        with suppress(Interrupted), self._pool.connection() as connection:
+        with suppress(Interrupted), self._pool.connection(max_age_seconds) as connection:
             return work(connection)
-        with self._pool.connection() as connection:
+        with self._pool.connection(max_age_seconds) as connection:
             return work(connection)
 
     def _rows(self, statement: str, *values: str | int) -> Sequence[Row]:

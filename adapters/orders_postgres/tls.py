@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from orders_core import Reason, StoreUnavailable
-from orders_postgres.url import DatabaseUrl, SslMode
+from orders_postgres.url import DatabaseUrl, SslMode, TlsVersion
 
 _ROOT_USER: Final = 0
+_VERSIONS: Final = {
+    TlsVersion.TLS_1_2: ssl.TLSVersion.TLSv1_2,
+    TlsVersion.TLS_1_3: ssl.TLSVersion.TLSv1_3,
+}
 
 # OpenSSL's names for what is wrong with a file; a key that it cannot read has no name.
 _FILE_PROBLEMS: Final = {
@@ -34,7 +38,9 @@ def client_context(url: DatabaseUrl) -> ssl.SSLContext:
     # Not create_default_context: since Python 3.13 that refuses authorities, common in private
     # networks and accepted by libpq, whose certificates leave optional extensions out.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = _VERSIONS[url.ssl_min_protocol_version]
+    if url.ssl_max_protocol_version is not None:
+        context.maximum_version = _VERSIONS[url.ssl_max_protocol_version]
     context.check_hostname = url.sslmode is SslMode.VERIFY_FULL
     if url.sslrootcert is not None:
         with _named(url, f"sslrootcert {url.sslrootcert}"):

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote, unquote
 
 from attrs import field, frozen
+
+from orders_postgres.words import FIXED, REFUSED
 
 DEFAULT_PORT: Final = 5432
 DEFAULT_CONNECT_SECONDS: Final = 2
@@ -26,12 +28,26 @@ PARAMETERS: Final = (
     "sslcert",
     "sslkey",
     "sslcrl",
+    "ssl_min_protocol_version",
+    "ssl_max_protocol_version",
+    "channel_binding",
     "application_name",
+    "fallback_application_name",
+    "options",
     "connect_timeout",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_count",
+    "tcp_user_timeout",
     "target_session_attrs",
 )
-"""The parameters that a URL may have; each means what it means to libpq."""
+"""The parameters that a URL may have; each means what it means to libpq.
 
+Besides, there are those of `FIXED` and `REFUSED`.
+"""
+
+_OF_TLS: Final = tuple(name for name in PARAMETERS if re.match("ssl(?!mode)", name))
 _SCHEMES: Final = ("postgresql://", "postgres://")
 # An "@" may stand only once: elsewhere it tells of a password that was not percent-encoded.
 _SHAPE: Final = re.compile(
@@ -45,6 +61,9 @@ _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNUSABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,5}")
 _MAX_PORT: Final = 65_535
+_MAX_MILLISECONDS: Final = 99_999_999
+_WHOLE_MILLISECONDS: Final = re.compile(r"[0-9]{1,8}")
+_OTHER_TARGETS: Final = {"primary", "standby", "read-only", "prefer-standby"}
 
 
 class InvalidDatabaseUrl(ValueError):
@@ -75,6 +94,44 @@ class SslMode(Enum):
     """Encrypted, and the server's certificate comes from the given authority."""
     VERIFY_FULL = "verify-full"
     """As `VERIFY_CA`, and the certificate names the host that was asked for."""
+
+
+class ChannelBinding(Enum):
+    """Whether the log-in by password proves that it is for the very server that TLS leads to."""
+
+    DISABLE = "disable"
+    """Never."""
+    PREFER = "prefer"
+    """Where the server and TLS can."""
+    REQUIRE = "require"
+    """Always: any other log-in is given up before the password is used."""
+
+
+class TlsVersion(Enum):
+    """A version of TLS; older ones are broken."""
+
+    TLS_1_2 = "TLSv1.2"
+    TLS_1_3 = "TLSv1.3"
+
+
+@frozen
+class KeepAlive:
+    """How the system finds out that the other side of a TCP connection is gone.
+
+    Attributes:
+        enabled: Whether a silent connection is probed at all.
+        idle: Seconds of silence before the first probe; None and 0 are the system's.
+        interval: Seconds between two probes; None and 0 are the system's.
+        count: How many probes may be lost; None and 0 are the system's.
+        user_timeout: Milliseconds that what was sent may stay unconfirmed; None and 0 are the
+            system's.
+    """
+
+    enabled: bool = True
+    idle: int | None = None
+    interval: int | None = None
+    count: int | None = None
+    user_timeout: int | None = None
 
 
 class TargetSessionAttrs(Enum):
@@ -143,8 +200,14 @@ class DatabaseUrl:
         sslcert: The client's certificate (PEM), followed by its chain.
         sslkey: The private key of `sslcert`.
         sslcrl: A list of revoked certificates (PEM).
+        ssl_min_protocol_version: The oldest version of TLS that is spoken.
+        ssl_max_protocol_version: The newest one; None is the newest there is.
+        channel_binding: Whether the log-in is bound to the TLS connection.
         application_name: The name that the server shows for the connection.
+        options: Settings of the server for each session, as `-c name=value`. What Orders sets
+            itself holds all the same.
         connect_timeout: Seconds that a connection may take to be made, for each host.
+        keepalive: How a silent connection is probed.
         target_session_attrs: Which of the hosts is wanted.
     """
 
@@ -158,8 +221,13 @@ class DatabaseUrl:
     sslcert: Path | None = None
     sslkey: Path | None = None
     sslcrl: Path | None = None
+    ssl_min_protocol_version: TlsVersion = TlsVersion.TLS_1_2
+    ssl_max_protocol_version: TlsVersion | None = None
+    channel_binding: ChannelBinding = ChannelBinding.PREFER
     application_name: str = DEFAULT_APPLICATION_NAME
+    options: str | None = None
     connect_timeout: int = DEFAULT_CONNECT_SECONDS
+    keepalive: KeepAlive = KeepAlive()
     target_session_attrs: TargetSessionAttrs = TargetSessionAttrs.ANY
 
     @classmethod
@@ -204,8 +272,19 @@ class DatabaseUrl:
             sslcert=_path(given, "sslcert", problems),
             sslkey=_path(given, "sslkey", problems),
             sslcrl=_path(given, "sslcrl", problems),
-            application_name=given.get("application_name", DEFAULT_APPLICATION_NAME),
+            ssl_min_protocol_version=_choice(
+                given, "ssl_min_protocol_version", TlsVersion, TlsVersion.TLS_1_2, problems
+            ),
+            ssl_max_protocol_version=_choice(
+                given, "ssl_max_protocol_version", TlsVersion, None, problems
+            ),
+            channel_binding=_choice(
+                given, "channel_binding", ChannelBinding, ChannelBinding.PREFER, problems
+            ),
+            application_name=_application_name(given),
+            options=given.get("options"),
             connect_timeout=_connect_timeout(given, problems),
+            keepalive=_keepalive(given, problems),
             target_session_attrs=_target_session_attrs(given, problems),
         )
         problems.extend(_tls_problems(checked, given))
@@ -229,6 +308,7 @@ class DatabaseUrl:
             "sslcert": self.sslcert,
             "sslkey": self.sslkey,
             "sslcrl": self.sslcrl,
+            **self._given_rarely(),
             "application_name": self.application_name,
             "connect_timeout": self.connect_timeout,
             "target_session_attrs": self.target_session_attrs.value,
@@ -240,6 +320,22 @@ class DatabaseUrl:
         )
         user, database = quote(self.user, safe=""), quote(self.database, safe="")
         return f"postgresql://{user}{secret}@{hosts}/{database}?{query}"
+
+    def _given_rarely(self) -> Mapping[str, str | int | None]:
+        """Give the parameters that are written only when they are not as they are by default."""
+        newest, alive = self.ssl_max_protocol_version, self.keepalive
+        oldest, binding = self.ssl_min_protocol_version, self.channel_binding
+        return {
+            "ssl_min_protocol_version": None if oldest is TlsVersion.TLS_1_2 else oldest.value,
+            "ssl_max_protocol_version": None if newest is None else newest.value,
+            "channel_binding": None if binding is ChannelBinding.PREFER else binding.value,
+            "options": self.options,
+            "keepalives": None if alive.enabled else 0,
+            "keepalives_idle": alive.idle,
+            "keepalives_interval": alive.interval,
+            "keepalives_count": alive.count,
+            "tcp_user_timeout": alive.user_timeout,
+        }
 
     def __str__(self) -> str:
         """Give the redacted form: a URL that is printed shows no secret."""
@@ -298,12 +394,23 @@ def _query(query: str | None, problems: list[str]) -> Iterator[tuple[str, str]]:
         name, equals, text = parameter.partition("=")
         if name in PARAMETERS and equals:
             yield name, text
+        elif name in REFUSED:
+            problems.append(f"{name} is not taken: {REFUSED[name]}")
+        elif name in FIXED and equals:
+            problems.extend(_fixed_problem(name, text))
         else:
             # Not quoted: it may be what follows an unencoded "&" of a password.
             problems.append(
                 f"parameter {number} after the ? is unknown or has no =; "
                 f"known are {', '.join(PARAMETERS)}",
             )
+
+
+def _fixed_problem(name: str, text: str) -> Iterator[str]:
+    fixed = FIXED[name]
+    if unquote(text).lower() not in fixed.values:
+        known = f"can only be {' or '.join(fixed.values)}" if fixed.values else "is not taken"
+        yield f"{name} {known}: {fixed.reason}"
 
 
 def _decoded(name: str, text: str, problems: list[str]) -> str:
@@ -352,6 +459,59 @@ def _ports(given: Mapping[str, str], problems: list[str]) -> list[int]:
     return [int(text) for text in texts]
 
 
+_Choice = TypeVar("_Choice", bound=Enum)
+_Default = TypeVar("_Default", bound=Enum | None)
+
+
+def _choice(
+    given: Mapping[str, str],
+    name: str,
+    choices: type[_Choice],
+    default: _Default,
+    problems: list[str],
+) -> _Choice | _Default:
+    text = given.get(name)
+    if text is None:
+        return default
+    known = {each.value.lower(): each for each in choices}
+    if text.lower() not in known:
+        problems.append(f"{name} is none of {', '.join(each.value for each in choices)}")
+    return known.get(text.lower(), default)
+
+
+def _application_name(given: Mapping[str, str]) -> str:
+    fallback = given.get("fallback_application_name", DEFAULT_APPLICATION_NAME)
+    return given.get("application_name", fallback)
+
+
+def _keepalive(given: Mapping[str, str], problems: list[str]) -> KeepAlive:
+    enabled = given.get("keepalives", "1")
+    if enabled not in {"0", "1"}:
+        problems.append("keepalives is neither 0 nor 1")
+
+    def number(name: str) -> int | None:
+        text = given.get(name)
+        if text is None:
+            return None
+        if not _WHOLE_MILLISECONDS.fullmatch(text) or int(text) > _most(name):
+            problems.append(f"{name} is not a number from 0 to {_most(name)}")
+            return None
+        return int(text)
+
+    return KeepAlive(
+        enabled != "0",
+        idle=number("keepalives_idle"),
+        interval=number("keepalives_interval"),
+        count=number("keepalives_count"),
+        user_timeout=number("tcp_user_timeout"),
+    )
+
+
+def _most(name: str) -> int:
+    """Give the greatest number that the system takes for a parameter of TCP."""
+    return {"keepalives_count": 127, "tcp_user_timeout": _MAX_MILLISECONDS}.get(name, 32_767)
+
+
 def _connect_timeout(given: Mapping[str, str], problems: list[str]) -> int:
     text = given.get("connect_timeout", str(DEFAULT_CONNECT_SECONDS))
     if not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= MAX_CONNECT_SECONDS:
@@ -375,7 +535,12 @@ def _target_session_attrs(
 ) -> TargetSessionAttrs:
     known = {each.value: each for each in TargetSessionAttrs}
     text = given.get("target_session_attrs", TargetSessionAttrs.ANY.value)
-    if text not in known:
+    if text in _OTHER_TARGETS:
+        problems.append(
+            f"target_session_attrs={text} can lead to a server that takes no writes; "
+            "write read-write",
+        )
+    elif text not in known:
         problems.append(f"target_session_attrs is none of {', '.join(known)}")
     return known.get(text, TargetSessionAttrs.ANY)
 
@@ -404,10 +569,16 @@ def _sslmode(
 
 def _tls_problems(url: DatabaseUrl, given: Mapping[str, str]) -> Iterator[str]:
     if url.sslmode is SslMode.DISABLE:
-        unused = [name for name in ("sslrootcert", "sslcert", "sslkey", "sslcrl") if name in given]
+        unused = [name for name in _OF_TLS if name in given]
+        if url.channel_binding is ChannelBinding.REQUIRE:
+            unused.append("channel_binding=require")
         if unused:
             yield f"{', '.join(unused)} would have no effect without TLS; add sslmode=verify-full"
         return
+    versions = [each.value for each in TlsVersion]
+    newest = url.ssl_max_protocol_version or TlsVersion.TLS_1_3
+    if versions.index(newest.value) < versions.index(url.ssl_min_protocol_version.value):
+        yield "ssl_max_protocol_version is older than ssl_min_protocol_version"
     if all(host.socket_path is not None for host in url.hosts):
         yield "sslmode must be disable for a Unix socket, which has no TLS"
     if (url.sslcert is None) != (url.sslkey is None):

@@ -55,7 +55,8 @@ def check(config: Config, circumstances: Circumstances) -> int:
         return Exit.DONE
     with closing(config.database.open()) as store:
         store.check()
-    _remark(["the database answers and has the schema that this release needs"])
+    _remark(["the database answers, takes orders, and has the schema that this release needs"])
+    _remark(config.database.inspect().notes)
     return Exit.DONE
 
 

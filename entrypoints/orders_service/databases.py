@@ -46,11 +46,13 @@ class Condition:
         expiries: By name, when a certificate expires, in seconds since 1970.
         schema: The version of the schema that is there, and the one that this release needs.
         disk: The free bytes of the disk that the file is on, and all its bytes.
+        notes: What the people who run the service should know besides, one sentence each.
     """
 
     expiries: Mapping[str, float] = {}
     schema: tuple[int, int] | None = None
     disk: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @frozen
@@ -182,7 +184,7 @@ class PostgresDatabase:
         found = inspect(self.url)
         version = found.schema_version
         schema = None if version is None else (version, SCHEMA_VERSION)
-        return Condition(found.expiries, schema)
+        return Condition(found.expiries, schema, notes=found.notes)
 
     def migrate(self, grant_to: str | None) -> tuple[str, ...]:
         """Apply the migrations that are missing.

@@ -14,8 +14,8 @@ from orders_service.repeating import repeating
 
 _LOG: Final = logging.getLogger(__name__)
 
-WATCH_SECONDS: Final = 10.0
-"""How long it waits between two looks."""
+WATCH_SECONDS: Final = 5.0
+"""How long it waits between two looks, so that what is wrong is told within 10 s."""
 
 
 @frozen

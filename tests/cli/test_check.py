@@ -42,7 +42,7 @@ tokens_file = ""  # default
 auth = ""  # default
 log_requests = "20"  # default
 # clients need no token: only this machine reaches [::1]:0
-# the database answers and has the schema that this release needs
+# the database answers, takes orders, and has the schema that this release needs
 """
 
 TOML = """\

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from orders_core import OrderStore
-from tests.contract.data import KINDS, Data, MemoryData, PostgresData, SqliteData
+from tests.contract.data import KINDS, Data, MemoryData, PooledData, PostgresData, SqliteData
+from tests.pgbouncer import Pooler, PoolMode, open_pooler, pgbouncer_programs
 from tests.postgres_server import OrdersDatabase, PostgresServer
 
 ALL = list(KINDS)
@@ -23,6 +24,20 @@ def contract_database(postgres_server: PostgresServer) -> Iterator[OrdersDatabas
     database.drop()
 
 
+@pytest.fixture(scope="session")
+def pgbouncer_session(postgres_server: PostgresServer) -> Iterator[Pooler]:
+    """The oldest PgBouncer there is, which keeps a session for each client."""
+    with open_pooler(postgres_server, PoolMode.SESSION, pgbouncer_programs()[0]) as pooler:
+        yield pooler
+
+
+@pytest.fixture(scope="session")
+def pgbouncer_transaction(postgres_server: PostgresServer) -> Iterator[Pooler]:
+    """The newest one, which lends a session for each transaction."""
+    with open_pooler(postgres_server, PoolMode.TRANSACTION, pgbouncer_programs()[-1]) as pooler:
+        yield pooler
+
+
 def makers_of_data(request: pytest.FixtureRequest, folder: Path) -> Callable[[], Data]:
     """Give what makes new data of the kind that the test runs for."""
     match request.param:
@@ -31,13 +46,17 @@ def makers_of_data(request: pytest.FixtureRequest, folder: Path) -> Callable[[],
         case "sqlite":
             numbers = count()
             return lambda: SqliteData(folder / f"orders-{next(numbers)}.db")
-        case _:
+        case kind:
             # Asked for here, so that the other kinds start no server.
             database: OrdersDatabase = request.getfixturevalue("contract_database")
+            data = PostgresData(database.url())
+            if kind != "postgres":
+                pooler: Pooler = request.getfixturevalue(kind.replace(" ", "_"))
+                data = PooledData(pooler.before(database.url()))
 
             def cleared() -> Data:
                 database.clear()
-                return PostgresData(database.url())
+                return data
 
             return cleared
 

@@ -62,9 +62,16 @@ class PostgresData:
         return PostgresStore(self.url, connections=12, acquire_seconds=30)
 
 
+@frozen
+class PooledData(PostgresData):
+    """Orders in a database behind a pooler."""
+
+
 KINDS: Final[Mapping[str, type[Data]]] = {
     "memory": MemoryData,
     "sqlite": SqliteData,
     "postgres": PostgresData,
+    "pgbouncer session": PooledData,
+    "pgbouncer transaction": PooledData,
 }
 """Every kind of store; a new one is added here and in `makers_of_data`."""

@@ -11,7 +11,8 @@ from attrs import evolve
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_postgres import DatabaseUrl, Host, PostgresStore
-from orders_postgres.connection import Interrupted, Limits, connect
+from orders_postgres.connection import Interrupted, connect
+from orders_postgres.settings import Limits
 from tests.postgres.proxy import Proxy, open_proxy
 from tests.postgres_server import HOST, SERVICE, OrdersDatabase, PostgresServer, wait_until
 

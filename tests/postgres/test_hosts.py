@@ -176,7 +176,7 @@ def test_a_server_that_is_lost_while_it_is_asked_for_writes_is_unreachable(
 ) -> None:
     url = orders_database.url(target_session_attrs="read-write")
     with open_proxy(orders_database.server.port) as proxy:
-        proxy.cut_before = b"SHOW transaction_read_only"
+        proxy.cut_before = b"transaction_read_only"
         error = failure(evolve(url, hosts=(Host(HOST, proxy.port),)))
     assert error.reason is Reason.UNREACHABLE
 

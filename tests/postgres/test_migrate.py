@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import pytest
@@ -129,7 +129,9 @@ def test_many_that_migrate_at_once_apply_each_migration_once(
         applied = list(
             threads.map(lambda _: migrate(empty_database.owner_url(), SERVICE), range(6)),
         )
-    assert sorted(applied) == [(), (), (), (), (), FILES]
+    # Those that are at it together may share the work.
+    assert sorted(chain.from_iterable(applied)) == [*FILES]
+    assert migrate(empty_database.owner_url()) == ()
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(empty_database: OrdersDatabase) -> None:
@@ -141,10 +143,52 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty_database: OrdersData
     assert migrate(empty_database.owner_url()) == FILES
 
 
-def test_who_does_not_own_the_schema_cannot_migrate(empty_database: OrdersDatabase) -> None:
-    with pytest.raises(StoreUnavailable, match="42501") as caught:
-        migrate(empty_database.url())
+def refusal(database: OrdersDatabase, grant_to: str | None = None) -> str:
+    """Migrate as the service's role, which owns nothing, and read why that is refused."""
+    with pytest.raises(StoreUnavailable) as caught:
+        migrate(database.url(), grant_to)
     assert caught.value.reason is Reason.REFUSED
+    return str(caught.value)
+
+
+def granted(database: OrdersDatabase, message: str) -> None:
+    """Type, as the superuser, the first statement that a message names."""
+    grant = message[message.index("GRANT ") :].partition(", or ")[0]
+    database.run(grant)
+
+
+def test_who_may_make_no_table_is_told_what_to_grant(empty_database: OrdersDatabase) -> None:
+    message = refusal(empty_database)
+    assert f'ALTER DATABASE "{empty_database.name}" OWNER TO "{SERVICE}"' in message
+    assert empty_database.run("SELECT to_regclass('orders')") == [[None]]
+    granted(empty_database, message)
+    assert migrate(empty_database.url()) == FILES
+
+
+def test_who_may_use_no_schema_is_told_what_to_grant(empty_database: OrdersDatabase) -> None:
+    empty_database.run("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    granted(empty_database, refusal(empty_database))
+    assert migrate(empty_database.url()) == FILES
+
+
+def test_who_does_not_own_the_tables_is_told_who_does(orders_database: OrdersDatabase) -> None:
+    # It may read that there is nothing to do.
+    assert migrate(orders_database.url()) == ()
+    orders_database.run("DELETE FROM orders_schema WHERE version = 3")
+    orders_database.run("DELETE FROM orders_totals WHERE part = -1")
+    for message in (refusal(orders_database), refusal(orders_database, SERVICE)):
+        assert f"the tables belong to the role {OWNER}" in message
+        assert f'GRANT "{OWNER}" TO "{SERVICE}"' in message
+    orders_database.run(f"REVOKE ALL ON orders_schema FROM {SERVICE}")
+    granted(orders_database, refusal(orders_database))
+    try:
+        assert migrate(orders_database.url()) == FILES[2:]
+    finally:
+        orders_database.run(f"REVOKE {OWNER} FROM {SERVICE}")
+
+
+def test_who_does_not_own_the_tables_cannot_grant(orders_database: OrdersDatabase) -> None:
+    assert f"the tables belong to the role {OWNER}" in refusal(orders_database, SERVICE)
 
 
 def test_a_missing_schema_is_named(empty_database: OrdersDatabase) -> None:

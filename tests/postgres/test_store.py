@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orders_core import Order, Outcome, StoreUnavailable
 from orders_postgres import PostgresStore
 from orders_postgres.connection import connect
-from tests.postgres_server import OWNER, SERVICE, OrdersDatabase, wait_until
+from tests.postgres_server import OWNER, OrdersDatabase, wait_until
 
 ids = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]) | st.sampled_from("\\\"{},'NULL"),
@@ -80,37 +80,6 @@ def test_batches_that_overlap_in_any_order_never_deadlock(postgres_store: Postgr
         outcomes = list(threads.map(add, [upwards, upwards[::-1]] * 2))
     created = sum(each is Outcome.CREATED for batch in outcomes for each in batch)
     assert created == len(upwards)
-
-
-def test_a_commit_is_flushed_even_where_the_role_would_not(orders_database: OrdersDatabase) -> None:
-    orders_database.run(
-        f"ALTER ROLE {SERVICE} IN DATABASE {orders_database.name} SET synchronous_commit = off"
-    )
-    with closing(orders_database.store()) as store:
-        store.add([Order("A", 1)])
-        assert commits(orders_database, store) == "on"
-
-
-def test_a_stricter_commit_of_the_role_is_kept(orders_database: OrdersDatabase) -> None:
-    orders_database.run(
-        f"ALTER ROLE {SERVICE} IN DATABASE {orders_database.name} "
-        "SET synchronous_commit = remote_apply"
-    )
-    with closing(orders_database.store()) as store:
-        assert commits(orders_database, store) == "remote_apply"
-
-
-def commits(database: OrdersDatabase, store: PostgresStore) -> str:
-    """Read how the store's own connection commits, through a trigger that tells."""
-    database.run(
-        "CREATE TABLE seen (setting text); GRANT INSERT ON seen TO PUBLIC; "
-        "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$; "
-        "CREATE TRIGGER tell AFTER INSERT ON orders EXECUTE FUNCTION tell()",
-    )
-    store.add([Order("tell", 1)])
-    ((setting,),) = database.run("SELECT setting FROM seen")
-    return str(setting)
 
 
 def test_the_limits_of_the_design_hold_in_every_session(orders_database: OrdersDatabase) -> None:

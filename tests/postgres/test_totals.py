@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from orders_core import Order, Outcome, Reason, StoreUnavailable, Totals
 from orders_postgres import migrate
-from orders_postgres.connection import Duplicate, Limits, connect
+from orders_postgres.connection import Duplicate, connect
 from orders_postgres.schema import migrations
+from orders_postgres.settings import Limits
 from tests.postgres_server import OWNER, SERVICE, OrdersDatabase, PostgresServer, wait_until
 
 COUNTED = "SELECT count(*), coalesce(sum(amount), 0.00) FROM orders"

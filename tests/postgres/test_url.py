@@ -9,10 +9,23 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orders_postgres import DatabaseUrl, Host, InvalidDatabaseUrl, SslMode, TargetSessionAttrs
-from orders_postgres.url import PARAMETERS
+from orders_postgres.url import PARAMETERS, ChannelBinding, KeepAlive, TlsVersion
+from orders_postgres.words import FIXED
 
 SECRET = "secret"  # noqa: S105 - an example
 COMPLETE = f"postgresql://ordersuser:{SECRET}@db.example:6432/ordersdb"
+
+# PostgreSQL 18, "Parameter Key Words", and those of older releases.
+LIBPQ_WORDS = """
+host hostaddr port dbname user password passfile require_auth channel_binding connect_timeout
+client_encoding options application_name fallback_application_name keepalives keepalives_idle
+keepalives_interval keepalives_count tcp_user_timeout replication gssencmode sslmode requiressl
+sslnegotiation sslcompression sslcert sslkey sslkeylogfile sslpassword sslcertmode sslrootcert
+sslcrl sslcrldir sslsni requirepeer ssl_min_protocol_version ssl_max_protocol_version
+min_protocol_version max_protocol_version krbsrvname gsslib gssdelegation scram_client_key
+scram_server_key service servicefile target_session_attrs load_balance_hosts oauth_issuer
+oauth_client_id oauth_client_secret oauth_scope
+"""
 
 # What a percent-encoded part may hold: any text but control characters and surrogates.
 texts = st.text(
@@ -180,7 +193,8 @@ def test_a_password_file_is_kept_as_a_path() -> None:
         ("postgresql://u@h1,h2/d?port=1,2,3", "port lists 3 ports for 2 hosts"),
         ("postgresql://u@h/d?port=1,2", "port lists 2 ports for 1 hosts"),
         ("postgresql://u@h1:1,h2/d?port=1", "port is given more than once"),
-        ("postgresql://u@h/d?target_session_attrs=primary", "is none of any, read-write"),
+        ("postgresql://u@h/d?target_session_attrs=what", "is none of any, read-write"),
+        ("postgresql://u@h/d?target_session_attrs=primary", "primary can lead to a server that"),
         ("postgresql://u@h:/d", "port is not a number from 1 to 65535"),
         ("postgresql://u@h:0/d", "port is not a number from 1 to 65535"),
         ("postgresql://u@h:65536/d", "port is not a number from 1 to 65535"),
@@ -190,7 +204,23 @@ def test_a_password_file_is_kept_as_a_path() -> None:
         ("postgresql://u@h/d?user=v", "user is given more than once"),
         ("postgresql://u@h/d?host=i", "host is given more than once"),
         ("postgresql://u@h/d?sslmode=require&sslmode=require", "sslmode is given more than once"),
-        ("postgresql://u@h/d?passfile=/p", "parameter 1 after the ? is unknown"),
+        ("postgresql://u@h/d?passfiles=/p", "parameter 1 after the ? is unknown"),
+        ("postgresql://u@h/d?channel_binding=yes", "is none of disable, prefer, require"),
+        ("postgresql://u@h/d?ssl_min_protocol_version=TLSv1", "is none of TLSv1.2, TLSv1.3"),
+        (
+            "postgresql://u@h/d?ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2",
+            "ssl_max_protocol_version is older than ssl_min_protocol_version",
+        ),
+        (
+            "postgresql://u@localhost/d?channel_binding=require",
+            "channel_binding=require would have no effect without TLS",
+        ),
+        ("postgresql://u@h/d?keepalives=on", "keepalives is neither 0 nor 1"),
+        ("postgresql://u@h/d?keepalives_idle=-1", "keepalives_idle is not a number from 0 to"),
+        ("postgresql://u@h/d?keepalives_count=128", "is not a number from 0 to 127"),
+        ("postgresql://u@h/d?client_encoding=LATIN1", "client_encoding can only be utf8 or"),
+        ("postgresql://u@h/d?gssencmode=require", "gssencmode can only be disable or prefer: "),
+        ("postgresql://u@h/d?ssl=true", "ssl is not taken: write sslmode=verify-full"),
         ("postgresql://u@h/d?port=1&what=2", "parameter 2 after the ? is unknown"),
         ("postgresql://u@h/d?sslmode", "has no ="),
         ("postgresql://u@h/d?sslmode=allow", "sslmode=allow falls back to plain text"),
@@ -345,6 +375,36 @@ def test_the_shown_form_is_complete() -> None:
         "&sslkey=/c.key&sslcrl=/ca.crl&application_name=orders&connect_timeout=2"
         "&target_session_attrs=any"
     )
+
+
+@pytest.mark.parametrize("word", LIBPQ_WORDS.split())
+def test_every_word_of_libpq_is_taken_or_refused_by_its_name(word: str) -> None:
+    # Whatever is given here, something is still missing.
+    problems = problems_of(f"postgresql:///?{word}=what")
+    assert word in PARAMETERS or any(each.startswith(f"{word} ") for each in problems)
+    assert not any("unknown" in each for each in problems)
+
+
+def test_what_is_so_anyway_may_be_said() -> None:
+    plain = DatabaseUrl.parse("postgresql://u@h/d")
+    said = "&".join(f"{word}={each.values[0]}" for word, each in FIXED.items() if each.values)
+    assert DatabaseUrl.parse(f"postgresql://u@h/d?{said}") == plain
+    assert DatabaseUrl.parse("postgresql://u@h/d?client_encoding=UTF%2D8") == plain
+
+
+def test_the_rarer_words_are_taken_and_shown() -> None:
+    url = DatabaseUrl.parse(
+        "postgresql://u@h/d?ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=tlsv1.3"
+        "&channel_binding=require&options=-c%20search_path%3Dshop&keepalives=0&keepalives_idle=10"
+        "&keepalives_interval=5&keepalives_count=3&tcp_user_timeout=7000"
+        "&fallback_application_name=shop"
+    )
+    assert url.ssl_min_protocol_version is url.ssl_max_protocol_version is TlsVersion.TLS_1_3
+    assert url.channel_binding is ChannelBinding.REQUIRE
+    assert url.options == "-c search_path=shop"
+    assert url.keepalive == KeepAlive(False, 10, 5, 3, 7000)  # noqa: FBT003 - as in the URL
+    assert url.application_name == "shop"
+    assert DatabaseUrl.parse(url.redacted) == url
 
 
 @given(st.text(max_size=200))

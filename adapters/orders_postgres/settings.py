@@ -1,0 +1,78 @@
+"""The settings of the server that hold for the statements of this release, whatever it has itself.
+
+Nothing is sent with the log-in: poolers such as PgBouncer refuse what they do not know there.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import frozen
+
+ISOLATION: Final = "read committed"
+"""The isolation of every transaction: a later statement sees what others committed meanwhile."""
+
+DURABLE_COMMITS: Final = frozenset({"on", "remote_apply"})
+"""The values of `synchronous_commit` by which nothing that was acknowledged is lost.
+
+The others, such as `off`, `local` and `remote_write`, report a commit that a crash of the server,
+or a failover to its standby, can still lose.
+"""
+DURABLE_COMMIT: Final = """CASE current_setting('synchronous_commit')
+WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END"""
+"""An expression: the value that is set, which keeps what is stricter than it need be."""
+
+
+@frozen(kw_only=True)
+class Limits:
+    """How long each step may take, in seconds; None is for ever.
+
+    Attributes:
+        lock: Waiting for one lock, on the server.
+        statement: One statement, on the server.
+        idle_in_transaction: Between two statements of a transaction, on the server.
+        socket: Waiting for the next bytes of an answer.
+    """
+
+    lock: float | None = 1.0
+    statement: float | None = 2.0
+    idle_in_transaction: float | None = 5.0
+    socket: float | None = 3.0
+
+    def settings(self) -> Mapping[str, str]:
+        """Give the server's part as its settings, in milliseconds; 0 is for ever."""
+        limits = {
+            "lock_timeout": self.lock,
+            "statement_timeout": self.statement,
+            "idle_in_transaction_session_timeout": self.idle_in_transaction,
+        }
+        return {name: f"{int((seconds or 0) * 1000)}" for name, seconds in limits.items()}
+
+
+SERVICE_LIMITS: Final = Limits()
+"""The limits of a service that answers requests."""
+
+
+def for_session(settings: Mapping[str, str]) -> str:
+    """Write the statement that makes the settings hold until the session ends.
+
+    What is set in a session holds whatever is set for the server, the database or the role,
+    also when that changes later.
+    """
+    session = {"default_transaction_isolation": ISOLATION, **settings}
+    return _setting(session, is_local=False)
+
+
+def for_transaction(settings: Mapping[str, str]) -> str:
+    """Write the statement that makes the settings hold until the transaction ends.
+
+    Its isolation is not among them: it is chosen before the first statement.
+    """
+    return _setting(settings, is_local=True)
+
+
+def _setting(settings: Mapping[str, str], *, is_local: bool) -> str:
+    """Write one statement. It has no rows: of the only one, all is computed and nothing sent."""
+    values = {name: f"'{value}'" for name, value in settings.items()}
+    values["synchronous_commit"] = DURABLE_COMMIT
+    calls = (f"set_config('{name}', {value}, {is_local})" for name, value in values.items())
+    return f"SELECT {', '.join(calls)} OFFSET 1"

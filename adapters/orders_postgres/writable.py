@@ -1,0 +1,53 @@
+"""Whether orders can be added now: proved by all that adding one takes, but for the order."""
+
+from typing import Final
+
+from orders_core import Reason, StoreUnavailable
+from orders_postgres.connection import Connection
+from orders_postgres.names import quoted
+from orders_postgres.settings import DURABLE_COMMIT
+
+# A standby says "on" as well.
+_RIGHTS: Final = """
+SELECT current_user, current_setting('transaction_read_only'),
+    has_column_privilege('orders', 'id', 'INSERT')
+    AND has_column_privilege('orders', 'amount', 'INSERT')
+"""
+# A message in the log of writes that nobody reads (PostgreSQL, "Replication Functions") makes the
+# transaction one that writes: it gets a number, its commit is flushed, and waits for synchronous
+# standbys. It ends inside the statement, so that the limit of the statement ends that wait too:
+# else each check would leave a session that waits until a standby is back.
+# To sort more than it may keep in memory, the server writes a file of 300 kB, as it would for new
+# pages: without place for it, the disk is full.
+_COMMIT: Final = f"""
+DO $$ BEGIN
+PERFORM set_config('work_mem', '64kB', true);
+PERFORM count(*) FROM (
+    SELECT repeat('orders', 50) || number AS text FROM generate_series(1, 1000) AS number
+    ORDER BY text DESC
+) AS sorted;
+PERFORM set_config('synchronous_commit', {DURABLE_COMMIT}, true);
+PERFORM pg_logical_emit_message(true, 'orders', 'check');
+COMMIT;
+END $$
+"""  # noqa: S608 - an expression of ours
+
+
+def require_writable(connection: Connection, place: str) -> None:
+    """Prove that orders can be added, and add none.
+
+    Raises:
+        StoreUnavailable: With the reason. A connection to what takes no writes is not used again.
+    """
+    ((user, read_only, may_insert),) = connection.run(_RIGHTS)
+    if read_only == "on":
+        connection.discard()
+        message = f"{place}: it takes no writes: a standby, or default_transaction_read_only is on"
+        raise StoreUnavailable(Reason.READ_ONLY, message)
+    if not may_insert:
+        message = (
+            f"{place}: the role {user} may not add orders: as the owner, run orders migrate "
+            f"--grant-to {user}, or GRANT SELECT, INSERT ON orders TO {quoted(user)}"
+        )
+        raise StoreUnavailable(Reason.REFUSED, message)
+    connection.script_alone(_COMMIT)

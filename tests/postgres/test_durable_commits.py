@@ -1,0 +1,201 @@
+"""Every commit is durable before it is reported, whatever the server is set to, and when."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+
+import pytest
+from attrs import evolve, frozen
+
+from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
+from orders_postgres import DatabaseUrl, PostgresStore, inspect
+from orders_postgres.connection import connect
+from orders_postgres.migrate import LIMITS as MIGRATION_LIMITS
+from tests.pgbouncer import PoolMode, open_pooler
+from tests.postgres_server import OWNER, SERVICE, OrdersDatabase, PostgresServer, wait_until
+
+WEAK = ("off", "local", "remote_write")
+COMMITTED = 200
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+
+@frozen
+class Way:
+    """A database, and the URL of one way to it."""
+
+    database: OrdersDatabase
+    url: DatabaseUrl
+
+
+@pytest.fixture(params=["direct", "session", "transaction"])
+def way(request: pytest.FixtureRequest, own_server: PostgresServer) -> Iterator[Way]:
+    """A database of a server of its own, reached directly, and through each mode of a pooler."""
+    database = own_server.new_database()
+    with ExitStack() as poolers:
+        url = database.url()
+        if request.param != "direct":
+            pooler = poolers.enter_context(open_pooler(own_server, PoolMode(request.param)))
+            url = pooler.before(url)
+        yield Way(database, url)
+    own_server.run("ALTER SYSTEM RESET ALL")
+    own_server.reload()
+    database.drop()
+
+
+def add(store: PostgresStore, orders: Sequence[Order]) -> None:
+    store.add(orders)
+
+
+def add_all_or_none(store: PostgresStore, orders: Sequence[Order]) -> None:
+    store.add(orders, atomic=True)
+
+
+def begin_to_add(store: PostgresStore, orders: Sequence[Order]) -> None:
+    pending = store.begin_add(orders)
+    assert pending is not None
+    while not pending.proceed():
+        pass
+    assert Outcome.CONFLICT not in pending.outcome()
+
+
+def load(store: PostgresStore, orders: Sequence[Order]) -> None:
+    assert store.load([(order.id.value, str(order.amount)) for order in orders])
+
+
+def note_commits(database: OrdersDatabase) -> None:
+    """Let a trigger note how each statement that adds orders would commit."""
+    database.run(
+        "CREATE TABLE seen (setting text); GRANT INSERT ON seen TO PUBLIC; "
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$; "
+        "CREATE TRIGGER note AFTER INSERT ON orders EXECUTE FUNCTION note()",
+    )
+
+
+def noted(database: OrdersDatabase) -> list[str]:
+    return [setting for (setting,) in database.run("DELETE FROM seen RETURNING setting")]
+
+
+@pytest.mark.parametrize("write", [add, add_all_or_none, begin_to_add, load])
+def test_a_server_that_is_set_to_lose_commits_while_connected_loses_none_of_ours(
+    way: Way,
+    write: Callable[[PostgresStore, Sequence[Order]], None],
+) -> None:
+    note_commits(way.database)
+    with closing(PostgresStore(way.url, connections=1)) as store:
+        write_first = [Order("first-1", 1), Order("first-2", 1)]
+        store.add(write_first)
+        for number, weak in enumerate(WEAK):
+            way.database.server.run(f"ALTER SYSTEM SET synchronous_commit = {weak}")
+            way.database.server.reload()
+            write(store, [Order(f"{number}-1", 1), Order(f"{number}-2", 1)])
+        assert set(noted(way.database)) == {"on"}
+        assert store.totals().count == 2 + 2 * len(WEAK)
+
+
+@pytest.mark.parametrize("weak", WEAK)
+@pytest.mark.parametrize(
+    "whose", [f"ROLE {SERVICE}", "DATABASE {name}", f"ROLE {SERVICE} IN DATABASE {{name}}"]
+)
+def test_a_role_or_database_that_is_set_to_lose_commits_loses_none_of_ours(
+    orders_database: OrdersDatabase,
+    whose: str,
+    weak: str,
+) -> None:
+    note_commits(orders_database)
+    target = whose.format(name=orders_database.name)
+    orders_database.run(f"ALTER {target} SET synchronous_commit = {weak}")
+    try:
+        with closing(orders_database.store()) as store:
+            store.add([Order("A", 1)])
+            store.add([Order("B", 1), Order("C", 1)], atomic=True)
+        assert set(noted(orders_database)) == {"on"}
+    finally:
+        orders_database.run(f"ALTER {target} RESET synchronous_commit")
+
+
+def test_a_stricter_commit_is_kept(way: Way) -> None:
+    note_commits(way.database)
+    way.database.server.run("ALTER SYSTEM SET synchronous_commit = remote_apply")
+    way.database.server.reload()
+    with closing(PostgresStore(way.url)) as store:
+        store.add([Order("A", 1)])
+        store.add([Order("B", 1), Order("C", 1)], atomic=True)
+    assert set(noted(way.database)) == {"remote_apply"}
+
+
+def test_a_migration_commits_as_durably(way: Way) -> None:
+    way.database.server.run("ALTER SYSTEM SET synchronous_commit = off")
+    way.database.server.reload()
+    url = evolve(way.url, user=OWNER)
+    with closing(connect(url, MIGRATION_LIMITS)) as connection:
+        with connection.transaction():
+            connection.script("CREATE TABLE note AS SELECT current_setting('synchronous_commit')")
+        connection.script("INSERT INTO note SELECT current_setting('synchronous_commit')")
+        assert connection.run("SELECT * FROM note") == [["on"], ["on"]]
+
+
+def test_what_was_acknowledged_is_there_after_a_kill_although_the_server_was_told_to_lose_it(
+    way: Way,
+) -> None:
+    server = way.database.server
+    with closing(PostgresStore(way.url, connections=1)) as store:
+        store.add([Order("first", 1)])
+        # What is not flushed with the commit stays in memory for as long as can be.
+        server.run("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        server.run("ALTER SYSTEM SET synchronous_commit = off")
+        server.reload()
+        orders = [Order(f"{number}", number) for number in range(COMMITTED)]
+        for order in orders:
+            assert store.add([order]) == (Outcome.CREATED,)
+        server.kill()
+    server.start()
+    assert len(way.database.orders()) == 1 + COMMITTED
+
+
+def test_a_commit_that_no_standby_has_confirmed_is_not_acknowledged(
+    own_server: PostgresServer,
+) -> None:
+    database = own_server.new_database()
+    with closing(database.store()) as store:
+        store.check()
+        own_server.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        own_server.reload()
+        try:
+            pending = store.begin_add([Order("A", 1)])
+            assert pending is not None
+            wait_until(lambda: database.run(WAITING) != [])
+            database.run(f"{WAITING} AND pg_cancel_backend(pid)")
+            wait_until(pending.proceed)
+            with pytest.raises(StoreUnavailable, match="no synchronous standby") as caught:
+                pending.outcome()
+            assert caught.value.reason is Reason.TIMEOUT
+        finally:
+            own_server.run("ALTER SYSTEM RESET synchronous_standby_names")
+            own_server.reload()
+        assert store.get([OrderId("A")]) == [Order("A", 1)]
+
+
+@pytest.mark.parametrize("weak", WEAK)
+def test_the_weaker_setting_of_the_server_is_told(
+    orders_database: OrdersDatabase,
+    weak: str,
+) -> None:
+    assert inspect(orders_database.url()).notes == ()
+    orders_database.run(f"ALTER ROLE {SERVICE} SET synchronous_commit = {weak}")
+    try:
+        (note,) = inspect(orders_database.url()).notes
+    finally:
+        orders_database.run(f"ALTER ROLE {SERVICE} RESET synchronous_commit")
+    assert f"synchronous_commit is {weak}" in note
+
+
+def test_a_server_that_does_not_wait_for_its_disk_is_told(own_server: PostgresServer) -> None:
+    database = own_server.new_database()
+    own_server.run("ALTER SYSTEM SET fsync = off")
+    own_server.reload()
+    try:
+        (note,) = inspect(database.url()).notes
+    finally:
+        own_server.run("ALTER SYSTEM RESET fsync")
+        own_server.reload()
+    assert "fsync is off" in note

@@ -1,0 +1,135 @@
+"""libpq's rarer words do what they do for libpq."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from orders_core import Order, Reason, StoreUnavailable
+from orders_postgres import PostgresStore
+from orders_postgres.connection import connect
+from orders_postgres.url import ChannelBinding, KeepAlive
+from tests.postgres.secure_server import Client, SecureServer, open_secure_server
+from tests.postgres_server import OWNER, PASSWORD, OrdersDatabase
+
+OPTIONS = (
+    socket.TCP_KEEPIDLE,
+    socket.TCP_KEEPINTVL,
+    socket.TCP_KEEPCNT,
+    socket.TCP_USER_TIMEOUT,
+)
+
+
+@pytest.fixture(scope="module")
+def secure_server() -> Iterator[SecureServer]:
+    with open_secure_server() as server:
+        yield server
+
+
+@pytest.fixture
+def client(secure_server: SecureServer, tmp_path: Path) -> Client:
+    client = Client(secure_server, tmp_path)
+    client.prepare()
+    return client
+
+
+@pytest.mark.parametrize(
+    ("wanted", "mechanism"),
+    [
+        (ChannelBinding.DISABLE, "SCRAM-SHA-256"),
+        (ChannelBinding.PREFER, "SCRAM-SHA-256-PLUS"),
+        (ChannelBinding.REQUIRE, "SCRAM-SHA-256-PLUS"),
+    ],
+)
+def test_a_log_in_by_password_is_bound_to_its_connection_as_wanted(
+    client: Client,
+    wanted: ChannelBinding,
+    mechanism: str,
+) -> None:
+    url = evolve(client.url(user=OWNER), password=PASSWORD, channel_binding=wanted)
+    with closing(connect(url)) as connection:
+        assert connection.run("SELECT current_user") == [[OWNER]]
+        assert connection._session.auth.mechanism_name == mechanism  # noqa: SLF001 - nobody else tells
+
+
+def test_a_log_in_that_is_not_bound_is_given_up_when_binding_is_required(client: Client) -> None:
+    url = client.url(channel_binding="require")
+    with pytest.raises(StoreUnavailable) as caught:
+        connect(url)
+    assert caught.value.reason is Reason.REFUSED
+    assert "channel_binding=require" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "version"),
+    [("ssl_max_protocol_version", "TLSv1.2"), ("ssl_min_protocol_version", "TLSv1.3")],
+)
+def test_the_version_of_tls_is_bounded(client: Client, word: str, version: str) -> None:
+    with closing(connect(client.url(**{word: version}))) as connection:
+        rows = connection.run("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+    assert rows == [[version]]
+
+
+@pytest.mark.parametrize(
+    "alive",
+    [KeepAlive(), KeepAlive(idle=11, interval=7, count=3, user_timeout=9000)],
+)
+def test_a_silent_connection_is_probed_as_told(
+    orders_database: OrdersDatabase,
+    alive: KeepAlive,
+) -> None:
+    url = evolve(orders_database.url(), keepalive=alive)
+    with (
+        closing(connect(url)) as connection,
+        socket.socket(fileno=os.dup(connection.fileno())) as transport,
+    ):
+        assert transport.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        found = [transport.getsockopt(socket.IPPROTO_TCP, option) for option in OPTIONS]
+    assert alive.idle is None or found == [11, 7, 3, 9000]
+
+
+def test_a_silent_connection_need_not_be_probed(orders_database: OrdersDatabase) -> None:
+    url = evolve(orders_database.url(), keepalive=KeepAlive(enabled=False))
+    with (
+        closing(connect(url)) as connection,
+        socket.socket(fileno=os.dup(connection.fileno())) as transport,
+    ):
+        assert transport.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
+
+
+def test_options_hold_but_for_what_keeps_orders_safe(orders_database: OrdersDatabase) -> None:
+    options = "-c geqo=off -c synchronous_commit=off --statement_timeout=0"
+    with closing(connect(evolve(orders_database.url(), options=options))) as connection:
+        ((geqo, commit, limit),) = connection.run(
+            "SELECT current_setting('geqo'), current_setting('synchronous_commit'), "
+            "current_setting('statement_timeout')"
+        )
+    assert (geqo, commit, limit) == ("off", "on", "2s")
+
+
+def test_options_that_make_it_read_only_are_told(orders_database: OrdersDatabase) -> None:
+    url = evolve(orders_database.url(), options="-c default_transaction_read_only=on")
+    with closing(PostgresStore(url)) as store:
+        for work in (store.check, lambda: store.add([Order("A", 1)])):
+            with pytest.raises(StoreUnavailable) as caught:
+                work()
+            assert caught.value.reason is Reason.READ_ONLY
+
+
+def test_a_password_file_with_a_byte_order_mark_is_told_without_the_password(
+    orders_database: OrdersDatabase,
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "password"
+    file.write_text(PASSWORD, "utf-8-sig")
+    url = evolve(orders_database.url(), password=None, password_file=file)
+    with pytest.raises(StoreUnavailable) as caught:
+        connect(url)
+    assert caught.value.reason is Reason.REFUSED
+    assert str(file) in str(caught.value)
+    assert "byte order mark (U+FEFF)" in str(caught.value)
+    assert PASSWORD not in str(caught.value)
