@@ -252,11 +252,13 @@ def _work(shared: _Shared, number: int, attend: Attend) -> None:
             config.currency,
             HostRule(config.allowed_hosts),
             service.tokens,
+            root=config.root,
             log_requests=config.log_requests,
         )
         app = create_app(service.store, settings, service.metrics)
         place = shared.workers.place(number)
         server = GatheringServer(app, service.store, shared.orders_sockets, place)
+        server.keep_idle(config.idle_seconds)
         attend(server.stop, lambda: server.soon(service.renew))
         server.run()
 

@@ -20,6 +20,7 @@ from orders_http.authentication import guarded
 from orders_http.exchange import Exchange, RequestObserver, Steps, Unobserved, Work, WorkKind
 from orders_http.hosts import HostRule
 from orders_http.messages import Reply, Request
+from orders_http.negotiation import wants_page
 from orders_http.openapi import OpenApiDocument
 from orders_http.orders import OrdersResource
 from orders_http.page import OrdersPage
@@ -49,12 +50,15 @@ class HttpSettings:
         currency: The ISO 4217 code that the page shows behind amounts.
         hosts: Which Host headers are answered.
         tokens: The tokens that clients must have; None when they need none.
+        root: The path below which a proxy serves all; empty when there is none. Requests may come
+            with it, or without it when the proxy takes it off.
         log_requests: Lines a second that the request log may have, and as many for failures.
     """
 
     currency: str
     hosts: HostRule
     tokens: TokenFile | None = None
+    root: str = ""
     log_requests: int = 0
 
 
@@ -64,6 +68,21 @@ class _Route:
 
     template: str
     handler: Handler
+
+
+@frozen
+class _Site:
+    """What is served where.
+
+    Attributes:
+        router: Bottle's router, with every route.
+        settings: What the interface needs to know.
+        page: Tells people what is wrong.
+    """
+
+    router: Any
+    settings: HttpSettings
+    page: OrdersPage
 
 
 def create_app(
@@ -82,7 +101,7 @@ def create_app(
     page = OrdersPage(store, settings.currency, settings.tokens)
     reading = partial(guarded, scope=Scope.READ, tokens=settings.tokens)
     writing = partial(guarded, scope=Scope.WRITE, tokens=settings.tokens)
-    description = OpenApiDocument.of_version(version("orders-core"))
+    description = OpenApiDocument.of_version(version("orders-core"), settings.root)
     routes: Mapping[str, Mapping[str, Handler]] = {
         "/": {"GET": _working(page.show, "count"), "POST": _working(page.create, "write")},
         "/login": {"GET": _working(page.show_log_in), "POST": _working(page.log_in)},
@@ -102,7 +121,7 @@ def create_app(
         for method, handler in {"OPTIONS": _options(handlers), **handlers}.items():
             router.add(path, method, _Route(template, handler))
     log = RequestLog(settings.log_requests)
-    return Application(store, router, settings.hosts, observer or Unobserved(), log)
+    return Application(store, _Site(router, settings, page), observer or Unobserved(), log)
 
 
 class Application:
@@ -117,15 +136,16 @@ class Application:
     def __init__(
         self,
         store: OrderStore,
-        router: Any,  # noqa: ANN401 - Bottle has no types
-        hosts: HostRule,
+        site: _Site,
         observer: RequestObserver,
         log: RequestLog,
     ) -> None:
         """Take the parts; `create_app` makes them."""
         self._store = store
-        self._router = router
-        self._hosts = hosts
+        self._router = site.router
+        self._hosts = site.settings.hosts
+        self._root = site.settings.root
+        self._page = site.page
         self.observer = observer
         self._log = log
         self._ids = RequestIds()
@@ -144,7 +164,7 @@ class Application:
 
     def begin(self, environ: "WSGIEnvironment") -> Exchange:
         """Begin to answer a request: everything up to the first thing that takes the store."""
-        return Exchange(self._steps(Request(environ)))
+        return Exchange(self._steps(Request(self._mounted(environ))))
 
     def refuse(self, environ: "WSGIEnvironment", problem: Problem) -> Reply:
         """Answer a request that the server did not take.
@@ -155,7 +175,7 @@ class Application:
         """
         started = perf_counter()
         self.observer.request_begun()
-        reply = Reply.of_problem(problem)
+        reply = self._told(Request(self._mounted(environ)), problem)
         return self._reported(environ, self._ids.of(environ), _NO_ROUTE, started, reply)
 
     def _steps(self, request: Request) -> Steps:
@@ -172,13 +192,30 @@ class Application:
             handled = route.handler(request, **parameters)
             reply = (yield from handled) if isinstance(handled, Generator) else handled
         except Problem as problem:
-            reply = Reply.of_problem(problem)
+            reply = self._told(request, problem)
         except StoreUnavailable:
-            reply = Reply.of_problem(Problem.unavailable())
+            reply = self._told(request, Problem.unavailable())
         except Exception:  # noqa: BLE001 - logged, and answered
             _LOG.exception("a request failed", extra={"request_id": request_id, "route": template})
-            reply = Reply.of_problem(Problem.defect())
+            reply = self._told(request, Problem.defect())
         return self._reported(request.environ, request_id, template, started, reply)
+
+    def _told(self, request: Request, problem: Problem) -> Reply:
+        """Tell what is wrong, to a person by a page."""
+        if wants_page(request.header("Accept")):
+            return self._page.refused(request, problem)
+        return Reply.of_problem(problem)
+
+    def _mounted(self, environ: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Put the application below the path where a proxy serves it."""
+        if not self._root:
+            return environ
+        path = str(environ.get("PATH_INFO", ""))
+        inside = path.removeprefix(self._root)
+        if inside == path or inside[:1] not in {"", "/"}:
+            inside = path  # The proxy has taken it off.
+        mounted = str(environ.get("SCRIPT_NAME", "")) + self._root
+        return {**environ, "SCRIPT_NAME": mounted, "PATH_INFO": inside or "/"}
 
     def _reported(
         self,

@@ -213,11 +213,13 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         draining: Whether no more connections are taken.
         refuse: Answers what Waitress refuses by itself.
         may_accept: Tells whether it is this process's turn to take a connection.
+        kept: The end of a head that says how long the connection stays open.
     """
 
     draining = False
     refuse: Callable[[dict[str, Any], Problem], Reply]
     may_accept: Callable[[], bool]
+    kept: bytes
     _accepts = False
     _left = False
     _paused_until = 0.0

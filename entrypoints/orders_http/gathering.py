@@ -40,7 +40,7 @@ from orders_http.batches import SHED_SECONDS, Batcher, Waiting
 from orders_http.connections import Channel
 from orders_http.exchange import Add, Exchange, Get, Read, Step, Work, WorkKind, taken
 from orders_http.loop import Loop
-from orders_http.messages import Reply, head_of
+from orders_http.messages import CLOSED, Reply, head_of
 from orders_http.problems import Problem
 from orders_http.roster import Place
 from orders_http.server import Server
@@ -385,16 +385,13 @@ class _GatheredChannel(Channel):
             return
         request = self.requests[0]
         asked = request.headers.get("CONNECTION", "").lower()
-        connection = None
+        closes = asked == "close" or self.server.draining
         if request.version == "1.0":
-            keep = asked == "keep-alive" and reply.content_type is not None
-            connection = "Keep-Alive" if keep else "close"
-        if asked == "close" or self.server.draining:
-            connection = "close"
-        head = head_of(reply, request.version, connection)
+            closes = closes or asked != "keep-alive" or reply.content_type is None
+        head = head_of(reply, request.version, CLOSED if closes else self.server.kept)
         # In one piece: one call of the kernel, and one packet.
         self._send(head if request.command == "HEAD" else head + reply.body)
-        self._end_request(request, closes=connection == "close")
+        self._end_request(request, closes=closes)
         self._see_to_the_rest()
 
     def _send(self, content: bytes) -> None:

@@ -46,7 +46,9 @@ class Reply:
     @classmethod
     def of_problem(cls, problem: Problem) -> "Reply":
         """Answer with problem details."""
-        return cls(problem.type.status, problem.body(), PROBLEM_TYPE, problem.headers)
+        # Caches may keep a 404 of their own accord (RFC 9110, section 15.1).
+        headers = (*problem.headers, ("Cache-Control", "no-store"))
+        return cls(problem.type.status, problem.body(), PROBLEM_TYPE, headers)
 
     def with_header(self, name: str, value: str) -> "Reply":
         """Add a header."""
@@ -193,21 +195,23 @@ def _name_of(pair: bytes) -> str:
     return unquote_plus(pair.partition(b"=")[0].decode("latin-1"))
 
 
-def head_of(reply: Reply, version: str, connection: str | None) -> bytes:
-    """Write the status line and the headers of a response, as Waitress writes them.
+CLOSED: Final = b"Connection: close\r\n\r\n"
+"""The end of a head that says that the connection is closed behind the answer."""
+
+
+def head_of(reply: Reply, version: str, end: bytes) -> bytes:
+    """Write the status line and the headers of a response.
 
     Args:
         reply: What is answered.
         version: Of HTTP: `1.0` or `1.1`.
-        connection: What to tell about the connection, if anything.
+        end: What to tell about the connection, and the empty line.
     """
     headers = [(_capitalized(name), value) for name, value in reply.header_list()]
     headers.append(("Date", _date(int(time()))))
-    if connection is not None:
-        headers.append(("Connection", connection))
     headers.sort(key=_by_name)
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    return f"HTTP/{version} {_status_line(reply.status)}\r\n{lines}\r\n".encode("latin-1")
+    return f"HTTP/{version} {_status_line(reply.status)}\r\n{lines}".encode("latin-1") + end
 
 
 @lru_cache

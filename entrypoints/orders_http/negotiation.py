@@ -6,11 +6,14 @@ from typing import Final
 
 from attrs import frozen
 
+from orders_http.problems import CONTENT_TYPE as PROBLEM_TYPE
 from orders_http.problems import Problem, ProblemType
 from orders_records import MediaType
 
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110's word, no secret
 _RANGE: Final = re.compile(rf"({_TOKEN})/({_TOKEN})")
+_HTML: Final = "text/html"
+_JSON: Final = ("application/json", PROBLEM_TYPE)
 _QUALITY: Final = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?|\.[0-9]{1,3})")
 
 
@@ -52,6 +55,22 @@ def choose(accept: str | None, offered: Sequence[MediaType]) -> MediaType:
         names = ", ".join(media_type.value for media_type in offered)
         raise Problem(ProblemType.NOT_ACCEPTABLE, f"Accept {accept!r} allows none of {names}")
     return best
+
+
+def wants_page(accept: str | None) -> bool:
+    """Tell whether a client is a browser with a person: it names HTML, and likes no JSON as much.
+
+    Args:
+        accept: The Accept header, or None when there is none.
+    """
+    if accept is None or _HTML not in accept.lower():
+        return False
+    try:
+        ranges = [_parsed(element) for element in accept.split(",") if element.strip()]
+    except Problem:
+        return False
+    named = {f"{each.kind}/{each.subtype}": each.quality for each in ranges}
+    return named.get(_HTML, 0) > max(named.get(each, 0) for each in _JSON)
 
 
 def _quality(ranges: Sequence[_Range], media_type: MediaType) -> float:

@@ -129,13 +129,17 @@ class OpenApiDocument:
     content: bytes
 
     @classmethod
-    def of_version(cls, version: str) -> "OpenApiDocument":
+    def of_version(cls, version: str, root: str = "") -> "OpenApiDocument":
         """Describe this release.
 
         Args:
             version: The version of the distribution.
+            root: The path below which it is served; empty when there is none.
         """
-        return cls(json.dumps(_document(version), separators=(",", ":")).encode())
+        document = _document(version)
+        if root:
+            document["servers"] = [{"url": root}]
+        return cls(json.dumps(document, separators=(",", ":")).encode())
 
     def get(self, request: Request) -> Reply:
         """Answer with the description."""

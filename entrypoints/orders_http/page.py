@@ -260,6 +260,10 @@ class OrdersPage:
             return self._refused(self._begun(request), problem)
         return self._redirected(f"{request.root}/login", *sessions.end(request))
 
+    def refused(self, request: Request, problem: Problem) -> Reply:
+        """Tell a person what is wrong with a request, whatever it was for."""
+        return self._refused(_View(root=request.root), problem)
+
     def icon(self, request: Request) -> Reply:
         """Give the icon that stands in the page's head and in the browser's tab."""
         headers = (("Cache-Control", "public, max-age=86400"),)

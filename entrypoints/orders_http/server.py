@@ -31,6 +31,10 @@ IDLE_SECONDS: Final = 1.0
 A client that sends one now is answered, and told to connect anew.
 """
 
+KEPT_IDLE_SECONDS: Final = 120
+"""How long a connection on which nothing happens stays open, unless told otherwise."""
+
+_IDLE_MARGIN_SECONDS: Final = 1
 _CONNECTIONS: Final = 10_000
 # Of the files that a process may open: for databases, logs and what it listens on.
 _OTHER_FILES: Final = 200
@@ -109,6 +113,16 @@ class Server:
                 application.refuse if isinstance(application, Application) else _refuse
             )
             listener.may_accept = self._may_accept
+        self._settings = settings
+        self.keep_idle(KEPT_IDLE_SECONDS)
+
+    def keep_idle(self, seconds: int) -> None:
+        """Say how long a connection on which nothing happens stays open, as clients are told."""
+        # A request that is sent in the last moment of what was told still finds it open.
+        self._settings.channel_timeout = seconds + _IDLE_MARGIN_SECONDS
+        told = f"Connection: Keep-Alive\r\nKeep-Alive: timeout={seconds}\r\n\r\n".encode()
+        for listener in self._listeners:
+            listener.kept = told
 
     @property
     def address(self) -> str:

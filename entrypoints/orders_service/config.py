@@ -79,6 +79,18 @@ SETTINGS: Final = (
         "host names to answer for, by commas, besides localhost and addresses; * is every name",
     ),
     Setting(
+        "root",
+        "ORDERS_ROOT",
+        "/",
+        "the path below which a proxy serves the orders and the page, such as /shop",
+    ),
+    Setting(
+        "idle_seconds",
+        "ORDERS_IDLE_SECONDS",
+        "120",
+        "seconds that a connection on which nothing happens stays open; clients are told",
+    ),
+    Setting(
         "tokens_file",
         "ORDERS_TOKENS_FILE",
         "",
@@ -99,7 +111,7 @@ SETTINGS: Final = (
 )
 
 _LISTS: Final = {"allowed_hosts"}
-_NUMBERS: Final = {"workers", "log_requests"}
+_NUMBERS: Final = {"workers", "idle_seconds", "log_requests"}
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 # ISO 4217's codes whose minor unit is not a hundredth.
@@ -118,6 +130,9 @@ _ADDRESS: Final = re.compile(
 _MAX_PORT: Final = 65_535
 _WORKERS: Final = re.compile(r"[0-9]{1,3}")
 _MAX_WORKERS: Final = 256
+# Characters that mean the same whether a proxy encodes them or not (RFC 3986, section 2.3).
+_ROOT: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*/?")
+_MAX_IDLE_SECONDS: Final = 86_400
 _T = TypeVar("_T")
 
 
@@ -211,6 +226,8 @@ class Config:
         workers: How many processes answer; None is as many as are of use.
         currency: The ISO 4217 code of the amounts.
         allowed_hosts: The host names to answer for, in small letters; `*` is every name.
+        root: The path below which all is served; empty when there is none.
+        idle_seconds: How long a connection on which nothing happens stays open.
         tokens_file: The file of the tokens; there is one exactly when `auth` is tokens.
         auth: What lets a client in.
         log_requests: Requests to log in a second and process, and as many failed ones.
@@ -223,6 +240,8 @@ class Config:
     workers: int | None
     currency: str
     allowed_hosts: frozenset[str]
+    root: str
+    idle_seconds: int
     tokens_file: Path | None
     auth: Auth
     log_requests: int
@@ -274,6 +293,8 @@ class Config:
             "workers": "auto" if self.workers is None else str(self.workers),
             "currency": self.currency,
             "allowed_hosts": ",".join(sorted(self.allowed_hosts)),
+            "root": self.root or "/",
+            "idle_seconds": str(self.idle_seconds),
             "tokens_file": str(self.tokens_file or ""),
             "auth": self.auth.value,
             "log_requests": str(self.log_requests),
@@ -331,6 +352,8 @@ def load(
         workers=_checked(given, "workers", _workers, problems),
         currency=_checked(given, "currency", _currency, problems),
         allowed_hosts=_checked(given, "allowed_hosts", _host_names, problems),
+        root=_checked(given, "root", _root, problems),
+        idle_seconds=_checked(given, "idle_seconds", _idle_seconds, problems),
         tokens_file=tokens_file,
         auth=_auth(_checked(given, "auth", _auth_named, problems), sources, tokens_file, problems),
         log_requests=_checked(given, "log_requests", _number, problems),
@@ -481,6 +504,24 @@ def _host_names(text: str) -> frozenset[str]:
             raise ValueError(message)
     # A final dot says that a name is whole; Host headers are compared without it too.
     return frozenset(name.removesuffix(".") for name in names)
+
+
+def _root(text: str) -> str:
+    """Read a path, and leave out the slash at its end."""
+    if not _ROOT.fullmatch(text):
+        message = (
+            f"{text!r} is no path such as /shop: a slash, then letters, digits and - . _ ~, in "
+            "each part"
+        )
+        raise ValueError(message)
+    return text.removesuffix("/")
+
+
+def _idle_seconds(text: str) -> int:
+    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= _MAX_IDLE_SECONDS:
+        message = f"{text!r} is no whole number from 1 to {_MAX_IDLE_SECONDS}"
+        raise ValueError(message)
+    return int(text)
 
 
 def _path(text: str) -> Path | None:

@@ -26,7 +26,7 @@ _DATE: Final = re.compile(rb"\r\nDate: [^\r\n]+")
 _MADE_ID: Final = re.compile(rb"(?<=\r\nX-Request-Id: )[0-9a-f]{12}-[0-9]+")
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] [2-5][0-9]{2} [A-Z]")
 # Waitress names itself, and closes after every answer without a length.
-_PLAIN_OWN: Final = {"server", "connection", "date"}
+_PLAIN_OWN: Final = {"server", "connection", "keep-alive", "date"}
 _FORM: Final = "Content-Type: application/x-www-form-urlencoded"
 _ORIGIN: Final = "Origin: http://localhost"
 _NDJSON: Final = "Content-Type: application/x-ndjson"

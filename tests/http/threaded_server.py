@@ -1,18 +1,24 @@
 """The application answered by threads, as plain WSGI servers do it: what both say must agree."""
 
+import re
 import socket
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 
 from orders_http.connections import Channel
 from orders_http.loop import Loop
+from orders_http.messages import CLOSED
 from orders_http.roster import Place
 from orders_http.server import Server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+
+# Waitress writes it among the others; here it ends the head, with how long the connection is kept.
+_CONNECTION: Final = re.compile(rb"(?<=\n)Connection: [^\r]*\r\n")
 
 
 class Task(WSGITask):  # type: ignore[misc]  # Waitress has no types
@@ -22,7 +28,9 @@ class Task(WSGITask):  # type: ignore[misc]  # Waitress has no types
         """Write the head, which tells a client not to come back to a server that stops."""
         if self.channel.server.draining:
             self.set_close_on_finish()
-        return bytes(super().build_response_header())
+        head = _CONNECTION.sub(b"", bytes(super().build_response_header()))
+        kept: bytes = self.channel.server.kept
+        return head.removesuffix(b"\r\n") + (CLOSED if self.close_on_finish else kept)
 
     def set_close_on_finish(self) -> None:
         """Close after the answer, unless only Waitress wants to.

@@ -124,7 +124,7 @@ def test_the_configuration_is_valid_and_shows_every_setting(content: Path) -> No
 def test_what_the_configuration_shows_as_a_default_is_one(content: Path) -> None:
     shown = dict(
         re.findall(
-            r'^#(workers|currency|log_requests) = "(.*)"',
+            r'^#(workers|currency|root|idle_seconds|log_requests) = "(.*)"',
             (content / CONFIGURATION).read_text(),
             re.MULTILINE,
         )

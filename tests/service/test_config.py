@@ -22,6 +22,8 @@ VALUES = {
     "ops_listen": ("[::1]:2", "[::2]:2", "[::3]:2"),
     "currency": ("EUR", "CHF", "GBP"),
     "allowed_hosts": ("flag.example", "environment.example", "*"),
+    "root": ("/flag", "/environment/x", "/"),
+    "idle_seconds": ("1", "60", "86400"),
     "tokens_file": ("flag.tokens", "environment.tokens", "/file.tokens"),
     "log_requests": ("0", "5", "999999"),
 }
@@ -274,6 +276,34 @@ def test_the_final_dot_of_a_host_name_does_not_count() -> None:
 def test_a_host_is_nothing_else(text: str) -> None:
     (found,) = problems({"allowed_hosts": f"b,{text}"})
     assert found.startswith(f"allowed_hosts (flag --allowed-hosts): {text!r} is no host name")
+
+
+@pytest.mark.parametrize(
+    ("text", "root"),
+    [("/", ""), ("/shop", "/shop"), ("/shop/", "/shop"), ("/a/b-c/D_e.f~", "/a/b-c/D_e.f~")],
+)
+def test_a_root_is_a_path_and_its_last_slash_does_not_count(text: str, root: str) -> None:
+    assert load({"root": text}, {}, None).root == root
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["shop", "//", "/a//b", "/../x", "/a/.", "/a/..", "/a b", "/a%20b", "/a?x", "/ü", "/a\n"],
+)
+def test_a_root_is_nothing_else(text: str) -> None:
+    (found,) = problems({"root": text})
+    assert found.startswith(f"root (flag --root): {text!r} is no path such as /shop")
+
+
+@pytest.mark.parametrize("text", ["0", "86401", "1.5", "-1", "x", "9999999"])
+def test_the_idle_time_is_a_number_of_seconds(text: str) -> None:
+    (found,) = problems({"idle_seconds": text})
+    reason = f"{text!r} is no whole number from 1 to 86400"
+    assert found == f"idle_seconds (flag --idle-seconds): {reason}"
+
+
+def test_the_idle_time_may_be_a_number_in_toml(tmp_path: Path) -> None:
+    assert load({}, {}, file_of(tmp_path, "idle_seconds = 60\n")).idle_seconds == 60
 
 
 @pytest.mark.parametrize("source", ["variable", "file variable", "toml", "toml file"])

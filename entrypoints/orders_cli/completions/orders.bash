@@ -7,12 +7,12 @@
 
 _shtab_orders_subparsers=(serve migrate import export check token completion)
 
-_shtab_orders_serve_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --tokens-file --auth --log-requests)
-_shtab_orders_migrate_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --tokens-file --auth --log-requests --grant-to)
-_shtab_orders_import_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --tokens-file --auth --log-requests --format)
-_shtab_orders_export_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --tokens-file --auth --log-requests --output --format)
-_shtab_orders_check_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --tokens-file --auth --log-requests --running --unit)
-_shtab_orders_token_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --tokens-file --auth --log-requests --scope --add --revoke --list)
+_shtab_orders_serve_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --root --idle-seconds --tokens-file --auth --log-requests)
+_shtab_orders_migrate_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --root --idle-seconds --tokens-file --auth --log-requests --grant-to)
+_shtab_orders_import_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --root --idle-seconds --tokens-file --auth --log-requests --format)
+_shtab_orders_export_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --root --idle-seconds --tokens-file --auth --log-requests --output --format)
+_shtab_orders_check_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --root --idle-seconds --tokens-file --auth --log-requests --running --unit)
+_shtab_orders_token_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --root --idle-seconds --tokens-file --auth --log-requests --scope --add --revoke --list)
 _shtab_orders_completion_option_strings=(-h --help)
 _shtab_orders_option_strings=(-h --help --version)
 
