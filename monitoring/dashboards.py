@@ -397,7 +397,7 @@ def _availability() -> Sequence[Panel]:
         ),
         graph(
             "Instances that reach the database",
-            "1 when the database answered within the last ten seconds.",
+            "1 when the database took orders within the last five seconds.",
             "none",
             Query(f"orders_store_up{{{_CHOSEN}}}", "{{instance}}"),
             most=1,

@@ -15,7 +15,7 @@ from tests.postgres_server import PostgresServer, wait_until
 from tests.service_process import running_service
 
 FACTOR = 30
-# The service looks at its database every ten seconds; all else is a matter of seconds.
+# The service looks at its database every five seconds; all else is a matter of seconds.
 PATIENCE_SECONDS = 90.0
 _LOG = logging.getLogger(__name__)
 
