@@ -1,13 +1,16 @@
 """Nothing is lost, doubled or made up when the database's disk was full."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+import pytest
+
+from orders_core import Reason, StoreUnavailable
 from tests.faults.small_disk import fill
 from tests.faults.stage import Fault, Stage, endure, open_stage
-from tests.postgres_server import OrdersDatabase, PostgresServer
+from tests.postgres_server import SERVICE, OrdersDatabase, PostgresServer
 
 REFUSE: Final = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -51,6 +54,39 @@ def move_orders(database: OrdersDatabase, disk: Path) -> None:
     database.run(f"CREATE TABLESPACE small LOCATION '{folder}'")
     for change in ("TABLE orders", "INDEX orders_pkey"):
         database.run(f"ALTER {change} SET TABLESPACE small")
+
+
+def place_temporary_files(database: OrdersDatabase, disk: Path) -> None:
+    """Let the service's role write its temporary files to a disk of their own."""
+    folder = disk / "temporary"
+    folder.mkdir(mode=0o700)
+    database.server.give(folder)
+    database.run(f"CREATE TABLESPACE temporary LOCATION '{folder}'")
+    database.run(f"GRANT CREATE ON TABLESPACE temporary TO {SERVICE}")
+    database.run(f"ALTER ROLE {SERVICE} SET temp_tablespaces = temporary")
+
+
+def test_a_check_fails_while_the_disk_is_full_and_succeeds_when_there_is_space_again(
+    own_server: PostgresServer,
+    small_disk: Path | None,
+) -> None:
+    database = own_server.new_database()
+    if small_disk is None:
+        database.run(f"ALTER ROLE {SERVICE} SET temp_file_limit = '64kB'")
+    else:
+        place_temporary_files(database, small_disk)
+        fill(small_disk, small_disk / "ballast")
+    try:
+        with closing(database.store()) as store, pytest.raises(StoreUnavailable) as caught:
+            store.check()
+        assert caught.value.reason is Reason.EXHAUSTED
+    finally:
+        database.run(f"ALTER ROLE {SERVICE} RESET temp_file_limit")
+        if small_disk is not None:
+            (small_disk / "ballast").unlink()
+    with closing(database.store()) as store:
+        store.check()
+    database.run(f"ALTER ROLE {SERVICE} RESET temp_tablespaces")
 
 
 def test_every_acknowledged_order_is_there_once_when_the_disk_was_full(
