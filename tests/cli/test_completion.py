@@ -28,7 +28,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 def completed(orders: Orders, *words: str) -> set[str]:
     """Give what bash offers for the last of these words."""
-    Path("orders.bash").write_text(orders("completion", "bash").out)
+    Path("orders.bash").write_text(orders("completion", "bash").out, encoding="utf-8")
     bash = shutil.which("bash")
     assert bash is not None
     ended = subprocess.run(

@@ -119,11 +119,11 @@ def test_the_format_of_a_file_is_seen_from_its_name_unless_given(
 def test_a_file_stays_as_it_was_when_the_export_fails(orders: Orders) -> None:
     fill_with_many(orders)
     break_reading(orders)
-    Path("out").write_text("the last export")
+    Path("out").write_text("the last export", encoding="utf-8")
     ended = orders("export", "--output", "out")
     assert (ended.status, ended.out) == (Exit.UNAVAILABLE, "")
     assert ended.err == "orders: orders.db: malformed JSON\n"
-    assert Path("out").read_text() == "the last export"
+    assert Path("out").read_text(encoding="utf-8") == "the last export"
     assert not list(Path().glob(".orders-*"))
 
 

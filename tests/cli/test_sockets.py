@@ -13,14 +13,15 @@ from tests.cli.command import Orders
 from tests.http.hostile_requests import get, post
 from tests.http.wire import HEALTH, Wire
 from tests.service_process import RunningService, running_service
+from tests.short_folders import short_folder
 
 
 @pytest.fixture(params=["path", "abstract"])
-def listener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[socket.socket]:
+def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
     """A Unix socket that listens, as systemd opens it with `ListenStream=/run/orders.sock`."""
-    with socket.socket(socket.AF_UNIX) as listening:
+    with short_folder() as folder, socket.socket(socket.AF_UNIX) as listening:
         name = f"\0orders-test-{os.getpid()}"
-        listening.bind(str(tmp_path / "socket") if request.param == "path" else name)
+        listening.bind(str(folder / "socket") if request.param == "path" else name)
         listening.listen()
         yield listening
 

@@ -69,12 +69,12 @@ def test_it_adds_the_line_to_a_file_that_the_service_may_read(orders: Orders) ->
 
 def test_adding_keeps_what_is_there_and_its_mode(orders: Orders) -> None:
     write_tokens(Path(FILE), old="read")
-    kept = f"# ours: caf\u00e9\n\n{Path(FILE).read_text()}  # the end, without a newline"
+    kept = f"# ours: caf\u00e9\n\n{Path(FILE).read_text(encoding='utf-8')}  # the end, without a newline"
     put(Path(FILE), kept)
     Path(FILE).chmod(0o640)
     owner = (Path(FILE).stat().st_uid, Path(FILE).stat().st_gid)
     made(orders("token", "shop", "--add", *IN_FILE))
-    assert Path(FILE).read_text().startswith(f"{kept}\nshop read sha256:")
+    assert Path(FILE).read_text("utf-8").startswith(f"{kept}\nshop read sha256:")
     assert stat.S_IMODE(Path(FILE).stat().st_mode) == 0o640
     assert (Path(FILE).stat().st_uid, Path(FILE).stat().st_gid) == owner
 
@@ -134,12 +134,12 @@ def test_a_token_is_revoked_and_nothing_else_changed(orders: Orders) -> None:
     put(Path(FILE), "# first\n")
     for name in ("a", "b", "c"):
         made(orders("token", name, "--add", *IN_FILE))
-    lines = Path(FILE).read_text().splitlines(keepends=True)
+    lines = Path(FILE).read_text(encoding="utf-8").splitlines(keepends=True)
     for arguments in (("--revoke", "b"), ("c", "--revoke")):
         ended = orders("token", *arguments, *IN_FILE)
         assert (ended.status, ended.out) == (Exit.DONE, "")
         assert ended.err.startswith("orders: revoked ")
-    assert Path(FILE).read_text() == "".join(lines[:2])
+    assert Path(FILE).read_text(encoding="utf-8") == "".join(lines[:2])
 
 
 def test_revoking_what_is_not_there_is_refused(orders: Orders) -> None:
@@ -193,7 +193,7 @@ def test_a_file_that_is_wrong_is_told_by_line_and_left_alone(
     assert [line.partition(" has ")[0] for line in ended.err.splitlines()] == [
         *(f"orders: {FILE}: line 1:", f"orders: {FILE}: line 3:"),
     ]
-    assert Path(FILE).read_text() == "shop\n\nother read\n"
+    assert Path(FILE).read_text(encoding="utf-8") == "shop\n\nother read\n"
 
 
 def test_a_folder_that_is_not_there_is_named(orders: Orders) -> None:
@@ -226,7 +226,7 @@ def test_check_tells_that_the_network_is_trusted(orders: Orders) -> None:
 
 @pytest.mark.parametrize("command", ["check", "serve"])
 def test_a_file_that_cannot_be_used_is_a_reason_not_to_start(orders: Orders, command: str) -> None:
-    Path(FILE).write_text("shop\n")
+    Path(FILE).write_text("shop\n", encoding="utf-8")
     Path(FILE).chmod(0o644)
     ended = orders(command, *IN_FILE)
     assert ended.status == Exit.CONFIGURATION

@@ -45,7 +45,7 @@ def test_the_lock_is_within_what_the_distribution_asks_for(distribution: Distrib
 )
 def test_whatever_installs_from_a_lock_insists_on_its_hashes(file: Path) -> None:
     # One command a line, with the variables of debian/rules in their places.
-    text = file.read_text().replace("\\\n", " ").replace("&&", "\n")
+    text = file.read_text(encoding="utf-8").replace("\\\n", " ").replace("&&", "\n")
     for name, value in re.findall(r"^(LOCKED) = (.*)$", text, re.MULTILINE):
         text = text.replace(f"$({name})", value)
     installs = [

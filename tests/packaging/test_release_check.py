@@ -47,9 +47,9 @@ def sources(tmp_path: Path) -> Path:
 
 
 def change(file: Path, before: str, after: str) -> None:
-    text = file.read_text()
+    text = file.read_text(encoding="utf-8")
     assert before in text
-    file.write_text(text.replace(before, after))
+    file.write_text(text.replace(before, after), encoding="utf-8")
 
 
 def found(sources: Path, tag: str | None = "v1.2.3") -> str:

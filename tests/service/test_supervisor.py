@@ -18,6 +18,7 @@ import pytest
 from attrs import define, field
 
 from tests.service_python import SERVICE_PATH, SERVICE_PYTHON
+from tests.short_folders import short_folder
 
 PROGRAM: Final = Path(__file__).with_name("supervised.py")
 
@@ -254,7 +255,7 @@ def test_each_process_has_its_name_in_the_list_of_processes() -> None:
     with supervised("one") as service:
         service.next("is ready")
         (pid,) = (event.pid for event in service.events if event.name == "one")
-        assert Path(f"/proc/{pid}/comm").read_text() == "one\n"
+        assert Path(f"/proc/{pid}/comm").read_text(encoding="utf-8") == "one\n"
 
 
 @define
@@ -286,9 +287,9 @@ class Manager:
 
 
 @pytest.fixture
-def manager(tmp_path: Path) -> Iterator[Manager]:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.bind(str(tmp_path / "notify"))
+def manager() -> Iterator[Manager]:
+    with short_folder() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(folder / "notify"))
         manager = Manager(listening)
         thread = Thread(target=manager.listen)
         thread.start()

@@ -11,13 +11,14 @@ import pytest
 
 from orders_service.systemd import Notifier, inherited_sockets
 from tests.service_python import SERVICE_PATH, SERVICE_PYTHON
+from tests.short_folders import short_folder
 
 
 @pytest.fixture
-def manager(tmp_path: Path) -> Iterator[socket.socket]:
+def manager() -> Iterator[socket.socket]:
     """A service manager that listens."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.bind(str(tmp_path / "notify"))
+    with short_folder() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(folder / "notify"))
         listening.settimeout(10)
         yield listening
 

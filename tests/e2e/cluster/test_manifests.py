@@ -106,7 +106,7 @@ def write_schemas(version: str, manifests: Path, folder: Path) -> None:
         return content
 
     definitions = read("_definitions.json")["$defs"]
-    kinds = set(re.findall(r"^kind: (\w+)$", manifests.read_text(), re.MULTILINE))
+    kinds = set(re.findall(r"^kind: (\w+)$", manifests.read_text(encoding="utf-8"), re.MULTILINE))
     for file in source.iterdir():
         if file.name.partition("-")[0] in {kind.lower() for kind in kinds}:
             schema = read(file.name) | {"$defs": definitions}
@@ -137,7 +137,7 @@ def test_a_member_that_no_schema_has_would_be_found(
     for name, schema in schemas_of_others.items():
         (tmp_path / name).write_text(json.dumps(schema))
     place = f"{tmp_path}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
-    text = manifests.read_text()
+    text = manifests.read_text(encoding="utf-8")
     wrong = [
         each for each in ("enableServiceLinks", "renewBefore", "scrapeTimeout") if each in text
     ]
