@@ -45,6 +45,7 @@ def script(
         "PGPORT": str(database.server.port),
         "PGUSER": OWNER,
         "PGDATABASE": database.name,
+        "LC_ALL": "C",  # The words of its programs are asserted.
         **(settings or {}),
     }
     return subprocess.run(
