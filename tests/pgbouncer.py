@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -24,6 +23,7 @@ from tests.postgres_server import (
     unprivileged_user,
     wait_until,
 )
+from tests.short_folders import short_folder
 
 # Beside the older one of Debian 12.
 _UNPACKED: Final = Path("/opt/pgbouncer/usr/sbin/pgbouncer")
@@ -102,9 +102,8 @@ def open_pooler(
         more: Further settings of it.
     """
     pooler = Pooler(free_port())
-    # Not pytest's own folder, which no other user may enter.
-    with tempfile.TemporaryDirectory(prefix="orders-pgbouncer-") as name:
-        folder, user = Path(name), unprivileged_user()
+    with short_folder() as folder:
+        user = unprivileged_user()
         users = folder / "users.txt"
         users.write_text("".join(f'"{role}" "{PASSWORD}"\n' for role in (OWNER, SERVICE)), "utf-8")
         settings = _SETTINGS.format(

@@ -4,6 +4,7 @@ import json
 import resource
 from contextlib import ExitStack
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_a_limit_that_leaves_none_for_clients_is_a_wrong_configuration(
 def limits_of_a_worker(folder: Path, files: int, most: int) -> tuple[int, int]:
     """Start a service with limits, have as many clients answered as it has, and give its limits."""
     python = folder / "python"
-    program = f'ulimit -Sn {files}; ulimit -Hn {most}; exec {SERVICE_PYTHON} "$@"'
+    program = f'ulimit -Sn {files}; ulimit -Hn {most}; exec {quote(SERVICE_PYTHON)} "$@"'
     python.write_text(f"#!/bin/bash\n{program}\n")
     python.chmod(0o755)
     settings = {"ORDERS_WORKERS": "1"}

@@ -69,7 +69,8 @@ def test_it_adds_the_line_to_a_file_that_the_service_may_read(orders: Orders) ->
 
 def test_adding_keeps_what_is_there_and_its_mode(orders: Orders) -> None:
     write_tokens(Path(FILE), old="read")
-    kept = f"# ours: caf\u00e9\n\n{Path(FILE).read_text(encoding='utf-8')}  # the end, without a newline"
+    before = Path(FILE).read_text(encoding="utf-8")
+    kept = f"# ours: caf\u00e9\n\n{before}  # the end, without a newline"
     put(Path(FILE), kept)
     Path(FILE).chmod(0o640)
     owner = (Path(FILE).stat().st_uid, Path(FILE).stat().st_gid)
