@@ -1,10 +1,19 @@
 """A store in PostgreSQL, reached by pg8000."""
 
-from orders_postgres.inspection import Inspection, inspect
-from orders_postgres.migrate import migrate
-from orders_postgres.schema import SCHEMA_VERSION
-from orders_postgres.store import PostgresStore
-from orders_postgres.url import DatabaseUrl, Host, InvalidDatabaseUrl, SslMode, TargetSessionAttrs
+from orders_core.extras import needing
+
+with needing("postgres", "pg8000"):
+    from orders_postgres.inspection import Inspection, inspect
+    from orders_postgres.migrate import migrate
+    from orders_postgres.schema import SCHEMA_VERSION
+    from orders_postgres.store import PostgresStore
+    from orders_postgres.url import (
+        DatabaseUrl,
+        Host,
+        InvalidDatabaseUrl,
+        SslMode,
+        TargetSessionAttrs,
+    )
 
 __all__ = [
     "SCHEMA_VERSION",

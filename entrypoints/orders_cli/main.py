@@ -6,16 +6,14 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
 
 from orders_cli.exits import Exit
 from orders_cli.parser import Parser, WrongArguments, build_parser
 from orders_cli.standard_error import is_read_by_a_person, log, tell
 from orders_core import Reason, StoreUnavailable
+from orders_core.extras import MissingExtra
 from orders_service.config import SETTINGS, Config, InvalidConfig, load
 from orders_service.logs import configure_logs, log_what_python_prints
-
-_EXTRAS: Final = {"bottle", "waitress", "pg8000", "prometheus_client"}
 
 
 def run() -> None:
@@ -73,12 +71,9 @@ def _outcome(arguments: Sequence[str]) -> tuple[int, Sequence[str]]:
         return Exit.USAGE, [str(error)]
     except InvalidConfig as error:
         return Exit.CONFIGURATION, error.problems
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in _EXTRAS:
-            raise
-        hint = f"{missing} is not installed: pip install 'orders-core[service]'"
-        return Exit.CONFIGURATION, [hint]
+    except MissingExtra as error:
+        # The one that brings all that the command may need.
+        return Exit.CONFIGURATION, [str(MissingExtra(error.library, "service"))]
     except StoreUnavailable as error:
         hints = []
         if error.reason is Reason.SCHEMA and command != "migrate":

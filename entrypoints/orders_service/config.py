@@ -17,6 +17,7 @@ from attrs import evolve, field, frozen
 
 from orders_service.cores import usable_cores
 from orders_service.databases import Database, InvalidDatabase, SqliteFile, parse_database
+from orders_service.text_files import UnusableText, read_text
 
 
 @frozen
@@ -404,10 +405,12 @@ def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, _
 
 def _document(file: Path, problems: list[str]) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(file))
     except OSError as error:
         problems.append(f"{file}: cannot be read: {error.strerror}")
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnusableText as error:
+        problems.append(f"{file}: {error}")
+    except tomllib.TOMLDecodeError as error:
         problems.append(f"{file}: is not TOML: {error}")
     return {}
 
@@ -561,6 +564,20 @@ def _auth(
     return auth
 
 
+def _only_line_of(file: Path) -> str:
+    """Read the file of one value.
+
+    Raises:
+        OSError: It cannot be read.
+        UnusableText: It has not exactly one line, or is not UTF-8.
+    """
+    lines = read_text(file).strip().splitlines()
+    if len(lines) != 1:
+        message = f"holds {len(lines)} lines; it must hold the URL alone" if lines else "is empty"
+        raise UnusableText(message)
+    return lines[0]
+
+
 def _database(url: _Given, password: _Given, problems: list[str]) -> Database:
     unusable = [
         f"{name} ({given.source.description}): the path of the file holds a NUL character; no "
@@ -573,12 +590,12 @@ def _database(url: _Given, password: _Given, problems: list[str]) -> Database:
         return SqliteFile(Path("orders.db"))
     where = f"database_url ({url.source.description})"
     try:
-        text = url.text if url.path is None else url.path.read_text(encoding="utf-8").strip()
+        text = url.text if url.path is None else _only_line_of(url.path)
         database = parse_database(text or "", password=password.text, password_file=password.path)
     except OSError as error:
         problems.append(f"{where}: {url.path}: {error.strerror}")
-    except UnicodeDecodeError:
-        problems.append(f"{where}: {url.path} is not UTF-8")
+    except UnusableText as error:
+        problems.append(f"{where}: {url.path}: {error}")
     except InvalidDatabase as error:
         problems.extend(f"{where}: {problem}" for problem in error.problems)
     else:

@@ -23,6 +23,7 @@ from typing import Final, TypeVar
 from attrs import field, frozen
 
 from orders_service.config import Config, InvalidConfig
+from orders_service.text_files import UnusableText, decoded
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -124,15 +125,17 @@ def parse_tokens(content: bytes) -> tuple[Token, ...]:
     """
     tokens: dict[int, Token] = {}
     problems = []
-    for number, raw in enumerate(content.split(b"\n"), 1):
+    try:
+        text = decoded(content)
+    except UnusableText as error:
+        raise InvalidTokens([str(error)]) from None
+    for number, raw in enumerate(text.split("\n"), 1):
         try:
-            line = raw.decode("utf-8").strip(" \t\r")
+            line = raw.strip(" \t\r")
             if line and not line.startswith("#"):
                 token = _token_of_line(line)
                 _refuse_repetition(token, tokens)
                 tokens[number] = token
-        except UnicodeDecodeError:
-            problems.append(f"line {number}: is not UTF-8")
         except ValueError as error:
             problems.append(f"line {number}: {error}")
     if problems:

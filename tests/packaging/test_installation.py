@@ -133,5 +133,23 @@ def test_a_command_without_its_extra_names_what_to_install(installation: Install
     ended = installation.run(installation.folder / "bin/orders", "serve")
     assert ended.returncode == 78
     assert ended.stdout == ""
-    assert "pip install 'orders-core[service]'" in ended.stderr
+    assert "pip install '.[service]'" in ended.stderr
     assert not list(installation.folder.glob("*.db*"))
+
+
+@pytest.mark.parametrize(
+    ("package", "library", "extra"),
+    [
+        ("orders_postgres", "pg8000", "postgres"),
+        ("orders_postgres.url", "pg8000", "postgres"),
+        ("orders_http.app", "bottle", "http"),
+        ("orders_prometheus", "prometheus_client", "metrics"),
+    ],
+)
+def test_a_package_without_its_extra_names_what_to_install(
+    installation: Installation, package: str, library: str, extra: str
+) -> None:
+    ended = installation.run(installation.python, "-c", f"import {package}")
+    last = ended.stderr.splitlines()[-1]
+    assert f"{library} is not installed; the extra {extra} brings it: " in last
+    assert f"pip install '.[{extra}]' in a clone" in last

@@ -101,7 +101,7 @@ def test_comments_empty_lines_and_blanks_mean_nothing(content: str) -> None:
     assert parse_tokens(content.encode()) == (Token.of_secret("shop", Scope, SECRET),)
 
 
-@given(st.text().filter(lambda text: "\n" not in text))
+@given(st.text().filter(lambda text: not {"\n", "\0"} & set(text)))
 def test_a_line_is_a_comment_a_token_or_a_problem_with_its_number(text: str) -> None:
     found = problems(f"{GOOD}\n\n{text}".encode("utf-8", "surrogatepass"))
     line = text.strip(" \t\r")
@@ -155,7 +155,9 @@ def test_every_damaged_line_is_refused_with_its_number_and_not_repeated(
 
 
 def test_a_line_that_is_not_utf_8_is_refused_with_its_number() -> None:
-    assert problems(GOOD.encode() + b"\n\n# caf\xe9\n") == ["line 3: is not UTF-8"]
+    assert problems(GOOD.encode() + b"\n\n# caf\xe9\n") == [
+        "line 3: is not UTF-8; save it as UTF-8 without a byte order mark"
+    ]
 
 
 def test_every_problem_is_told() -> None:

@@ -1,0 +1,47 @@
+"""Small text files that people write: settings, secrets, tokens. UTF-8, without a mark."""
+
+from pathlib import Path
+from typing import Final
+
+_MARK: Final = b"\xef\xbb\xbf"
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_SAVE: Final = "save it as UTF-8 without a byte order mark"
+
+
+class UnusableText(ValueError):
+    """A file is no such text; the message says what it is and what to do, and none of it."""
+
+
+def read_text(path: Path) -> str:
+    """Read a file.
+
+    Raises:
+        OSError: It cannot be read.
+        UnusableText: It is not UTF-8, or begins with a mark.
+    """
+    return decoded(path.read_bytes())
+
+
+def decoded(content: bytes) -> str:
+    """Decode what a file holds.
+
+    Raises:
+        UnusableText: It is not UTF-8, or begins with a mark.
+    """
+    if content.startswith(_MARK):
+        message = f"line 1: begins with a byte order mark (U+FEFF); {_SAVE}"
+        raise UnusableText(message)
+    if content.startswith(_UTF_16):
+        message = f"is UTF-16; {_SAVE}"
+        raise UnusableText(message)
+    before, nul, _ = content.partition(b"\0")
+    if nul:
+        line = before.count(b"\n") + 1
+        message = f"line {line}: holds a NUL byte, as UTF-16 and binary files do; {_SAVE}"
+        raise UnusableText(message)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"line {line}: is not UTF-8; {_SAVE}"
+        raise UnusableText(message) from None
