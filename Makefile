@@ -33,7 +33,7 @@ run: $(VENV)/.service ## Install the service and start it, on SQLite at 127.0.0.
 test: $(VENV)/.dev ## Run every test but e2e; COVERAGE=1 also measures, and fails below 100 %
 	@# libatomic1 is of the program that drives the browser, which pip brought.
 	@scripts/require curl openssl postgresql pgbouncer new-pgbouncer chromium libatomic1 \
-		prometheus prometheus-alertmanager prometheus-node-exporter
+		nginx haproxy prometheus prometheus-alertmanager prometheus-node-exporter
 	$(BIN)/pytest -n auto --ignore=tests/e2e $(if $(COVERAGE),--cov --cov-report=term \
 		--cov-report=html:artefacts/coverage --cov-report=markdown:artefacts/coverage.md)
 

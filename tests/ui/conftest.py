@@ -1,7 +1,7 @@
 """A real browser before a real service, and a watch over what the browser complains about."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Literal, Protocol
 from urllib.parse import urlsplit
@@ -45,16 +45,27 @@ class OpenPage(Protocol):
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium without a window; the machine's own, none is downloaded."""
+def launch() -> Iterator[Callable[..., Browser]]:
+    """Start Chromium without a window, with further arguments."""
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
     expect.set_options(timeout=_PATIENCE_SECONDS * 1000)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+
+        def launch(*arguments: str) -> Browser:
+            return playwright.chromium.launch(
+                executable_path=program, args=[*_ARGUMENTS, *arguments]
+            )
+
+        yield launch
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
+    """Chromium without a window; the machine's own, none is downloaded."""
+    with launch() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture
