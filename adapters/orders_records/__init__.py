@@ -1,25 +1,43 @@
-"""Orders as bytes: one JSON object, lines of them (NDJSON), or CSV; read strictly, written exactly.
+"""Orders as bytes: one JSON object, lines of them (NDJSON), CSV, or an array; read strictly.
 
-The HTTP interface and the commands `import` and `export` share these forms.
+The HTTP interface and the commands `import` and `export` share these forms. Where to look:
+
+- `media_types`: the names of the forms.
+- `json_objects` and `strict_json`: one order as JSON, which is also a line of NDJSON.
+- `csv_rows` and `record_ends`: one order as CSV, and where a record ends.
+- `batches` and `plain_lines`: reading many, fast; `json_array`: reading many from one array.
+- `records`: what reading gives: orders, and the lines that were refused.
+- `diagnosis`: what content is that is none of these forms.
 """
 
-from orders_records.batches import BATCH_BYTES, MAX_LINE_BYTES, read_batches, read_lines
+from orders_records.batches import BATCH_BYTES, BYTE_ORDER_MARK, read_batches
 from orders_records.csv_rows import CSV_HEADER, csv_of_json_lines
 from orders_records.json_objects import UnknownMember, order_from_json
 from orders_records.media_types import MediaType
-from orders_records.records import Batch, Line, MalformedRecord
+from orders_records.records import (
+    MAX_RECORD_BYTES,
+    Batch,
+    BatchBuilder,
+    CutOff,
+    MalformedRecord,
+    Refusal,
+    WrongFormat,
+)
 
 __all__ = [
     "BATCH_BYTES",
+    "BYTE_ORDER_MARK",
     "CSV_HEADER",
-    "MAX_LINE_BYTES",
+    "MAX_RECORD_BYTES",
     "Batch",
-    "Line",
+    "BatchBuilder",
+    "CutOff",
     "MalformedRecord",
     "MediaType",
+    "Refusal",
     "UnknownMember",
+    "WrongFormat",
     "csv_of_json_lines",
     "order_from_json",
     "read_batches",
-    "read_lines",
 ]

@@ -1,131 +1,312 @@
-"""Reading orders from NDJSON or CSV: line by line, or many lines at a time."""
+"""Reading orders of any number from NDJSON, CSV or a JSON array, many at a time."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO, Final
 
-from orders_core import InvalidOrder
-from orders_records.csv_rows import check_header, order_from_csv
+from attrs import define, field, frozen
+
+from orders_core import InvalidOrder, Order
+from orders_records.csv_rows import CSV_HEADER, fields_of_two, order_from_csv
+from orders_records.diagnosis import explain_encoding, explain_header
+from orders_records.json_array import read_array
 from orders_records.json_objects import order_from_json
 from orders_records.media_types import MediaType
 from orders_records.plain_lines import PLAIN
-from orders_records.records import Batch, Line, MalformedRecord
-
-MAX_LINE_BYTES: Final = 8 * 1024
-"""No order needs a longer line: 128 characters of JSON escapes take 1,536 bytes."""
+from orders_records.record_ends import follow_csv_record, follow_line
+from orders_records.records import (
+    MAX_RECORD_BYTES,
+    MAX_REFUSALS,
+    Batch,
+    BatchBuilder,
+    CutOff,
+    MalformedRecord,
+    Refusal,
+    WrongFormat,
+)
 
 BATCH_BYTES: Final = 512 * 1024
 """Bytes that `read_batches` reads at a time, and the rest of a line."""
 
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+# Not all lines of a chunk are plain when one is not, and all of most pieces are.
+_PIECE: Final = 2 * 1024
+# A record, and the longest line end.
+_WINDOW: Final = MAX_RECORD_BYTES + len(b"\r\n")
+_LINE_ENDS: Final = b"\r\n"
+_IN_QUOTES: Final = b'"'
 
 
-def read_lines(content: BinaryIO, media_type: MediaType) -> Iterator[Line]:
-    """Read orders from NDJSON or CSV, line by line and in constant memory.
+@frozen
+class _Form:
+    """What is different from one line-based form to the other.
 
-    Blank lines are passed over. A line that is wrong gives a `Line` with its problem, and the
-    reading goes on behind it.
+    Attributes:
+        plain: Recognises a record with nothing escaped or quoted.
+        blank: Recognises blank lines.
+        may_be_blank: The bytes that a blank line can begin with.
+        follow: Finds where a record ends.
+        read: Reads one record.
+        shows_its_end: Whether a record that is cut off cannot be read as another one.
+    """
+
+    plain: re.Pattern[str]
+    blank: re.Pattern[bytes]
+    may_be_blank: bytes
+    follow: Callable[[bytes, int, int], tuple[int, bytes]]
+    read: Callable[[bytes], Order]
+    shows_its_end: bool
+
+
+_FORMS: Final[Mapping[MediaType, _Form]] = {
+    MediaType.NDJSON: _Form(
+        plain=PLAIN[MediaType.NDJSON],
+        # White space means nothing to JSON.
+        blank=re.compile(rb"[ \t\r\n]*\n"),
+        may_be_blank=b" \t\r\n",
+        follow=follow_line,
+        read=order_from_json,
+        shows_its_end=True,
+    ),
+    MediaType.CSV: _Form(
+        plain=PLAIN[MediaType.CSV],
+        # Spaces are a field (RFC 4180, section 2, rule 4).
+        blank=re.compile(rb"(?:\r?\n){1,1000}"),
+        may_be_blank=_LINE_ENDS,
+        follow=follow_csv_record,
+        read=order_from_csv,
+        shows_its_end=False,
+    ),
+}
+
+
+def read_batches(
+    content: BinaryIO,
+    media_type: MediaType,
+    *,
+    whole: bool,
+    size: int = BATCH_BYTES,
+) -> Iterator[Batch]:
+    """Read orders, in constant memory.
+
+    What is written plainly is recognised by one regular expression; every other record is read
+    by itself. A record that is wrong is refused to its end, and the reading goes on behind it:
+
+    - In CSV (RFC 4180) a line feed in quotes ends no record, and a quote opens a field only at
+      its beginning. A quote that is never closed goes on to the end of the content.
+    - A JSON array is read up to its first mistake of syntax.
+
+    A byte order mark at the beginning is passed over. Blank lines hold nothing, and are counted.
 
     Args:
-        content: The bytes, in UTF-8. CSV (RFC 4180) begins with the line `id,amount` and may
-            begin with a byte order mark.
-        media_type: `NDJSON` or `CSV`.
+        content: The bytes, in UTF-8. CSV begins with the line `id,amount`.
+        media_type: The form: lines of JSON, CSV, or for `JSON` an array.
+        whole: Whether it is known that nothing is missing at the end. If not, a last row of CSV
+            without a line end is refused: it may be the beginning of another one.
+        size: Bytes to read at a time.
+
+    Raises:
+        WrongFormat: Before any batch: the content is something else.
     """
-    for number, line in enumerate(_bounded_lines(content), start=1):
-        read = _read_line(number, line, media_type)
-        if read is not None:
-            yield read
+    beginning = content.readline(_WINDOW).removeprefix(BYTE_ORDER_MARK)
+    encoding = explain_encoding(beginning)
+    if encoding is not None:
+        raise WrongFormat(encoding)
+    if media_type is MediaType.JSON:
+        yield from read_array(content, beginning, size)
+        return
+    reader = _Reader(content, _FORMS[media_type], size, whole)
+    if media_type is MediaType.CSV and beginning:
+        yield from reader.batches_below(beginning)
+    else:
+        yield from reader.batches(beginning)
 
 
-def _read_line(number: int, line: bytes, media_type: MediaType) -> Line | None:
-    """Read one line without its end; give None when it is blank, or the header that is due."""
-    header = number == 1 and media_type is MediaType.CSV
-    record = line.removeprefix(_BYTE_ORDER_MARK) if header else line
-    order_of = order_from_csv if media_type is MediaType.CSV else order_from_json
-    try:
-        if len(record) > MAX_LINE_BYTES:
+@define
+class _Reader:
+    """Reads lines of JSON or CSV.
+
+    Attributes:
+        content: Where they come from.
+        form: Which of them it is.
+        size: Bytes to read at a time.
+        whole: Whether it is known that nothing is missing at the end.
+        number: The line that comes next.
+        pending: The beginning of a record whose end has not been read.
+    """
+
+    content: BinaryIO
+    form: _Form
+    size: int
+    whole: bool
+    number: int = field(default=1, init=False)
+    pending: bytes = field(default=b"", init=False)
+
+    def batches_below(self, header: bytes) -> Iterator[Batch]:
+        """Read the batches of CSV, whose first line was read."""
+        record = _without_end(header)
+        try:
+            is_header = fields_of_two(record.decode()) == tuple(CSV_HEADER.split(","))
+        except UnicodeDecodeError:
+            is_header = False
+        if not is_header:
+            raise WrongFormat(explain_header(header))
+        if not self.whole and not header.endswith(b"\n"):
+            return iter([Batch((), (), (Refusal(1, 1, _no_line_end("the header")),))])
+        self.number += 1
+        return self.batches(b"")
+
+    def batches(self, pending: bytes) -> Iterator[Batch]:
+        """Read all batches, the first of which begins with what was read already."""
+        self.pending = pending
+        while chunk := self.content.read(self.size):
+            if not chunk.endswith(b"\n"):
+                chunk += self.content.readline(_WINDOW)
+            yield from self._batches_of(self.pending + chunk)
+        yield from self._batches_of(self.pending)
+        if self.pending:
+            yield self._last(self.pending)
+
+    def _batches_of(self, content: bytes) -> Iterator[Batch]:
+        """Read what begins with a record; a record that is not there to its end stays pending."""
+        end = content.rfind(b"\n") + 1
+        rows = self._plain_rows(content[:end])
+        if not rows:
+            yield from self._mixed_batches(content, 0)
+            return
+        yield Batch(rows, range(self.number, self.number + len(rows)))
+        self.number += len(rows)
+        yield from self._mixed_batches(content, end)
+
+    def _plain_rows(self, lines: bytes) -> Sequence[tuple[str, str]]:
+        """Read lines if all of them are plain, else give nothing."""
+        # What is no UTF-8 becomes lone surrogates, which no plain record has.
+        rows = self.form.plain.findall(lines.decode(errors="surrogateescape"))
+        return rows if len(rows) == lines.count(b"\n") else ()
+
+    def _mixed_batches(self, content: bytes, start: int) -> Iterator[Batch]:
+        """Read the pieces that are plain at once, and the others record by record."""
+        form = self.form
+        batch = BatchBuilder()
+        self.pending = b""
+        piece_end = start
+        while start < len(content):
+            if start >= piece_end:
+                piece_end = content.rfind(b"\n", start, start + _PIECE) + 1
+                rows = self._plain_rows(content[start:piece_end])
+                if rows:
+                    batch.add_lines(self.number, rows)
+                    self.number += len(rows)
+                    start = piece_end
+                    continue
+            if content[start] in form.may_be_blank and (blank := form.blank.match(content, start)):
+                lines = content.count(b"\n", start, blank.end())
+                batch.blank += lines
+                self.number += lines
+                start = blank.end()
+                continue
+            end, _ = form.follow(content, start, start + _WINDOW)
+            if end:
+                self._read(content[start:end], batch)
+                start = end
+            elif len(content) - start <= _WINDOW:
+                self.pending = content[start:]
+                break
+            else:
+                content, start = self._pass_over(content, start, batch)
+            if len(batch.refusals) == MAX_REFUSALS:
+                yield batch.batch()
+                batch = BatchBuilder()
+        if batch.records:
+            yield batch.batch()
+
+    def _read(self, record: bytes, batch: BatchBuilder) -> None:
+        """Read one record, which has its line end."""
+        number = self.number
+        self.number += record.count(b"\n")
+        plain = self.form.plain.fullmatch(record.decode(errors="surrogateescape"))
+        if plain is not None:
+            batch.add(number, (plain[1], plain[2]))
+            return
+        try:
+            batch.add(number, self._row_of(record))
+        except (MalformedRecord, InvalidOrder) as error:
+            batch.refuse(number, self.number - 1, error)
+
+    def _row_of(self, record: bytes) -> tuple[str, str]:
+        content = _without_end(record)
+        if len(content) > MAX_RECORD_BYTES:
             raise _too_long()
-        if header:
-            check_header(record)
-        elif record:
-            return Line(number, order_of(record), None)
-    except (MalformedRecord, InvalidOrder) as error:
-        # They would keep the frames that the error went through alive, and so the line.
-        error.__context__ = None
-        return Line(number, None, error.with_traceback(None))
-    return None
+        order = self.form.read(content)
+        return order.id.value, str(order.amount)
+
+    def _pass_over(self, content: bytes, start: int, batch: BatchBuilder) -> tuple[bytes, int]:
+        """Refuse a record that is too long, and pass over it piece by piece.
+
+        Returns:
+            What was read last, and where the next record begins in it.
+        """
+        first = self.number
+        form = self.form
+        beginning = b""
+        ends_line = True
+        while True:
+            if start == len(content):
+                content, start = self.content.read(self.size), 0
+                if not content:
+                    in_quotes = beginning == _IN_QUOTES
+                    problem = _never_closed() if in_quotes else _too_long()
+                    batch.refuse(first, self.number - ends_line, problem)
+                    return content, start
+            piece = beginning + content[start : start + _WINDOW]
+            end, same = form.follow(piece, 0, len(piece))
+            passed = (end or len(piece)) - len(beginning)
+            self.number += content.count(b"\n", start, start + passed)
+            start += passed
+            if end:
+                batch.refuse(first, self.number - 1, _too_long())
+                return content, start
+            beginning = same
+            ends_line = piece.endswith(b"\n")
+
+    def _last(self, record: bytes) -> Batch:
+        """Read the last record, which has no line end."""
+        last = self.number + record.rstrip(b"\n").count(b"\n")
+        ended = record + b"\n"
+        batch = BatchBuilder()
+        try:
+            if self.form.blank.fullmatch(ended):
+                batch.blank += 1
+            elif self.form.follow(ended, 0, len(ended))[0] < len(ended):
+                raise _never_closed()
+            elif self.whole or self.form.shows_its_end:
+                batch.add(self.number, self._row_of(record))
+            else:
+                raise _no_line_end("the last row")
+        except InvalidOrder as error:
+            batch.refuse(self.number, last, error)
+        except CutOff as error:
+            batch.refuse(self.number, last, error)
+        except MalformedRecord as error:
+            hint = "" if self.whole else "possibly cut off: "
+            batch.refuse(self.number, last, MalformedRecord(f"{hint}{error}"))
+        return batch.batch()
 
 
-def _bounded_lines(content: BinaryIO) -> Iterator[bytes]:
-    """Give the lines without their ends; of a longer one only its first `MAX_LINE_BYTES` + 1."""
-    while line := _bounded_line(content):
-        yield _without_end(line)
-
-
-def _bounded_line(content: BinaryIO) -> bytes:
-    """Read a line; of one that is longer than `MAX_LINE_BYTES` give only its beginning."""
-    line = rest = content.readline(MAX_LINE_BYTES + 1)
-    while not rest.endswith(b"\n") and len(rest) > MAX_LINE_BYTES:
-        rest = content.readline(MAX_LINE_BYTES + 1)
-    return line
-
-
-def _without_end(line: bytes) -> bytes:
-    return line.removesuffix(b"\n").removesuffix(b"\r")
-
-
-def read_batches(content: BinaryIO, media_type: MediaType) -> Iterator[Batch]:
-    """Read orders from NDJSON or CSV as `read_lines` does, many lines at a time and much faster.
-
-    What is written plainly is recognised by one regular expression; every other line is read as
-    `read_lines` reads it. Both accept the same, and read the same from it.
-
-    Args:
-        content: As for `read_lines`.
-        media_type: `NDJSON` or `CSV`.
-    """
-    plain = PLAIN[media_type]
-    number = 1
-    if media_type is MediaType.CSV:
-        line = _bounded_line(content)
-        wrong = _read_line(number, _without_end(line), media_type) if line else None
-        number += 1
-        if wrong is not None:
-            yield Batch((), (), (wrong,))
-    while chunk := content.read(BATCH_BYTES):
-        if not chunk.endswith(b"\n"):
-            chunk += _bounded_line(content)
-        if not chunk.endswith(b"\n"):
-            # The end of the content, or a line of which the rest was passed over.
-            chunk += b"\n"
-        count = chunk.count(b"\n")
-        # What is no UTF-8 becomes lone surrogates, which no plain line has.
-        rows = plain.findall(chunk.decode(errors="surrogateescape"))
-        if len(rows) == count:
-            yield Batch(rows, range(number, number + count), ())
-        else:
-            yield _mixed_batch(number, chunk, media_type)
-        number += count
-
-
-def _mixed_batch(first: int, chunk: bytes, media_type: MediaType) -> Batch:
-    plain = PLAIN[media_type]
-    rows, numbers, problems = [], [], []
-    for number, line in enumerate(chunk.split(b"\n")[:-1], start=first):
-        match = plain.fullmatch(line.decode(errors="surrogateescape") + "\n")
-        if match is not None:
-            rows.append((match[1], match[2]))
-            numbers.append(number)
-            continue
-        read = _read_line(number, line.removesuffix(b"\r"), media_type)
-        if read is None:
-            continue
-        if read.order is None:
-            problems.append(read)
-        else:
-            rows.append((read.order.id.value, str(read.order.amount)))
-            numbers.append(number)
-    return Batch(rows, numbers, problems)
+def _without_end(record: bytes) -> bytes:
+    return record.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def _too_long() -> MalformedRecord:
-    return MalformedRecord(f"the line is longer than {MAX_LINE_BYTES} bytes")
+    return MalformedRecord(
+        f"the record is longer than {MAX_RECORD_BYTES} bytes; is a quote missing or too many?"
+    )
+
+
+def _never_closed() -> MalformedRecord:
+    return MalformedRecord("a quote opens a field, and none closes it before the end")
+
+
+def _no_line_end(what: str) -> CutOff:
+    return CutOff(f"possibly cut off: {what} has no line end")

@@ -3,44 +3,85 @@
 import csv
 import io
 import json
+import re
 from typing import Final
 
-from orders_core import Order
+from orders_core import InvalidOrder, Order, Violation
 from orders_records.media_types import MediaType
 from orders_records.plain_lines import PLAIN
 from orders_records.records import MalformedRecord
 
 CSV_HEADER: Final = "id,amount"
 
-# Some programs quote every field.
-_CSV_HEADERS: Final = (b"id,amount", b'"id","amount"')
+_FIELD: Final = r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))'
+_TWO_FIELDS: Final = re.compile(f"{_FIELD},{_FIELD}")
+_BESIDE_QUOTES: Final = re.compile(r'(?:"[^"]*(?:""[^"]*)*"(?!")|(?!"))([^,]*)(?:,|\Z)')
 
 
-def check_header(line: bytes) -> None:
-    """Refuse a first line that is not the header.
+def fields_of_two(text: str) -> tuple[str, str] | None:
+    """Read a row of two fields, each quoted or not; None when it is no such row."""
+    row = _TWO_FIELDS.fullmatch(text)
+    if row is None:
+        return None
+    first_quoted, first, second_quoted, second = row.groups()
+    return (
+        first if first_quoted is None else first_quoted.replace('""', '"'),
+        second if second_quoted is None else second_quoted.replace('""', '"'),
+    )
 
-    Raises:
-        MalformedRecord: It is none.
-    """
-    if line not in _CSV_HEADERS:
-        message = f"the first line of CSV must be {CSV_HEADER}"
-        raise MalformedRecord(message)
 
-
-def order_from_csv(line: bytes) -> Order:
+def order_from_csv(record: bytes) -> Order:
     """Read `id,amount`, either of which may be quoted.
 
+    Args:
+        record: The record without its line end.
+
     Raises:
-        MalformedRecord: It is not two fields in UTF-8.
+        MalformedRecord: It is not two fields in UTF-8, or breaks the rules of quotes.
         InvalidOrder: The id or the amount is not acceptable.
     """
     try:
-        (row,) = csv.reader([line.decode()], strict=True)
-        order_id, amount = row
-    except (UnicodeDecodeError, csv.Error, ValueError):
-        message = "not two comma-separated fields of UTF-8, id and amount"
-        raise MalformedRecord(message) from None
-    return Order.parse(order_id, amount)
+        text = record.decode()
+    except UnicodeDecodeError:
+        raise _not_two_fields() from None
+    row = fields_of_two(text)
+    if row is None:
+        raise _why_not(text)
+    try:
+        return Order.parse(*row)
+    except InvalidOrder as error:
+        named = (_naming_line_feeds(each, row[0]) for each in error.violations)
+        raise InvalidOrder(*named) from None
+
+
+def _naming_line_feeds(violation: Violation, order_id: str) -> Violation:
+    """Name what is peculiar to CSV: an id that goes on in the next line."""
+    if violation.field == "id" and "\n" in order_id:
+        return Violation("id", "holds a line feed: its quote closes in a later line")
+    return violation
+
+
+def _not_two_fields() -> MalformedRecord:
+    return MalformedRecord("not two comma-separated fields of UTF-8, id and amount")
+
+
+def _why_not(text: str) -> MalformedRecord:
+    """Say which rule a row breaks."""
+    for field in _BESIDE_QUOTES.finditer(text):
+        outside = field[1]
+        quoted = field[0].startswith('"')
+        if quoted and outside:
+            return MalformedRecord(
+                "text follows the closing quote of a field; double each quote that is inside one",
+            )
+        if '"' in outside:
+            return MalformedRecord(
+                "a quote is inside a field that is not quoted (RFC 4180, section 2, rule 5); "
+                "quote the whole field, and double each quote in it",
+            )
+        if "\r" in outside:
+            return MalformedRecord("a carriage return is outside quotes, and ends no line")
+    return _not_two_fields()
 
 
 def csv_of_json_lines(lines: bytes) -> bytes:

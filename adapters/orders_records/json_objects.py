@@ -28,6 +28,10 @@ _PLAIN_OBJECT: Final = re.compile(
 """One order with nothing escaped, and its amount a plain number: nearly every body."""
 
 
+class NotJson(MalformedRecord):
+    """A text is not the strict JSON that is read here."""
+
+
 @frozen
 class UnknownMember(Violation):
     """A member that an order does not have. Its name may be any text: in words it is quoted."""
@@ -41,7 +45,8 @@ def order_from_json(content: bytes) -> Order:
     """Read `{"id": ..., "amount": ...}`.
 
     Raises:
-        MalformedRecord: It is not strict JSON, not an object, or a member is missing.
+        NotJson: It is not strict JSON.
+        MalformedRecord: It is not an object, or a member is missing.
         InvalidOrder: A member is unknown, or an id or amount is not acceptable. Of many unknown
             members the first ten are named, and the others counted.
     """
@@ -53,7 +58,7 @@ def order_from_json(content: bytes) -> Order:
         value = parse(content)
     except InvalidJson as error:
         message = f"not acceptable JSON: {error}"
-        raise MalformedRecord(message) from None
+        raise NotJson(message) from None
     if not isinstance(value, dict):
         message = 'not a JSON object such as {"id": "A-1", "amount": 12.30}'
         raise MalformedRecord(message)

@@ -129,7 +129,7 @@ def _run(parser: Parser, parsed: argparse.Namespace) -> int:
         case "import":
             from orders_cli.transfer import import_orders  # noqa: PLC0415
 
-            return import_orders(config, parsed.file, parsed.format)
+            return import_orders(config, parsed.file, parsed.format, whole=parsed.whole)
         case _:
             from orders_cli.transfer import export_orders  # noqa: PLC0415
 

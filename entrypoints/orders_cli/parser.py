@@ -78,10 +78,21 @@ def build_parser() -> Parser:
         load.add_argument(
             "file",
             metavar="FILE",
-            help="CSV with the header id,amount, or NDJSON; - is standard input",
+            help="CSV with the header id,amount, NDJSON, or a JSON array of orders as GET /orders "
+            "answers it; - is standard input",
         ),
     )
-    load.add_argument("--format", choices=("csv", "ndjson"), help="default: seen from the content")
+    load.add_argument(
+        "--format",
+        choices=("csv", "ndjson", "json"),
+        help="default: seen from the content",
+    )
+    load.add_argument(
+        "--whole",
+        action="store_true",
+        help="the file is known to be whole: take a last row of CSV that has no line end, which "
+        "otherwise is refused, since it may be cut off",
+    )
     dump = command("export", "write every order, by id", settings)
     _completing_files(
         dump.add_argument(

@@ -27,7 +27,17 @@ from orders_core import (
     scan_json,
 )
 from orders_core.characters import quoted
-from orders_records import CSV_HEADER, Batch, Line, MediaType, csv_of_json_lines, read_batches
+from orders_records import (
+    BYTE_ORDER_MARK,
+    CSV_HEADER,
+    Batch,
+    CutOff,
+    MediaType,
+    Refusal,
+    WrongFormat,
+    csv_of_json_lines,
+    read_batches,
+)
 from orders_service.config import Config
 
 if TYPE_CHECKING:
@@ -39,8 +49,12 @@ TOLD: Final = 100
 """Refused rows that are told one by one."""
 
 _STANDARD_STREAM: Final = "-"
-_FORMATS: Final = {"csv": MediaType.CSV, "ndjson": MediaType.NDJSON}
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_FORMATS: Final = {
+    "csv": MediaType.CSV,
+    "ndjson": MediaType.NDJSON,
+    "json": MediaType.JSON,
+}
+_BEGINNINGS: Final = {b"{": MediaType.NDJSON, b"[": MediaType.JSON}
 _BLANK_BYTES: Final = 64 * 1024
 """Blank lines that are read to see the format; a file that begins with more is no NDJSON."""
 
@@ -117,10 +131,13 @@ class _Import:
 
     def place(self, batch: Batch) -> None:
         """Store the orders of a batch, and tell the lines that were refused."""
+        if not batch.rows:
+            self._refuse(batch.refusals, [])
+            return
         # The next batch is read while the store is at work.
         if self.all_new and self.store.load(batch.rows, meanwhile=self.batches.read):
             self.tally.outcomes[Outcome.CREATED] += len(batch.rows)
-            self._refuse(batch.problems, [])
+            self._refuse(batch.refusals, [])
             return
         created = self.tally.outcomes[Outcome.CREATED]
         for part in _parts(batch):
@@ -137,41 +154,59 @@ class _Import:
             for number, order, outcome in zip(part.numbers, orders, outcomes, strict=True)
             if outcome is Outcome.CONFLICT
         ]
-        self._refuse(part.problems, conflicts)
+        self._refuse(part.refusals, conflicts)
 
-    def _refuse(self, malformed: Sequence[Line], conflicts: Sequence[tuple[int, str]]) -> None:
-        """Count what is malformed, and tell all that is refused by its line's number."""
+    def _refuse(self, malformed: Sequence[Refusal], conflicts: Sequence[tuple[int, str]]) -> None:
+        """Count what is malformed, and tell all that is refused by its lines."""
         self.tally.malformed += len(malformed)
-        refused = [*conflicts, *((line.number, str(line.problem)) for line in malformed)]
+        refused = [
+            *((number, f"line {number}: {problem}") for number, problem in conflicts),
+            *((each.first_line, f"{each.place}: {_problem_of(each)}") for each in malformed),
+        ]
         left = TOLD - (self.tally.refused - len(refused))
-        for number, problem in sorted(refused)[: max(0, left)]:
+        for _, message in sorted(refused)[: max(0, left)]:
             self.progress.clear()
-            tell(f"line {number}: {problem}")
+            tell(message)
         self.progress.show(self.tally.rows)
+
+
+def _problem_of(refusal: Refusal) -> str:
+    """Say what is wrong with a record, and what helps where this command can help."""
+    if isinstance(refusal.problem, CutOff):
+        return f"{refusal.problem}; if the file is whole, add --whole"
+    return str(refusal.problem)
 
 
 def _parts(batch: Batch) -> Iterator[Batch]:
     """Cut a batch into parts of which each is one commit."""
-    problems = list(batch.problems)
+    refusals = list(batch.refusals)
     for start in range(0, len(batch.rows), BATCH):
         numbers = batch.numbers[start : start + BATCH]
-        passed = [each for each in problems if each.number < numbers[-1]]
-        problems = problems[len(passed) :]
+        passed = [each for each in refusals if each.first_line < numbers[-1]]
+        refusals = refusals[len(passed) :]
         yield Batch(batch.rows[start : start + BATCH], numbers, passed)
-    yield Batch((), (), problems)
+    yield Batch((), (), refusals)
 
 
-def import_orders(config: Config, file: str, format_name: str | None) -> int:
+def import_orders(
+    config: Config,
+    file: str,
+    format_name: str | None,
+    *,
+    whole: bool = False,
+) -> int:
     """Store the orders of a file and tell what became of them.
 
     Rows are stored in batches, one commit each. A row that is refused is told with its line
     number, the first hundred of them one by one, and stops no other. A CSV file whose first
-    line is not its header is refused whole: its columns may be in another order.
+    line is not its header is refused whole: its columns may be in another order. Of a file that
+    was cut off, the records in front of the cut are stored.
 
     Args:
         config: Where the orders go.
-        file: The path of a CSV or NDJSON file, or `-` for standard input.
-        format_name: `csv` or `ndjson`; None sees it from the content.
+        file: The path of a file, or `-` for standard input.
+        format_name: `csv`, `ndjson` or `json`; None sees it from the content.
+        whole: Whether the file is known to be whole: then a last row of CSV needs no line end.
 
     Raises:
         StoreUnavailable: The database went away. What was told as stored is; repeating is safe.
@@ -188,14 +223,14 @@ def import_orders(config: Config, file: str, format_name: str | None) -> int:
             media_type, content = _seen_format(opened)
         else:
             media_type, content = _FORMATS[format_name], opened
-        batches = _Ahead(read_batches(content, media_type))
+        batches = _Ahead(read_batches(content, media_type, whole=whole))
         importing = _Import(store, batches, progress)
         tally = importing.tally
         try:
             for batch in batches:
-                if media_type is MediaType.CSV and _is_of_header(batch):
-                    return _refuse_header(batch.problems[0], guessed=format_name is None)
                 importing.place(batch)
+        except WrongFormat as error:
+            return _refuse_file(error, media_type if format_name is None else None)
         except (StoreUnavailable, OSError, KeyboardInterrupt):
             progress.clear()
             tell(f"stopped: {tally}")
@@ -231,7 +266,7 @@ def _opened(file: str) -> io.BufferedReader:
 
 
 def _seen_format(opened: io.BufferedReader) -> tuple[MediaType, BinaryIO]:
-    """Tell NDJSON by the brace that its first line begins with, blank lines apart.
+    """Tell NDJSON and a JSON array by what their first line begins with, blank lines apart.
 
     Whole lines are waited for: what a pipe holds so far may be blank.
 
@@ -240,23 +275,20 @@ def _seen_format(opened: io.BufferedReader) -> tuple[MediaType, BinaryIO]:
     """
     line = opened.readline(_BLANK_BYTES)
     beginning = bytearray(line)
-    text = line.removeprefix(_BYTE_ORDER_MARK).strip()
+    text = line.removeprefix(BYTE_ORDER_MARK).strip()
     while line and not text and len(beginning) < _BLANK_BYTES:
         line = opened.readline(_BLANK_BYTES)
         beginning += line
         text = line.strip()
-    media_type = MediaType.NDJSON if text.startswith(b"{") else MediaType.CSV
+    media_type = _BEGINNINGS.get(text[:1], MediaType.CSV)
     return media_type, io.BufferedReader(_Joined(beginning, opened))
 
 
-def _is_of_header(batch: Batch) -> bool:
-    """Tell whether it is line 1 of CSV that is wrong."""
-    return bool(batch.problems) and batch.problems[0].number == 1
-
-
-def _refuse_header(line: Line, *, guessed: bool) -> Exit:
-    hint = " (it was taken for CSV, since NDJSON begins with {)" if guessed else ""
-    tell(f"line {line.number}: {line.problem}{hint}; nothing was stored")
+def _refuse_file(error: WrongFormat, guess: MediaType | None) -> Exit:
+    hint = ""
+    if guess is MediaType.CSV:
+        hint = " (it was taken for CSV, since NDJSON begins with { and a JSON array with [)"
+    tell(f"line 1: {error}{hint}; nothing was stored")
     return Exit.REFUSED
 
 
@@ -284,20 +316,31 @@ def export_orders(config: Config, output: str | None, format_name: str | None) -
     with closing(config.database.open()) as store, Progress(sys.stderr) as progress:
         if output is not None and to_file:
             with replacing(Path(output)) as file:
-                _write(store, media_type, file, progress)
-            return Exit.DONE
-        try:
-            _write(store, media_type, sys.stdout.buffer, progress)
-        except BrokenPipeError:
-            raise
-        except (StoreUnavailable, OSError, KeyboardInterrupt):
-            progress.clear()
-            tell("the output is incomplete")
-            raise
+                count = _write(store, media_type, file, progress)
+        else:
+            count = _write_to_standard_output(store, media_type, progress)
+    # The count alone shows to an import that nothing was lost on the way.
+    tell(f"{count:,} {'order' if count == 1 else 'orders'} written")
     return Exit.DONE
 
 
-def _write(store: OrderStore, media_type: MediaType, file: IO[bytes], progress: Progress) -> None:
+def _write_to_standard_output(
+    store: OrderStore,
+    media_type: MediaType,
+    progress: Progress,
+) -> int:
+    try:
+        return _write(store, media_type, sys.stdout.buffer, progress)
+    except BrokenPipeError:
+        raise
+    except (StoreUnavailable, OSError, KeyboardInterrupt):
+        progress.clear()
+        tell("the output is incomplete")
+        raise
+
+
+def _write(store: OrderStore, media_type: MediaType, file: IO[bytes], progress: Progress) -> int:
+    """Write all orders; give their number."""
     is_csv = media_type is MediaType.CSV
     batches = map(csv_of_json_lines, scan_json(store)) if is_csv else scan_json(store)
     # Read before anything is written: a database that is away leaves no beginning behind.
@@ -310,3 +353,4 @@ def _write(store: OrderStore, media_type: MediaType, file: IO[bytes], progress: 
         count += lines.count(b"\n")
         progress.show(count)
     file.flush()
+    return count

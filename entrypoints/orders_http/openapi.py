@@ -325,8 +325,8 @@ def _place_orders() -> Object:
         "description": (
             "The same request may be sent again at any time: an order that is stored already is "
             "not stored twice.\n\nMany orders are stored all or none, each in its own line: at "
-            f"most {MAX_BULK_ROWS} and {MAX_BULK_BYTES // KIB} KiB. `errors` names each wrong "
-            "line."
+            f"most {MAX_BULK_ROWS}, blank lines counted, and {MAX_BULK_BYTES // KIB} KiB. "
+            "`errors` names each wrong line."
         ),
         "tags": ["orders"],
         "security": _security("bearer", Scope.WRITE),
@@ -759,6 +759,11 @@ def _problem_schema() -> Object:
                             "type": "integer",
                             "minimum": 1,
                             "description": "The line of the body, counted from 1.",
+                        },
+                        "last_line": {
+                            "type": "integer",
+                            "minimum": 2,
+                            "description": "Where a row of CSV in several lines ends.",
                         },
                         "detail": {"type": "string"},
                     },

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
-from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -34,12 +33,14 @@ from orders_http.negotiation import choose
 from orders_http.problems import Problem, ProblemType
 from orders_records import (
     CSV_HEADER,
-    Line,
+    Batch,
+    BatchBuilder,
     MalformedRecord,
     MediaType,
+    WrongFormat,
     csv_of_json_lines,
     order_from_json,
-    read_lines,
+    read_batches,
 )
 
 MAX_JSON_BYTES: Final = 64 * KIB
@@ -103,15 +104,8 @@ class OrdersResource:
         return reply
 
     def _added(self, content: bytes, media_type: MediaType) -> Reply:
-        records = read_lines(io.BytesIO(content), media_type)
-        lines = list(islice(records, MAX_BULK_ROWS + 1))
-        if len(lines) > MAX_BULK_ROWS:
-            raise Problem(
-                ProblemType.BODY_TOO_LARGE,
-                f"the body has more than the {MAX_BULK_ROWS} orders that are taken at once",
-            )
-        _refuse_wrong_lines(lines)
-        orders = [line.order for line in lines if line.order is not None]
+        read = _read_many(content, media_type)
+        orders = [Order(*row) for row in read.rows]
         if not orders:
             raise Problem(ProblemType.MALFORMED_BODY, "the body holds no order")
         try:
@@ -119,7 +113,7 @@ class OrdersResource:
         except OrderConflict as error:
             where = "is stored, or stands on an earlier line, with another amount"
             wrong = [
-                (lines[position].number, f"order {quoted(order_id)} {where}")
+                _error(read.numbers[position], f"order {quoted(order_id)} {where}")
                 for position, order_id in zip(error.positions, error.ids, strict=True)
             ]
             raise _lines_problem(ProblemType.ORDER_CONFLICT, wrong) from None
@@ -241,22 +235,46 @@ def _violations(error: InvalidOrder) -> tuple[dict[str, Any], ...]:
     return tuple({"member": each.field, "detail": str(each)} for each in error.violations)
 
 
-def _refuse_wrong_lines(lines: Sequence[Line]) -> None:
-    """Raise one problem for all lines that are wrong: malformed ones make it a 400."""
-    wrong = [(line.number, str(line.problem)) for line in lines if line.problem is not None]
-    if wrong:
-        malformed = any(isinstance(line.problem, MalformedRecord) for line in lines)
+def _read_many(content: bytes, media_type: MediaType) -> Batch:
+    """Read the orders of a body.
+
+    Raises:
+        Problem: It is too large, or something in it is wrong: all of that is named.
+    """
+    read = BatchBuilder()
+    try:
+        # A body has come as long as it was announced, or to its last chunk.
+        for batch in read_batches(io.BytesIO(content), media_type, whole=True, size=64 * KIB):
+            read.add_batch(batch)
+            if read.records > MAX_BULK_ROWS:
+                raise Problem(
+                    ProblemType.BODY_TOO_LARGE,
+                    f"the body has more than the {MAX_BULK_ROWS} orders that are taken at once; "
+                    "blank lines count as well",
+                )
+    except WrongFormat as error:
+        raise _lines_problem(ProblemType.MALFORMED_BODY, [_error(1, str(error))]) from None
+    if read.refusals:
+        malformed = any(isinstance(each.problem, MalformedRecord) for each in read.refusals)
         raise _lines_problem(
             ProblemType.MALFORMED_BODY if malformed else ProblemType.INVALID_ORDER,
-            wrong,
+            [_error(each.first_line, str(each.problem), each.last_line) for each in read.refusals],
         )
+    return read.batch()
 
 
-def _lines_problem(problem_type: ProblemType, wrong: Sequence[tuple[int, str]]) -> Problem:
-    number, detail = wrong[0]
+def _error(line: int, detail: str, last_line: int | None = None) -> dict[str, Any]:
+    """Describe what is wrong with a record; only one of several lines has a last one."""
+    if last_line is None or last_line == line:
+        return {"line": line, "detail": detail}
+    return {"line": line, "last_line": last_line, "detail": detail}
+
+
+def _lines_problem(problem_type: ProblemType, wrong: Sequence[dict[str, Any]]) -> Problem:
+    first = wrong[0]
+    place = f"line {first['line']}"
+    if "last_line" in first:
+        place = f"lines {first['line']} to {first['last_line']}"
     more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-    return Problem(
-        problem_type,
-        f"nothing was stored: line {number}: {detail}{more}",
-        tuple({"line": number, "detail": detail} for number, detail in wrong),
-    )
+    detail = f"nothing was stored: {place}: {first['detail']}{more}"
+    return Problem(problem_type, detail, tuple(wrong))

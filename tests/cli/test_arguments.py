@@ -53,7 +53,7 @@ def test_help_names_the_variable_and_the_default_of_every_setting(orders: Orders
         (["check", "more"], "there is an argument too many; see orders --help"),
         (["check", "--list", ":1"], "there is no flag --list; see orders --help"),
         (["import"], "arguments are required: FILE; see orders import --help"),
-        (["import", "a", "--format", "json"], "invalid choice: 'json'"),
+        (["import", "a", "--format", "xml"], "invalid choice: 'xml'"),
         (["completion", "fish"], "invalid choice: 'fish'"),
         (["serve", "--listen"], "argument --listen: expected one argument"),
     ],

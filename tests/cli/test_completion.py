@@ -72,7 +72,7 @@ def test_bash_completes_the_flags_of_a_command(orders: Orders) -> None:
 
 
 def test_bash_completes_the_choices_of_a_flag(orders: Orders) -> None:
-    assert completed(orders, "import", "--format", "") == {"csv", "ndjson"}
+    assert completed(orders, "import", "--format", "") == {"csv", "ndjson", "json"}
     assert completed(orders, "completion", "z") == {"zsh"}
 
 

@@ -65,7 +65,7 @@ def break_reading(orders: Orders) -> None:
 def test_it_writes_ndjson_by_id(orders: Orders) -> None:
     fill(Path("orders.db"), [Order("B", "2.5"), Order("é", 0), Order("A", "9999999999999.99")])
     ended = orders("export")
-    assert (ended.status, ended.err) == (Exit.DONE, "")
+    assert (ended.status, ended.err) == (Exit.DONE, "orders: 3 orders written\n")
     assert ended.out == (
         '{"id":"A","amount":9999999999999.99}\n{"id":"B","amount":2.50}\n{"id":"é","amount":0.00}\n'
     )
@@ -74,7 +74,7 @@ def test_it_writes_ndjson_by_id(orders: Orders) -> None:
 def test_it_writes_csv_with_a_header_and_crlf(orders: Orders) -> None:
     fill(Path("orders.db"), [Order("B,2", "2.5"), Order("A", 1)])
     ended = orders("export", "--format", "csv", "--output", "-")
-    assert (ended.status, ended.err) == (Exit.DONE, "")
+    assert (ended.status, ended.err) == (Exit.DONE, "orders: 2 orders written\n")
     assert ended.out == 'id,amount\r\nA,1.00\r\n"B,2",2.50\r\n'
 
 
@@ -82,7 +82,8 @@ def test_it_writes_csv_with_a_header_and_crlf(orders: Orders) -> None:
 def test_no_orders_give_an_empty_export(orders: Orders, form: str, content: str) -> None:
     orders("migrate")
     ended = orders("export", "--format", form)
-    assert (ended.status, ended.out, ended.err) == (Exit.DONE, content, "")
+    told = "orders: 0 orders written\n"
+    assert (ended.status, ended.out, ended.err) == (Exit.DONE, content, told)
 
 
 def test_a_database_that_is_not_there_is_an_error_and_is_not_made(orders: Orders) -> None:
@@ -112,7 +113,8 @@ def test_the_format_of_a_file_is_seen_from_its_name_unless_given(
 ) -> None:
     fill(Path("orders.db"), [Order("A-1", "12.30")])
     ended = orders("export", "--output", name, *([] if form is None else ["--format", form]))
-    assert (ended.status, ended.out, ended.err) == (Exit.DONE, "", "")
+    told = "orders: 1 order written\n"
+    assert (ended.status, ended.out, ended.err) == (Exit.DONE, "", told)
     assert Path(name).read_bytes() == content
 
 
@@ -161,7 +163,7 @@ def test_a_file_is_written_though_standard_output_is_closed(orders: Orders) -> N
     fill(Path("orders.db"), [Order("A-1", 1)])
     with orders.start("export", "--output", "out", redirected=">&-") as process:
         _, err = process.communicate()
-    assert (process.returncode, err) == (Exit.DONE, b"")
+    assert (process.returncode, err) == (Exit.DONE, b"orders: 1 order written\n")
     assert Path("out").read_bytes() == b'{"id":"A-1","amount":1.00}\n'
 
 

@@ -1,6 +1,7 @@
 """`orders import`: any number of rows, each stored once, each refusal told with its line."""
 
 import fcntl
+import gzip
 import signal
 import sqlite3
 import subprocess
@@ -65,10 +66,14 @@ def csv_of(first: int, last: int) -> bytes:
     "content",
     [
         b"id,amount\r\nA-1,12.30\r\nB-2,0\r\n",
-        b"id,amount\nA-1,12.3\nB-2,0.00",
+        b"id,amount\nA-1,12.3\nB-2,0.00\n",
         b"\xef\xbb\xbfid,amount\n\nA-1,1230e-2\n\nB-2,0\n",
         b'{"id":"A-1","amount":12.30}\n{"amount":"0","id":"B-2"}\n',
         b'\n {"id":"A-1","amount":12.30}\r\n\r\n{"id":"B-2","amount":0}',
+        b' \n\t\r\n{"id":"A-1","amount":12.30}\n \n{"id":"B-2","amount":0}\n',
+        b'\xef\xbb\xbf{"id":"A-1","amount":12.30}\r\n{"id":"B-2","amount":0}\r\n',
+        b'[{"id":"A-1","amount":12.30},{"id":"B-2","amount":0.00}]',
+        b'\xef\xbb\xbf\n [\n{\n"id": "A-1",\n"amount": 12.30\n},\n{"amount":"0","id":"B-2"}\n]\n',
     ],
 )
 def test_the_format_is_seen_from_the_content(orders: Orders, content: bytes) -> None:
@@ -130,7 +135,11 @@ def test_it_works_without_standard_error_and_writes_nowhere_else(orders: Orders)
 
 @pytest.mark.parametrize(
     ("form", "content"),
-    [("csv", b"id,amount\nA-1,1\n"), ("ndjson", b'{"id":"A-1","amount":1}')],
+    [
+        ("csv", b"id,amount\nA-1,1\n"),
+        ("ndjson", b'{"id":"A-1","amount":1}'),
+        ("json", b'[{"id":"A-1","amount":1}]'),
+    ],
 )
 def test_the_format_may_be_given(orders: Orders, form: str, content: bytes) -> None:
     assert orders.read(content, "import", "-", "--format", form).status == Exit.DONE
@@ -151,7 +160,7 @@ def test_a_database_that_is_away_is_told_before_any_row_is(orders: Orders) -> No
     assert ended.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"id,amount\r\n", b"\xef\xbb\xbfid,amount"])
+@pytest.mark.parametrize("content", [b"", b"id,amount\r\n", b"\xef\xbb\xbfid,amount\n", b"[]"])
 def test_a_file_without_orders_says_so(orders: Orders, content: bytes) -> None:
     ended = orders.read(content, "import", "-")
     assert (ended.status, ended.err) == (Exit.DONE, f"orders: {counts()}")
@@ -176,6 +185,7 @@ def test_refused_rows_are_told_with_their_lines_and_stop_no_other(orders: Orders
         b"D-4",
         b"\xff,1",
         b"E-5,5",
+        b"",
     ]
     ended = orders.read(b"\n".join(rows), "import", "-")
     assert (ended.status, ended.out) == (Exit.REFUSED, "")
@@ -226,24 +236,121 @@ def test_exactly_a_hundred_refusals_are_all_told(orders: Orders) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"amount,id\n1,2\n", b"1,2\n3,4\n", b'[{"id":"A-1","amount":1}]', b"\nid,amount\n1,2\n"],
+    ("content", "found"),
+    [
+        (b"amount,id\n1,2\n", '"amount,id": the columns are in another order'),
+        (b"1,2\n3,4\n", '"1,2": that looks like an order'),
+        (b"\nid,amount\n1,2\n", '"": the line is empty'),
+        (b"id;amount\r\nA-1;12,30\r\n", '"id;amount": the fields are separated by semicolons'),
+        (b"id,amount\rA-1,12.30\r", '"id,amount\\rA-1,12.30": the lines end with CR alone'),
+        (b"Id,Amount\r\nA-1,12.30\r\n", '"Id,Amount": write the names in small letters'),
+    ],
 )
-def test_csv_without_its_header_is_refused_whole(orders: Orders, content: bytes) -> None:
+def test_csv_without_its_header_is_refused_whole_with_what_it_is(
+    orders: Orders,
+    content: bytes,
+    found: str,
+) -> None:
     ended = orders.read(content, "import", "-")
     assert (ended.status, ended.out) == (Exit.REFUSED, "")
-    assert ended.err == (
-        "orders: line 1: the first line of CSV must be id,amount "
-        "(it was taken for CSV, since NDJSON begins with {); nothing was stored\n"
+    assert ended.err.startswith(
+        f"orders: line 1: the first line of CSV must be id,amount; found {found}"
     )
+    assert ended.err.endswith(
+        "(it was taken for CSV, since NDJSON begins with { and a JSON array with [); "
+        "nothing was stored\n"
+    )
+    assert ended.err.count("\n") == 1
     assert stored(orders) == {}
 
 
 def test_csv_without_its_header_is_no_guess_when_the_format_was_given(orders: Orders) -> None:
-    ended = orders.read(b"1,2\n", "import", "-", "--format", "csv")
+    ended = orders.read(b"ID,amount\n", "import", "-", "--format", "csv")
     assert ended.err == (
-        "orders: line 1: the first line of CSV must be id,amount; nothing was stored\n"
+        'orders: line 1: the first line of CSV must be id,amount; found "ID,amount": '
+        "write the names in small letters; nothing was stored\n"
     )
+
+
+@pytest.mark.parametrize("form", [(), ("--format", "csv"), ("--format", "ndjson")])
+def test_a_compressed_file_is_named(orders: Orders, form: tuple[str, ...]) -> None:
+    ended = orders.read(gzip.compress(b"id,amount\nA-1,1\n"), "import", "-", *form)
+    assert ended.status == Exit.REFUSED
+    assert "the content is compressed (gzip): decompress it first" in ended.err
+    assert stored(orders) == {}
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+def test_a_cut_off_file_stores_its_whole_rows_and_the_whole_file_the_others(
+    orders: Orders,
+    *,
+    in_file: bool,
+) -> None:
+    cut, whole = (
+        f"id,amount\r\nT-1,345.67\r\nT-2,{end}".encode() for end in ("123", "1234.56\r\n")
+    )
+    Path("cut").write_bytes(cut)
+    ended = orders("import", "cut") if in_file else orders.read(cut, "import", "-")
+    assert ended.status == Exit.REFUSED
+    assert ended.err == (
+        "orders: line 3: possibly cut off: the last row has no line end; "
+        f"if the file is whole, add --whole\norders: {counts(created=1, malformed=1)}"
+    )
+    ended = orders.read(whole, "import", "-")
+    assert (ended.status, ended.err) == (Exit.DONE, f"orders: {counts(created=1, there=1)}")
+    assert stored(orders) == {"T-1": "345.67", "T-2": "1234.56"}
+
+
+def test_a_last_row_without_line_end_is_stored_from_a_file_that_is_said_to_be_whole(
+    orders: Orders,
+) -> None:
+    ended = orders.read(b"id,amount\r\nT-2,123", "import", "--whole", "-")
+    assert (ended.status, ended.err) == (Exit.DONE, f"orders: {counts(created=1)}")
+    assert stored(orders) == {"T-2": "123.00"}
+
+
+def test_a_file_that_is_cut_off_in_quotes_is_refused_to_its_end(orders: Orders) -> None:
+    content = b'id,amount\r\nA-1,1\r\n"x\r\nB-9,7.00\r\n'
+    for arguments in (("import", "-"), ("import", "--whole", "-")):
+        ended = orders.read(content, *arguments)
+        assert ended.status == Exit.REFUSED
+        assert "orders: lines 3 to 4: " in ended.err
+        assert "none closes it before the end" in ended.err
+    assert stored(orders) == {"A-1": "1.00"}
+
+
+def test_a_line_break_in_quotes_ends_no_row(orders: Orders) -> None:
+    content = b'id,amount\r\n"x\r\nB-9,7.00\r\ny",5.00\r\nC-1,1.00\r\n'
+    ended = orders.read(content, "import", "-")
+    assert ended.status == Exit.REFUSED
+    assert ended.err == (
+        "orders: lines 2 to 4: id holds a line feed: its quote closes in a later line\n"
+        f"orders: {counts(created=1, malformed=1)}"
+    )
+    assert stored(orders) == {"C-1": "1.00"}
+
+
+def test_an_array_that_is_cut_off_stores_its_whole_orders_and_is_refused(orders: Orders) -> None:
+    ended = orders.read(b'[{"id":"A-1","amount":1},{"id":"A-2","am', "import", "-")
+    assert ended.status == Exit.REFUSED
+    assert ended.err == (
+        "orders: line 1: possibly cut off: the array is not closed by ]\n"
+        f"orders: {counts(created=1, malformed=1)}"
+    )
+    assert stored(orders) == {"A-1": "1.00"}
+
+
+def test_what_is_no_array_is_refused_as_one(orders: Orders) -> None:
+    ended = orders.read(b'{"id":"A-1","amount":1}\n', "import", "-", "--format", "json")
+    assert (ended.status, ended.err) == (
+        Exit.REFUSED,
+        'orders: line 1: a JSON array begins with [; found "{"; nothing was stored\n',
+    )
+
+
+def test_a_file_of_blank_lines_alone_holds_no_order(orders: Orders) -> None:
+    ended = orders.read(b"id,amount\r\n" + b"\r\n" * 1_000, "import", "-")
+    assert (ended.status, ended.err) == (Exit.DONE, f"orders: {counts()}")
 
 
 def test_a_file_that_is_not_there_is_named(orders: Orders) -> None:

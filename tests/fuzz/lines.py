@@ -1,6 +1,10 @@
-"""CSV and NDJSON: the reader of the command and the one of HTTP agree, wherever a piece ends."""
+"""CSV, NDJSON and arrays: read alike wherever a piece ends, and as another reader reads them."""
 
+import csv
 import io
+import json
+import re
+from collections.abc import Callable
 from functools import partial
 from random import Random
 from typing import BinaryIO, Final
@@ -10,14 +14,13 @@ from orders_core import Order
 from orders_records import (
     CSV_HEADER,
     MediaType,
+    WrongFormat,
     csv_of_json_lines,
-    order_from_json,
     read_batches,
-    read_lines,
 )
 from tests.fuzz.target import Target
 
-_Read = tuple[int, Order | None, str]
+_Read = list[tuple[int, Order | str]]
 _HEADER: Final = CSV_HEADER.encode() + b"\r\n"
 
 
@@ -35,35 +38,53 @@ class _Short(io.BytesIO):
 
 
 def check(media_type: MediaType, content: bytes) -> None:
-    """Read the records one by one and many at a time."""
-    one_by_one = [
-        (line.number, line.order, str(line.problem))
-        for line in read_lines(io.BytesIO(content), media_type)
-    ]
-    assert _at_once(io.BytesIO(content), media_type) == one_by_one
+    """Read the records at once and in pieces, and hold them against another reader's."""
+    at_once = _read(io.BytesIO(content), media_type)
     draw = Random(crc32(content))  # noqa: S311 - no secret is made of it
-    assert _at_once(_Short(content, draw), media_type) == one_by_one
-    orders = [order for _, order, _ in one_by_one if order is not None]
-    if media_type is MediaType.NDJSON:
-        lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-        for number, order, _ in one_by_one:
-            assert order is None or order_from_json(lines[number - 1]) == order
+    assert _read(_Short(content, draw), media_type) == at_once
+    orders = [(number, found) for number, found in at_once if isinstance(found, Order)]
+    another_reads = _another_reads(media_type, content)
+    assert all(another_reads(number, order) for number, order in orders)
     written = b"".join(
         b'{"id":"%b","amount":%b}\n' % (_escaped(order.id.value), str(order.amount).encode())
-        for order in orders
+        for _, order in orders
     )
     table = _HEADER + csv_of_json_lines(written)
-    for form, again in ((MediaType.NDJSON, written), (MediaType.CSV, table)):
-        assert [line.order for line in read_lines(io.BytesIO(again), form)] == orders
+    array = b"[" + written[:-1].replace(b"\n", b",") + b"]"
+    for form, again in zip(MediaType, (array, written, table), strict=True):
+        assert [found for _, found in _read(io.BytesIO(again), form)] == [
+            each for _, each in orders
+        ]
 
 
-def _at_once(content: BinaryIO, media_type: MediaType) -> list[_Read]:
-    read: list[_Read] = []
-    for batch in read_batches(content, media_type):
-        read += [(line.number, line.order, str(line.problem)) for line in batch.problems]
-        for number, row in zip(batch.numbers, batch.rows, strict=True):
-            read.append((number, Order(*row), "None"))
+def _read(content: BinaryIO, media_type: MediaType) -> _Read:
+    """Give each order or refusal with the line that it begins in, in order."""
+    read: _Read = []
+    try:
+        for batch in read_batches(content, media_type, whole=True):
+            read += [(each.first_line, f"{each.place}: {each.problem}") for each in batch.refusals]
+            for number, row in zip(batch.numbers, batch.rows, strict=True):
+                read.append((number, Order(*row)))
+    except WrongFormat as error:
+        read.append((1, str(error)))
     return sorted(read, key=lambda each: each[0])
+
+
+def _another_reads(media_type: MediaType, content: bytes) -> Callable[[int, Order], bool]:
+    """Give what tells whether a lenient reader reads an order there, too."""
+    text = content.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape")
+    if media_type is MediaType.NDJSON:
+        lines = text.split("\n")
+        return lambda number, order: json.loads(lines[number - 1])["id"] == order.id.value
+    if re.search(r"\r(?!\n)", text):
+        # To that reader a carriage return alone ends a row.
+        return lambda _number, _order: True
+    reader = csv.reader(io.StringIO(text, newline=""))
+    rows, first = {}, 1
+    for row in reader:
+        rows[first] = row
+        first = reader.line_num + 1
+    return lambda number, order: Order.parse(*rows[number]) == order
 
 
 def _escaped(text: str) -> bytes:

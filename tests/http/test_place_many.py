@@ -1,5 +1,6 @@
 """`POST /orders` with many orders, as NDJSON and as CSV."""
 
+import gzip
 import tracemalloc
 
 import pytest
@@ -130,7 +131,8 @@ def test_a_body_of_1_mib_of_wrong_lines_takes_little_memory(
     client: WsgiClient,
     content_type: str,
 ) -> None:
-    body = b"x\n" * (MAX_BULK_BYTES // 2)
+    header = b"id,amount\n" if content_type == CSV else b""
+    body = header + b"x\n" * ((MAX_BULK_BYTES - len(header)) // 2)
     # What is made once is not counted.
     assert client.post(body, content_type).status == 413
     tracemalloc.start()
@@ -147,10 +149,26 @@ def test_a_body_of_1_mib_of_wrong_lines_takes_little_memory(
 @BOTH
 def test_1_mib_is_taken_and_one_byte_more_is_not(client: WsgiClient, content_type: str) -> None:
     order = lines(content_type, ("A", "1"))
-    padding = "\n" * (MAX_BULK_BYTES - len(order))
-    assert client.post(order + padding, content_type).status == 200
-    answer = client.post(order + padding + "\n", content_type)
+    # One line more, which is too long: what is wrong is told, once the body was read.
+    wrong = order + "x" * (MAX_BULK_BYTES - len(order))
+    assert client.post(wrong, content_type).problem() == "malformed-body"
+    answer = client.post(wrong + "x", content_type)
     assert (answer.status, answer.problem()) == (413, "body-too-large")
+
+
+@BOTH
+@pytest.mark.parametrize("blank", ["\n", "\r\n"])
+def test_blank_lines_count_as_orders_do(
+    client: WsgiClient,
+    content_type: str,
+    blank: str,
+) -> None:
+    rows = lines(content_type, ("A", "1"), ("B", "1"))
+    answer = client.post(rows + blank * (MAX_BULK_ROWS - 2), content_type)
+    assert (answer.status, answer.json()) == (200, {"created": 2, "replayed": 0})
+    answer = client.post(rows + blank * (MAX_BULK_ROWS - 1), content_type)
+    assert (answer.status, answer.problem()) == (413, "body-too-large")
+    assert "blank lines count" in answer.json()["detail"]
 
 
 @BOTH
@@ -178,18 +196,72 @@ def test_a_line_longer_than_any_order_is_refused_and_the_next_ones_are_read(
 
 
 @pytest.mark.parametrize(
-    "body",
-    ["A,1\r\n", "amount,id\r\n1,A\r\n", "ID,Amount\r\nA,1\r\n", '"id",amount\r\nA,1\r\n'],
+    ("body", "found"),
+    [
+        ("A,1\r\n", '"A,1": that looks like an order'),
+        ("amount,id\r\n1,A\r\n", '"amount,id": the columns are in another order'),
+        ("ID,Amount\r\nA,1\r\n", '"ID,Amount": write the names in small letters'),
+        ("id;amount\r\nA;1,00\r\n", '"id;amount": the fields are separated by semicolons'),
+        ("id,amount\rA,1\r", "the lines end with CR alone"),
+        ('[{"id":"A","amount":1}]', "that is a JSON array, not CSV"),
+        ("\r\nid,amount\r\nA,1\r\n", "the line is empty"),
+    ],
 )
-def test_csv_without_its_header_is_refused(client: WsgiClient, body: str) -> None:
+def test_csv_without_its_header_is_refused_with_what_it_is(
+    client: WsgiClient,
+    body: str,
+    found: str,
+) -> None:
     answer = client.post(body, CSV)
     assert (answer.status, answer.problem()) == (400, "malformed-body")
-    assert answer.json()["errors"][0]["line"] == 1
+    (error,) = answer.json()["errors"]
+    assert error["line"] == 1
+    assert error["detail"].startswith("the first line of CSV must be id,amount; found ")
+    assert found in error["detail"]
+    assert answer.json()["detail"] == f"nothing was stored: line 1: {error['detail']}"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ("id,amount\r\nA,1\r\n".encode("utf-16"), "UTF-16"),
+        (gzip.compress(b"id,amount\r\nA,1\r\n", mtime=0), "gzip"),
+    ],
+)
+def test_a_body_that_is_no_text_is_refused_with_what_it_is(
+    client: WsgiClient,
+    content_type: str,
+    body: bytes,
+    what: str,
+) -> None:
+    answer = client.post(body, content_type)
+    assert (answer.status, answer.problem()) == (400, "malformed-body")
+    assert what in answer.json()["detail"]
+
+
+def test_a_header_may_be_quoted_in_part(client: WsgiClient) -> None:
+    assert client.post('"id",amount\r\nA,1\r\n', CSV).json()["created"] == 1
+
+
+def test_a_line_break_in_quotes_ends_no_row_of_csv(client: WsgiClient) -> None:
+    answer = client.post('id,amount\r\n"x\r\nB-9,7.00\r\ny",5.00\r\nC-1,1.00\r\n', CSV)
+    assert (answer.status, answer.problem()) == (422, "invalid-order")
+    detail = "id holds a line feed: its quote closes in a later line"
+    assert answer.json()["errors"] == [{"line": 2, "last_line": 4, "detail": detail}]
+    assert answer.json()["detail"] == f"nothing was stored: lines 2 to 4: {detail}"
+    assert client.get("/orders").body == b"[]"
+
+
+def test_a_last_row_of_csv_needs_no_line_end_since_the_body_has_its_length(
+    client: WsgiClient,
+) -> None:
+    assert client.post("id,amount\r\nT-1,345.67\r\nT-2,1234.56", CSV).json()["created"] == 2
 
 
 @pytest.mark.parametrize(
     "row",
-    ["A", "A,1,2", '"A,1', 'A"B",1,', '"A"B,1', "A\rB,1", " ", "\xff"],
+    ["A", "A,1,2", '"A,1', 'A"B",1,', '="00123",5', 'A"1,5', '"A"B,1', "A\rB,1", " ", "\xff"],
 )
 def test_a_row_of_csv_that_is_not_two_fields_of_utf_8_is_refused(
     client: WsgiClient,
@@ -200,10 +272,20 @@ def test_a_row_of_csv_that_is_not_two_fields_of_utf_8_is_refused(
     assert answer.json()["errors"][0]["line"] == 2
 
 
-def test_csv_may_begin_with_a_byte_order_mark_as_spreadsheets_write_it(
+@BOTH
+def test_a_body_of_many_may_begin_with_a_byte_order_mark_as_spreadsheets_write_it(
     client: WsgiClient,
+    content_type: str,
 ) -> None:
-    assert client.post("\ufeffid,amount\r\nA,1\r\n", CSV).json()["created"] == 1
+    body = "\ufeff" + lines(content_type, ("A", "1"))
+    assert client.post(body, content_type).json()["created"] == 1
+    assert client.post("\ufeff" + body, content_type).problem() == "malformed-body"
+
+
+def test_a_body_of_one_order_has_no_byte_order_mark(client: WsgiClient) -> None:
+    answer = client.post('\ufeff{"id":"A","amount":1}')
+    assert (answer.status, answer.problem()) == (400, "malformed-body")
+    assert "byte order mark" in answer.json()["detail"]
 
 
 def test_csv_may_quote_what_it_must(client: WsgiClient) -> None:
@@ -213,7 +295,7 @@ def test_csv_may_quote_what_it_must(client: WsgiClient) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["[]", "1", '\ufeff{"id":"A","amount":1}', '{"id":"A","amount":1} {"id":"B","amount":1}'],
+    ["[]", "1", '{}\n\ufeff{"id":"A","amount":1}', '{"id":"A","amount":1} {"id":"B","amount":1}'],
 )
 def test_a_line_of_ndjson_that_is_not_one_object_is_refused(client: WsgiClient, line: str) -> None:
     answer = client.post(line, NDJSON)

@@ -9,7 +9,7 @@ _shtab_orders_subparsers=(serve migrate import export check token completion)
 
 _shtab_orders_serve_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --root --idle-seconds --tokens-file --auth --log-requests)
 _shtab_orders_migrate_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --root --idle-seconds --tokens-file --auth --log-requests --grant-to)
-_shtab_orders_import_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --root --idle-seconds --tokens-file --auth --log-requests --format)
+_shtab_orders_import_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --root --idle-seconds --tokens-file --auth --log-requests --format --whole)
 _shtab_orders_export_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --root --idle-seconds --tokens-file --auth --log-requests --output --format)
 _shtab_orders_check_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --root --idle-seconds --tokens-file --auth --log-requests --running --unit)
 _shtab_orders_token_option_strings=(-h --help --config --database-url --listen --ops-listen --workers --currency --allowed-hosts --root --idle-seconds --tokens-file --auth --log-requests --scope --add --revoke --list)
@@ -31,7 +31,7 @@ _shtab_orders_check___tokens_file_COMPGEN=_shtab_compgen_files
 _shtab_orders_token___config_COMPGEN=_shtab_compgen_files
 _shtab_orders_token___tokens_file_COMPGEN=_shtab_compgen_files
 
-_shtab_orders_import___format_choices=(csv ndjson)
+_shtab_orders_import___format_choices=(csv ndjson json)
 _shtab_orders_export___format_choices=(csv ndjson)
 _shtab_orders_token___scope_choices=(read write)
 _shtab_orders_completion_pos_0_choices=(bash zsh)
@@ -43,6 +43,7 @@ _shtab_orders_migrate__h_nargs=0
 _shtab_orders_migrate___help_nargs=0
 _shtab_orders_import__h_nargs=0
 _shtab_orders_import___help_nargs=0
+_shtab_orders_import___whole_nargs=0
 _shtab_orders_export__h_nargs=0
 _shtab_orders_export___help_nargs=0
 _shtab_orders_check__h_nargs=0

@@ -93,8 +93,9 @@ _shtab_orders_import_options=(
   "--tokens-file[the file of the tokens that clients must have\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
   "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
   "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
-  "--format[default\: seen from the content]:format:(csv ndjson)"
-  ":CSV with the header id,amount, or NDJSON\; - is standard input:_files"
+  "--format[default\: seen from the content]:format:(csv ndjson json)"
+  "--whole[the file is known to be whole\: take a last row of CSV that has no line end, which otherwise is refused, since it may be cut off]"
+  ":CSV with the header id,amount, NDJSON, or a JSON array of orders as GET \/orders answers it\; - is standard input:_files"
 )
 
 # guard to ensure default positional specs are added only once per session

@@ -1,0 +1,125 @@
+"""What content is that is not what it was taken for, and what would help."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+_HEADER: Final = ("id", "amount")
+_MUST_BE: Final = "the first line of CSV must be id,amount"
+_SHOWN: Final = 60
+
+_UTF_8: Final = "convert it to UTF-8 first, for example: iconv -f {} -t UTF-8"
+_DECOMPRESS: Final = "compressed ({}): decompress it first"
+_BINARY: Final = (
+    (b"\xff\xfe\x00\x00", f"in UTF-32, not UTF-8: {_UTF_8.format('UTF-32')}"),
+    (b"\x00\x00\xfe\xff", f"in UTF-32, not UTF-8: {_UTF_8.format('UTF-32')}"),
+    (b"\xff\xfe", f"in UTF-16, not UTF-8: {_UTF_8.format('UTF-16')}"),
+    (b"\xfe\xff", f"in UTF-16, not UTF-8: {_UTF_8.format('UTF-16')}"),
+    (b"\x1f\x8b", _DECOMPRESS.format("gzip")),
+    (b"BZh", _DECOMPRESS.format("bzip2")),
+    (b"\xfd7zXZ\x00", _DECOMPRESS.format("xz")),
+    (b"\x28\xb5\x2f\xfd", _DECOMPRESS.format("zstd")),
+    (b"PK\x03\x04", "a ZIP archive, as .xlsx and .ods are: save it as CSV in UTF-8, or unpack it"),
+    (b"\xd0\xcf\x11\xe0", "an old .xls workbook or the like: save it as CSV in UTF-8"),
+    (b"%PDF-", "a PDF document: export the orders as CSV in UTF-8"),
+    (b"SQLite format 3\x00", "an SQLite database: orders export, with its URL, writes its orders"),
+)
+# Every other byte of a few Latin characters is 0.
+_UTF_16_LE: Final = re.compile(rb"(?:[^\x00]\x00){2}")
+_UTF_16_BE: Final = re.compile(rb"(?:\x00[^\x00]){2}")
+
+_SEPARATORS: Final = ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars"))
+_QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
+_AMOUNT: Final = re.compile(r'"?-?[0-9]+(?:[.,][0-9]+)?"?')
+
+
+def explain_encoding(beginning: bytes) -> str | None:
+    """Say what content is that is not text in UTF-8; None when it may be.
+
+    Args:
+        beginning: Its first bytes, up to its first line's end.
+    """
+    for magic, explanation in _BINARY:
+        if beginning.startswith(magic):
+            return f"the content is {explanation}"
+    for pattern, encoding in ((_UTF_16_LE, "UTF-16LE"), (_UTF_16_BE, "UTF-16BE")):
+        if pattern.match(beginning):
+            return f"the content is in UTF-16, not UTF-8: {_UTF_8.format(encoding)}"
+    return None
+
+
+def explain_header(line: bytes) -> str:
+    """Say what the first line of CSV is that is not its header.
+
+    Args:
+        line: The line with its end, or the beginning of a long one.
+    """
+    text = line.decode(errors="backslashreplace").rstrip("\n").removesuffix("\r")
+    help_ = _help(text)
+    return f"{_MUST_BE}; found {quoted(line)}{f': {help_}' if help_ else ''}"
+
+
+def quoted(content: bytes) -> str:
+    """Show the beginning of the first line of some content in quotes, with nothing unprintable."""
+    text = content.decode(errors="backslashreplace").partition("\n")[0].removesuffix("\r")
+    shown = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
+        for each in text[:_SHOWN]
+    )
+    return f'"{shown}{"..." if len(text) > _SHOWN else ""}"'
+
+
+def _help(text: str) -> str:
+    """Say what a line is, and what would help; empty when neither is known."""
+    if not text.strip():
+        return "the line is empty: delete the empty lines in front of the header"
+    if "\r" in text:
+        return "the lines end with CR alone: write LF or CRLF, for example: tr '\\r' '\\n'"
+    if text.lower().startswith("sep="):
+        return "that line is for Excel alone: delete it"
+    first = text.lstrip()[0]
+    if first == "<":
+        return "that is HTML or XML: is it a log-in or an error page in place of the orders?"
+    if first in "[{":
+        kind = "a JSON array" if first == "[" else "JSON"
+        return f"that is {kind}, not CSV: name its format, or none"
+    for separator, name in _SEPARATORS:
+        if text.count(separator) > 0 and text.count(separator) >= text.count(","):
+            return (
+                f"the fields are separated by {name}: separate them by commas, "
+                "and write amounts with a point, 12.30"
+            )
+    return _help_with_names(text.split(","))
+
+
+def _help_with_names(fields: Sequence[str]) -> str:
+    names = [_plain(each) for each in fields]
+    if tuple(names) == _HEADER:
+        return _help_with_spelling(fields)
+    if sorted(names) == sorted(_HEADER):
+        return "the columns are in another order: put id first, in every row"
+    missing = [name for name in _HEADER if name not in names]
+    if not missing:
+        more = ", ".join(quoted(each.encode()) for each in names if each not in _HEADER)
+        more = more or "one twice"
+        return f"there are more columns ({more}): leave id and amount alone, in this order"
+    if len(fields) > 1 and _AMOUNT.fullmatch(fields[-1].strip()):
+        return "that looks like an order: put the header, id,amount, in a line in front of it"
+    return f"there is no column {' and no column '.join(missing)}: name the columns id and amount"
+
+
+def _help_with_spelling(fields: Sequence[str]) -> str:
+    joined = ",".join(fields)
+    wrong = [
+        *(["in small letters"] if joined != joined.lower() else []),
+        *(["without spaces"] if any(each != each.strip() for each in fields) else []),
+        *(["without quotes"] if any(each in joined for each in _QUOTES) else []),
+        *(["without invisible characters"] if not joined.isprintable() else []),
+    ]
+    return f"write the names {' and '.join(wrong)}" if wrong else ""
+
+
+def _plain(name: str) -> str:
+    """Give a name without what may be around it."""
+    seen = "".join(each for each in name if each.isprintable())
+    return seen.strip().strip(_QUOTES).strip().lower()
