@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from shlex import quote
 from time import monotonic
 from typing import Final
 
@@ -65,7 +66,8 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceWithClock
     file.write_text(f"{0.0:20.1f}")
     (folder / "sitecustomize.py").write_text(_SET_CLOCK.format(file=str(file)))
     python = folder / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}:$PYTHONPATH" exec {SERVICE_PYTHON} "$@"\n')
+    found = f'PYTHONPATH="{folder}:$PYTHONPATH"'
+    python.write_text(f'#!/bin/sh\n{found} exec {quote(SERVICE_PYTHON)} "$@"\n')
     python.chmod(0o755)
     with running_service(f"sqlite:///{folder}/orders.db", python=str(python)) as service:
         client = HTTPConnection(service.host, service.port, timeout=_SECONDS)
