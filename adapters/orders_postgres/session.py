@@ -146,11 +146,9 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
         return rows
 
     @property
-    def process(self) -> int | None:
-        """The server's process, as whoever answered the log-in named it; None when not at all."""
-        if self._backend_key_data is None:
-            return None
-        (number,) = _FIRST_FIELD.unpack_from(self._backend_key_data)
+    def process(self) -> int:
+        """The server's process, as whoever answered the log-in named it; 0 when not at all."""
+        (number,) = _FIRST_FIELD.unpack_from(self._backend_key_data or bytes(_FIRST_FIELD.size))
         return int(number)
 
     def unreplicated(self) -> bool:

@@ -164,7 +164,8 @@ def test_a_commit_that_no_standby_has_confirmed_is_not_acknowledged(
             pending = store.begin_add([Order("A", 1)])
             assert pending is not None
             wait_until(lambda: database.run(WAITING) != [])
-            database.run(f"{WAITING} AND pg_cancel_backend(pid)")
+            ((waiting,),) = database.run(WAITING)
+            database.run("SELECT pg_cancel_backend(CAST(:pid AS integer))", pid=f"{waiting}")
             wait_until(pending.proceed)
             with pytest.raises(StoreUnavailable, match="no synchronous standby") as caught:
                 pending.outcome()

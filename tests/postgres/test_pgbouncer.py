@@ -12,10 +12,11 @@ import pytest
 from attrs import evolve
 
 from orders_core import Order, Outcome, Reason, StoreUnavailable
-from orders_postgres import PostgresStore, inspect, migrate
+from orders_postgres import Host, PostgresStore, inspect, migrate
 from orders_postgres.connection import connect
 from tests.pgbouncer import Pooler, PoolMode, open_pooler, pgbouncer_programs
-from tests.postgres_server import OWNER, SERVICE, OrdersDatabase, PostgresServer
+from tests.postgres.proxy import open_proxy
+from tests.postgres_server import HOST, OWNER, SERVICE, OrdersDatabase, PostgresServer
 
 LIMITS = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 SETTINGS = "SELECT {} FROM (VALUES (1)) AS one"
@@ -130,6 +131,19 @@ def test_the_mode_that_takes_no_transactions_is_refused_with_what_to_set(
         error = refusal(PostgresStore(pooler.before(orders_database.url())))
     assert error.reason is Reason.REFUSED
     assert "pool_mode is statement; set session or transaction" in str(error)
+
+
+def test_a_pooler_that_is_lost_while_its_mode_is_found_out_is_unreachable(
+    pooler: Pooler,
+    orders_database: OrdersDatabase,
+) -> None:
+    with open_proxy(pooler.port) as proxy:
+        proxy.cut_before = b"BEGIN"
+        url = evolve(pooler.before(orders_database.url()), hosts=(Host(HOST, proxy.port),))
+        with pytest.raises(StoreUnavailable) as caught:
+            connect(url)
+    assert caught.value.reason is Reason.UNREACHABLE
+    assert proxy.cuts == 1
 
 
 def test_another_isolation_than_ours_is_refused_with_what_to_set(
