@@ -136,5 +136,5 @@ TARGET: Final = Target(
         *(b"1e400", b"-0", b"0.00", b"9999999999999.99", b"e-2", b"\r\n", b"\t"),
     ),
     max_bytes=256,
-    share=30,
+    share=33,
 )

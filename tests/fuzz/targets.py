@@ -8,6 +8,7 @@ from tests.fuzz.target import Target
 
 TARGETS: Final[Mapping[str, Target]] = {
     "amounts": amounts.TARGET,
+    "array": lines.ARRAY,
     "csv": lines.CSV,
     "cursors": cursors.TARGET,
     "heads": heads.TARGET,
