@@ -113,7 +113,7 @@ def _tells_the_pages_own_status(message: ConsoleMessage) -> bool:
     """Tell whether it is the line that Chromium writes for each page with an error status."""
     return message.text.startswith(
         "Failed to load resource: the server responded with a status of"
-    ) and urlsplit(message.location["url"]).path in {"/", "/login"}
+    ) and urlsplit(message.location["url"]).path in {"/", "/login", "/nothing"}
 
 
 @pytest.fixture

@@ -39,6 +39,12 @@ LONG: Final = (
 )
 
 
+MARKED: Final = (
+    Order("A\u200b-1", "12.30"),
+    Order("a\u202eevil\u202c b", LARGEST),
+    Order("\u0645\u06cc\u200c\u062e\u0648", "5.00"),
+    Order("x" + "\u2060" * 126 + "x", LARGEST),
+)
 SECRET: Final = f"orders_{'5eed' * 16}"
 LONG_NAME: Final = "w" * 64
 
@@ -52,6 +58,20 @@ def fill_in_too_late(page: Page) -> None:
 def log_in_and_out(page: Page) -> None:
     log_in(page, SECRET)
     log_out(page)
+
+
+def send_from_elsewhere(page: Page) -> None:
+    """Send the form from a page of another site, with something in it."""
+    form = (
+        f'<form method="post" action="{page.url}"><input name="id" value="{"W" * 128}">'
+        '<input name="amount" value="1249.90"><button>Send</button></form>'
+    )
+    page.route(
+        "http://evil.example/", lambda route: route.fulfill(body=form, content_type="text/html")
+    )
+    page.goto("http://evil.example/")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Send").click()
 
 
 @frozen
@@ -87,7 +107,12 @@ STATES: Final = (
     State("missing", lambda page: look_up(page, "W" * 128)),
     State("impossible", lambda page: look_up(page, "W" * 129)),
     State("past-the-end", begin="?after=Wg"),
-    State("refused", begin="?page=2"),
+    State("refused", begin="?after=!"),
+    State("nothing", begin="nothing"),
+    State("marked", orders=MARKED),
+    State("missing-marked", lambda page: look_up(page, "\u202a2026-1041\u202c")),
+    State("ambiguous", lambda page: fill_in(page, "A-1\u200b", "1,234")),
+    State("foreign", send_from_elsewhere),
     State("away", away=True),
     State("away-unsure", lambda page: fill_in(page, "2026-1161", "1249.90"), away=True),
     State("log-in", scopes="read"),
