@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import resource
-import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from orders_http.hosts import HostRule
 from orders_http.listening import listen
 from orders_http.server import Server
 from orders_memory import MemoryStore
+from tests.http.full_epoll import fill_epoll
 from tests.http.hostile_requests import get
 from tests.http.wire import HEALTH, connected, connected_to
 from tests.postgres_server import wait_until
@@ -121,35 +121,10 @@ def answered_after_failures(monkeypatch: pytest.MonkeyPatch, number: int) -> int
         return wire.receive().status
 
 
-class FullEpoll:
-    """An epoll that has room for so many sockets, as the kernel's may (max_user_watches)."""
-
-    room = 100
-
-    def __init__(self) -> None:
-        self._epoll = select_epoll()
-        self.poll, self.modify, self.close = self._epoll.poll, self._epoll.modify, self._epoll.close
-        self.registered: set[int] = set()
-
-    def register(self, number: int, events: int) -> None:
-        if len(self.registered) >= FullEpoll.room:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._epoll.register(number, events)
-        self.registered.add(number)
-
-    def unregister(self, number: int) -> None:
-        self._epoll.unregister(number)
-        self.registered.remove(number)
-
-
-select_epoll = select.epoll
-
-
 def test_a_connection_that_cannot_be_waited_for_is_closed_and_the_next_is_answered(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(select, "epoll", FullEpoll)
-    monkeypatch.setattr(FullEpoll, "room", 4)  # The listener, Waitress's own pipe, two clients.
+    fill_epoll(monkeypatch, room=4)  # The listener, Waitress's own pipe, two clients.
     with served(new_server()) as port, ExitStack() as stack:
         kept = [stack.enter_context(connected_to("127.0.0.1", port)) for _ in range(2)]
         for wire in kept:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Generic, TypeVar
 from wsgiref.util import setup_testing_defaults
 
+import pytest
 from attrs import define, field
 
 from orders_core import Order, OrderId, Outcome, PageQuery, Reason, StoreUnavailable
@@ -19,6 +20,7 @@ from orders_http.loop import Loop
 from orders_http.messages import Reply
 from orders_memory import MemoryStore
 from tests.clock import Clock
+from tests.http.full_epoll import fill_epoll
 from tests.http.hostile_requests import get, post
 from tests.http.wire import Wire, connected_to
 from tests.service_process import served
@@ -101,6 +103,15 @@ def test_what_the_store_can_begin_takes_no_thread_of_the_server() -> None:
         assert [wire.receive().status for _ in range(4)] == [201, 200, 404, 200]
     assert len(store.ended_on) == 4
     assert not any(name.startswith("batch") for name in store.ended_on)
+
+
+def test_a_batch_for_which_the_loop_has_no_room_to_wait_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fill_epoll(monkeypatch, room=3)  # The listener, Waitress's own pipe, the client.
+    with asking(BeginningStore()) as wire:
+        wire.send(post('{"id":"A","amount":1}') + get("/orders/A"))
+        assert [wire.receive().status for _ in range(2)] == [201, 200]
 
 
 def test_what_must_wait_in_the_end_waits_on_a_thread() -> None:
