@@ -9,6 +9,10 @@ BENCH := .venv-bench
 SCRIPTS := .ci/run $(wildcard scripts/*) k8s/generate-secrets \
 	$(addprefix k8s/postgres/scripts/,backup reload restore) terraform/modules/orders/wait-for
 IMAGE ?= orders:dev
+# What starts the service or the command; schemathesis would take as long as all of it.
+ON_PYPY := tests/pypy tests/http tests/cli tests/faults/test_service.py \
+	tests/faults/test_canaries.py tests/prometheus/test_processes.py tests/service \
+	--ignore=tests/http/test_schemathesis.py
 COMPLETIONS := entrypoints/orders_cli/completions
 SHTAB := $(BIN)/shtab --prefix=orders orders_cli.parser.build_parser
 LOCK := $(BIN)/uv pip compile --quiet --system-certs --universal --python-version=3.11 \
@@ -36,6 +40,11 @@ test: $(VENV)/.dev ## Run every test but e2e; COVERAGE=1 also measures, and fail
 		nginx haproxy prometheus prometheus-alertmanager prometheus-node-exporter
 	$(BIN)/pytest -n auto --ignore=tests/e2e $(if $(COVERAGE),--cov --cov-report=term \
 		--cov-report=html:artefacts/coverage --cov-report=markdown:artefacts/coverage.md)
+
+.PHONY: pypy
+pypy: $(VENV)/.dev ## Run the tests that start the service or the command once more, on PyPy
+	@scripts/require pypy3 curl openssl postgresql
+	SERVICE_PYTHON="$${PYPY:-pypy3}" FAULT_ORDERS=100 $(BIN)/pytest -n auto $(ON_PYPY)
 
 .PHONY: e2e
 e2e: $(VENV)/.dev ## Run the tests on the Linux hosts and clusters that ORDERS_LAB makes, or a PART

@@ -1,5 +1,6 @@
 """The fixtures that several folders of tests share."""
 
+import os
 import signal
 from collections.abc import Iterator
 from types import FrameType
@@ -46,3 +47,19 @@ def _default_signals() -> Iterator[None]:
 
 def _pass_over(_number: int, _frame: FrameType | None) -> None:
     """Do what ignoring does."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With another Python for the service, leave out the modules that start nothing on it."""
+    if "SERVICE_PYTHON" not in os.environ:
+        return
+    starting = {"SERVICE_PYTHON", "RunningService", "running_service", "Orders", "open_stage"}
+    kept = [item for item in items if not starting.isdisjoint(vars(_module_of(item)))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def _module_of(item: pytest.Item) -> object:
+    module = item.getparent(pytest.Module)
+    assert module is not None
+    return module.obj

@@ -306,6 +306,11 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
             _LOG.exception("a connection could not be taken")
             connection.close()
 
+    def handle_error(self) -> None:
+        """Go on after a defect: Waitress would close the listening socket, and serve nobody."""
+        _LOG.exception("connections could not be accepted")
+        self._paused_until = time.monotonic() + _PAUSE_SECONDS
+
     def stop_accepting(self) -> None:
         """Take what the kernel has already accepted, then close the socket."""
         self.draining = True

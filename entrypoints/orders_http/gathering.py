@@ -380,9 +380,6 @@ class _GatheredChannel(Channel):
 
     def answer(self, reply: Reply) -> None:
         """Send the reply to the first request that waits, at once as far as it goes."""
-        if not self.connected:
-            self.drop_requests()
-            return
         request = self.requests[0]
         asked = request.headers.get("CONNECTION", "").lower()
         closes = asked == "close" or self.server.draining

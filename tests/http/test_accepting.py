@@ -16,6 +16,7 @@ from orders_http.episodes import QUIET_SECONDS, Episode
 from orders_http.gathering import GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.listening import listen
+from orders_http.roster import Place, Roster
 from orders_http.server import Server
 from orders_memory import MemoryStore
 from tests.http.full_epoll import fill_epoll
@@ -51,6 +52,9 @@ def test_without_files_the_clients_wait_and_are_answered_when_there_are_some(
     service: RunningService,
 ) -> None:
     worker = service.children["worker-0"]
+    with connected(service) as wire:
+        wire.send(HEALTH)  # What is opened once, is.
+        assert wire.receive().status == 200
     before = resource.prlimit(worker, resource.RLIMIT_NOFILE)[0]
     open_files = max(int(name) for name in os.listdir(f"/proc/{worker}/fd"))  # noqa: PTH208 - names
     with ExitStack() as stack:
@@ -140,6 +144,30 @@ def test_a_connection_that_cannot_be_waited_for_is_closed_and_the_next_is_answer
             wire.send(get("/orders/any"))
             assert wire.receive().status == 404
     assert caplog.messages == [FULL]
+
+
+def test_a_defect_while_accepting_closes_no_listening_socket(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class DefectError(Exception): ...
+
+    roster = Roster(1)
+    failures = [DefectError(), DefectError()]
+
+    class DefectivePlace(Place):
+        def may_accept(self, connections: int) -> bool:
+            if failures:
+                raise failures.pop()
+            return super().may_accept(connections)
+
+    store = MemoryStore()
+    application = create_app(store, HttpSettings("USD", HostRule()))
+    server = GatheringServer(application, store, listen("127.0.0.1", 0), DefectivePlace(roster, 0))
+    with served(server) as port, connected_to("127.0.0.1", port) as wire:
+        wire.send(HEALTH)
+        assert wire.receive().status == 200
+    assert caplog.messages == ["connections could not be accepted"] * 2
+    assert "DefectError" in caplog.text
 
 
 def test_more_connections_than_there_may_be_wait_and_are_told_once(

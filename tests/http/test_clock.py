@@ -43,7 +43,8 @@ class ServiceWithClock:
 
     def set_clock(self, seconds: float) -> None:
         """Set its clock so many seconds before or after the true time."""
-        self.file.write_text(f"{seconds:20.1f}")
+        with self.file.open("r+") as file:  # Not empty in between.
+            file.write(f"{seconds:20.1f}")
 
     @contextmanager
     def reader(self) -> Iterator[socket.socket]:
