@@ -257,7 +257,7 @@ def test_another_character_set_is_refused(client: WsgiClient, charset: str) -> N
 def test_a_client_that_accepts_no_json_is_told_before_anything_is_stored(
     client: WsgiClient,
 ) -> None:
-    answer = client.post(A_1, Accept="text/html")
+    answer = client.post(A_1, Accept="image/png")
     assert (answer.status, answer.problem()) == (406, "not-acceptable")
     assert client.get("/orders/A-1").status == 404
 
