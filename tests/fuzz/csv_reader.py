@@ -6,6 +6,7 @@ from typing import Final
 from attrs import frozen
 
 from orders_core import InvalidOrder, Order
+from orders_records import MAX_RECORD_BYTES
 
 _HEADERS: Final = frozenset({"id,amount", '"id","amount"', '"id",amount', 'id,"amount"'})
 
@@ -71,7 +72,8 @@ def _behind_quotes(content: bytes, at: int) -> int:
 
 
 def _order(record: bytes) -> Order | None:
-    row = _fields(record.removesuffix(b"\n").removesuffix(b"\r"))
+    content = record.removesuffix(b"\n").removesuffix(b"\r")
+    row = _fields(content) if len(content) <= MAX_RECORD_BYTES else None
     if row is None or len(row) != len(("id", "amount")):
         return None
     try:

@@ -117,6 +117,7 @@ TARGET: Final = Target(
         b'{"id": "A-1", "amount": 12.30}',
         b'{"amount":"1e2","id":"\\u00e9\\ud83d\\ude00"}',
         '{"id":"\u00e9\u2028","amount":0.5}'.encode(),
+        b'{"id": "\\"[[[[[", "amount": 1}',
         b' [{"id": [[1, -0.0, 1E+5, {}]], "id": null}, true, false, NaN]\r\n',
         b'{"id": "..", "amount": -1, "other": Infinity}',
         b'\xef\xbb\xbf{"id": "\xed\xa0\x80", "amount": 10000000000000}',
