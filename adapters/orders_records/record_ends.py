@@ -6,6 +6,8 @@ from typing import Final
 _QUOTES: Final = re.compile(rb'"+')
 # What ends a record, or leads to the next field that is quoted.
 _NEXT: Final = re.compile(rb'\n|,(?=")')
+# Fields in quotes with none inside, as many as there are.
+_QUOTED_FIELDS: Final = re.compile(rb'(?:"[^"]*",)+')
 _COMMA: Final = b","
 
 
@@ -34,6 +36,8 @@ def follow_csv_record(content: bytes, start: int, limit: int) -> tuple[int, byte
         return end, b""
     limit = min(limit, len(content))
     while True:
+        if quoted := _QUOTED_FIELDS.match(content, start, limit):
+            start = quoted.end()
         if content.startswith(b'"', start, limit):
             start = _closed(content, start + 1, limit)
             if not start:
