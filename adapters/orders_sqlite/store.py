@@ -1,10 +1,11 @@
 """Orders in one SQLite file: write-ahead log, one flush to the disk for each commit."""
 
+import errno
 import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -27,6 +28,16 @@ from orders_core import (
     json_lines,
     judge,
 )
+from orders_sqlite.files import (
+    FileIdentity,
+    LogCutOff,
+    LogPaths,
+    LogProblem,
+    LogReplaced,
+    Stranger,
+    WatchedLog,
+    file_at,
+)
 
 APPLICATION_ID: Final = int.from_bytes(b"ORDR", "big")
 """Kept in the file as SQLite's `application_id`: it is ours. 0 is a new file, or another's."""
@@ -38,6 +49,13 @@ _NEW_FILE_MODE: Final = 0o600
 
 _LOCK_SECONDS: Final = 1.0
 _LOCK_POLL_SECONDS: Final = 0.01
+
+# Each proof that something can be written is a page and a flush, and wears the disk.
+_PROVEN_SECONDS: Final = 2.0
+_BUSY_SECONDS: Final = 10.0
+
+# A batch may change as many pages as it has orders, and the log takes each whole.
+_MIN_FREE_BYTES: Final = 1024 * 1024
 
 # Amounts are integer hundredths: SQLite would keep NUMERIC(15,2) as a double.
 _SCHEMA: Final = """
@@ -79,23 +97,71 @@ _REASONS: Final = {
     sqlite3.SQLITE_PERM: Reason.REFUSED,
     sqlite3.SQLITE_AUTH: Reason.REFUSED,
 }
+_OS_REASONS: Final = {
+    errno.ENOSPC: Reason.EXHAUSTED,
+    errno.EDQUOT: Reason.EXHAUSTED,
+    errno.EROFS: Reason.READ_ONLY,
+    errno.EACCES: Reason.REFUSED,
+    errno.EPERM: Reason.REFUSED,
+}
+_OF_ACCESS: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 _PRIMARY_CODE: Final = 0xFF
+# It neither waits for anybody nor shortens the log.
+_SAVE: Final = "PRAGMA wal_checkpoint(PASSIVE)"
+_EMPTY: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
 
 
-@define
+@frozen(eq=False)
+class _Opened:
+    """A connection, and the log that it has open."""
+
+    connection: sqlite3.Connection
+    log: WatchedLog
+
+
+@define(eq=False)
 class _Lane:
     """One connection and the lock that gives it to one thread at a time."""
 
     lock: Lock = field(factory=Lock)
-    connection: sqlite3.Connection | None = None
+    opened: _Opened | None = None
 
 
-@frozen
-class FileIdentity:
-    """Which file it is, whatever its name: a name may come to mean another one."""
+@define
+class _Proof:
+    """When it was last known that something could be written.
 
-    device: int
-    inode: int
+    Attributes:
+        opened: What is written through.
+    """
+
+    opened: _Opened
+    _version: int = field(init=False)
+    _proven: float | None = None
+    _busy_since: float = field(factory=monotonic)
+
+    @_version.default
+    def _version_now(self) -> int:
+        ((version,),) = self.opened.connection.execute("PRAGMA data_version").fetchall()
+        return int(version)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to write again."""
+        return self._proven is None or monotonic() - self._proven >= _PROVEN_SECONDS
+
+    def renew(self) -> None:
+        """Take note that something was written just now."""
+        self._proven = self._busy_since = monotonic()
+        self._version = self._version_now()
+
+    def holds_while_busy(self) -> bool:
+        """Tell whether others write, or have waited for no longer than a writer may take."""
+        # It changes when another connection commits (SQLite, "PRAGMA data_version").
+        version = self._version_now()
+        if version != self._version:
+            self._version, self._busy_since = version, monotonic()
+        return monotonic() - self._busy_since < _BUSY_SECONDS
 
 
 @frozen
@@ -113,6 +179,10 @@ class _State:
         return not (self.application_id or self.version or self.has_schema)
 
 
+class _UnsavedLog(StoreUnavailable):
+    """Orders are in a lost log alone, which must therefore stay open."""
+
+
 class SqliteStore:
     """An `OrderStore` in one SQLite file. Safe to share by threads and by processes.
 
@@ -122,7 +192,9 @@ class SqliteStore:
 
     From the first opening on the store keeps to that very file. When it was deleted, or
     another one took its place, every call fails until it is put back: an order is never
-    acknowledged into a file that nobody finds, nor into a new one that lacks the others.
+    acknowledged into a file that nobody finds, nor into a new one that lacks the others. The
+    write-ahead log and its index are watched in the same way. When one is lost, its orders are put
+    into the database, and it is made anew when every process has let go of it.
     """
 
     def __init__(self, path: str | Path, *, file: FileIdentity | None = None) -> None:
@@ -138,7 +210,15 @@ class SqliteStore:
         self._reader = _Lane()
         # Apart from the reader's: a sum over millions takes long, a look-up must not wait.
         self._counter = _Lane()
+        # Apart from all: it must not wait for them, nor they for it.
+        self._checker = _Lane()
+        self._lanes = (self._counter, self._reader, self._checker, self._writer)
         self._file = file
+        self._log: WatchedLog | None = None
+        self._lost_log = False
+        self._strangers: list[Stranger] = []
+        self._proof: _Proof | None = None
+        self._opening = Lock()
 
     @property
     def file(self) -> FileIdentity | None:
@@ -149,7 +229,8 @@ class SqliteStore:
         """Store the orders as one batch; see `OrderStore.add`."""
         if not orders:
             return ()
-        with self._connection(self._writer) as connection:
+        with self._connection(self._writer) as opened:
+            connection = opened.connection
             # IMMEDIATE takes the write lock before reading: a deferred transaction that turns
             # into a writer fails at once when another wrote meanwhile.
             connection.execute("BEGIN IMMEDIATE")
@@ -160,11 +241,12 @@ class SqliteStore:
                 for order, outcome in zip(orders, outcomes, strict=True)
                 if outcome is Outcome.CREATED
             ]
-            if rows and not (atomic and Outcome.CONFLICT in outcomes):
+            written = bool(rows) and not (atomic and Outcome.CONFLICT in outcomes)
+            if written:
                 connection.execute(_INSERT, (json.dumps(rows),))
             connection.execute("COMMIT")
-            # Once more, since it may have been deleted meanwhile, and the orders with it.
-            self._require_same_file()
+            # Once more, since a file may have been deleted meanwhile, and the orders with it.
+            self._require_same_files(opened, written=written)
             return outcomes
 
     def load(
@@ -177,7 +259,8 @@ class SqliteStore:
         if not rows:
             return True
         in_cents = json.dumps([(order_id, _cents(amount)) for order_id, amount in rows])
-        with self._connection(self._writer) as connection:
+        with self._connection(self._writer) as opened:
+            connection = opened.connection
             connection.execute("BEGIN IMMEDIATE")
             try:
                 connection.execute(_INSERT, (in_cents,))
@@ -187,12 +270,13 @@ class SqliteStore:
                 connection.execute("ROLLBACK")
                 return False
             connection.execute("COMMIT")
-            self._require_same_file()
+            self._require_same_files(opened, written=True)
             return True
 
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
         """Look up orders; see `OrderStore.get`."""
-        with self._connection(self._reader) as connection:
+        with self._connection(self._reader) as opened:
+            connection = opened.connection
             amounts = _amounts(connection, ids)
         return [
             Order(order_id, amounts[order_id]) if order_id in amounts else None for order_id in ids
@@ -206,7 +290,8 @@ class SqliteStore:
         before: OrderId | None = None,
     ) -> Sequence[Order]:
         """Read the orders next to an id; see `OrderStore.page`."""
-        with self._connection(self._reader) as connection:
+        with self._connection(self._reader) as opened:
+            connection = opened.connection
             if before is not None:
                 rows = connection.execute(_PAGE_BEFORE, (before.value, limit)).fetchall()
                 rows.reverse()
@@ -218,7 +303,8 @@ class SqliteStore:
 
     def pages_json(self, queries: Sequence[PageQuery]) -> Sequence[bytes]:
         """Read pages as JSON; see `OrderStore.pages_json`."""
-        with self._connection(self._reader) as connection:
+        with self._connection(self._reader) as opened:
+            connection = opened.connection
             pages = [_page(connection, query.limit, query.after) for query in queries]
         return [
             json_lines((order_id, str(decimal_of_cents(cents))) for order_id, cents in rows)
@@ -227,88 +313,222 @@ class SqliteStore:
 
     def totals(self) -> Totals:
         """Count and sum; see `OrderStore.totals`."""
-        with self._connection(self._counter) as connection:
+        with self._connection(self._counter) as opened:
+            connection = opened.connection
             ((count, units, cents),) = connection.execute(_TOTALS).fetchall()
         return Totals(count, decimal_of_cents(units * _TOTALS_UNIT + cents))
 
     def check(self) -> None:
-        """Read from the file and look at its schema; see `OrderStore.check`."""
-        with self._connection(self._reader) as connection:
-            self._require_schema(_state(connection))
-            connection.execute(_PAGE, (1,)).fetchall()
+        """Look at the schema, read, and write the schema's version again; see `OrderStore.check`.
+
+        That is written through to the disk at most every two seconds. While another writer has the
+        lock, its commits are the proof. A lock that nobody commits under for ten seconds is none.
+        """
+        if not has_room(self._path):
+            message = f"{self._path}: its disk has less than {_MIN_FREE_BYTES} bytes left"
+            raise StoreUnavailable(Reason.EXHAUSTED, message)
+        with self._connection(self._checker) as opened:
+            self._require_schema(_state(opened.connection))
+            opened.connection.execute(_PAGE, (1,)).fetchall()
+            if self._proof is None or self._proof.opened is not opened:
+                self._proof = _Proof(opened)
+            if self._proof.is_due:
+                self._prove(self._proof)
+
+    def _prove(self, proof: _Proof) -> None:
+        """Write what is there already, without an order, and let SQLite flush it to the disk."""
+        connection = proof.opened.connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or not proof.holds_while_busy():
+                raise
+            return
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+        self._require_same_files(proof.opened, written=True)
+        proof.renew()
 
     def renew(self) -> None:
         """Do nothing: a file has no password and no certificate."""
 
     def close(self) -> None:
         """Close the file; see `OrderStore.close`."""
-        for lane in (self._counter, self._reader, self._writer):
+        for lane in self._lanes:
             with lane.lock:
-                _discard(lane)
+                self._discard(lane)
+        while self._strangers:
+            self._strangers.pop().close()
 
     @contextmanager
-    def _connection(self, lane: _Lane) -> Iterator[sqlite3.Connection]:
+    def _connection(self, lane: _Lane) -> Iterator[_Opened]:
         """Give the lane's connection, and leave none behind in an open transaction."""
         with lane.lock:
             try:
-                if lane.connection is None:
-                    lane.connection = self._open()
-                self._require_same_file()
-                yield lane.connection
+                if lane.opened is None:
+                    self._require_same_log()
+                    lane.opened = self._open()
+                self._require_same_files(lane.opened)
+                yield lane.opened
+            except _UnsavedLog:
+                # It is open in this process alone, and holds orders.
+                raise
             except sqlite3.Error as error:
-                _discard(lane)
+                self._discard(lane)
                 raise self._unavailable(error) from error
             except OSError as error:
-                _discard(lane)
-                message = f"{self._path}: {error.strerror}"
-                raise StoreUnavailable(Reason.UNREACHABLE, message) from error
+                self._discard(lane)
+                reason = _OS_REASONS.get(error.errno or 0, Reason.UNREACHABLE)
+                raise StoreUnavailable(reason, f"{self._path}: {error.strerror}") from error
             except BaseException:
-                _discard(lane)
+                self._discard(lane)
                 raise
 
-    def _open(self) -> sqlite3.Connection:
-        if self._file is None:
-            _make(self._path)
-        else:
-            self._require_same_file()
-        file = _file_at(self._path)
-        connection = sqlite3.connect(
-            # `rw` never makes a file. Encoded whole, so that no character means anything.
-            f"file:{quote(os.fsencode(self._path), safe='')}?mode=rw",
-            uri=True,
-            timeout=_LOCK_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        try:
-            state = _state(connection)
-            make = state.is_new and self._file is None
-            if not make:
-                # Before anything is changed in a file that may be another program's.
-                self._require_schema(state)
-            _write_ahead(connection)
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA fullfsync = ON")
-            if make:
-                _make_schema(connection)
-                self._require_schema(_state(connection))
-        except BaseException:
-            connection.close()
-            raise
-        if self._file is None:
-            self._file = file
-        return connection
+    def _open(self) -> _Opened:
+        with self._opening:
+            if self._file is None:
+                _make(self._path)
+            else:
+                self._require_same_file()
+            if self._log is None:
+                self._require_no_lost_log()
+            file = file_at(self._path)
+            connection = _connect(self._path, _LOCK_SECONDS)
+            try:
+                self._prepare(connection)
+                if self._log is None:
+                    self._log = WatchedLog.opened(LogPaths.of(self._path))
+            except BaseException:
+                connection.close()
+                raise
+            if self._file is None:
+                self._file = file
+            return _Opened(connection, self._log)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Set a new connection up, and make the schema in a new file."""
+        state = _state(connection)
+        make = state.is_new and self._file is None
+        if not make:
+            # Before anything is changed in a file that may be another program's.
+            self._require_schema(state)
+        _write_ahead(connection)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")
+        if make:
+            _make_schema(connection)
+        # It also opens the log.
+        self._require_schema(_state(connection))
+
+    def _discard(self, lane: _Lane) -> None:
+        """Close the lane's connection, which rolls back what was not committed."""
+        with self._opening:
+            if lane.opened is not None:
+                opened, lane.opened = lane.opened, None
+                opened.connection.close()
+            if self._log is not None and all(each.opened is None for each in self._lanes):
+                self._log.close()
+                self._log = None
 
     def _require_same_file(self) -> None:
         """Refuse to go on when the path does not lead to the file that was opened first."""
         try:
-            found = _file_at(self._path)
+            found = file_at(self._path)
         except FileNotFoundError:
             message = f"{self._path} was deleted; put it back, or restart to begin with a new file"
             raise StoreUnavailable(Reason.UNREACHABLE, message) from None
         if found != self._file:
             message = f"{self._path} was replaced by another file; restart to use that one"
             raise StoreUnavailable(Reason.UNREACHABLE, message)
+
+    def _require_same_files(self, opened: _Opened, *, written: bool = False) -> None:
+        """Refuse to go on when the file, its log or the log's index is not the one that is open.
+
+        Args:
+            opened: What is open.
+            written: Whether something was just committed, which must be found at these names.
+        """
+        self._require_same_file()
+        try:
+            if written:
+                opened.log.require_written()
+            else:
+                opened.log.require()
+        except LogCutOff as problem:
+            if written or not _empty_log(opened.connection):
+                raise self._lost(problem, opened) from None
+            opened.log.begin_anew()
+        except LogProblem as problem:
+            raise self._lost(problem, opened) from None
+
+    def _require_same_log(self) -> None:
+        """Refuse to open a connection beside others whose log is not the one that it would find."""
+        log = self._log
+        try:
+            if log is not None:
+                self._require_same_file()
+                log.require()
+        except LogCutOff:
+            # The first use of the connection sees to it.
+            return
+        except LogProblem as problem:
+            raise self._lost(problem, None) from None
+
+    def _lost(self, problem: LogProblem, opened: _Opened | None) -> StoreUnavailable:
+        """Save what a lost log holds, and let go of it, with every connection that is not in use.
+
+        Its orders go into the database. The last process to let go of a log takes it away, and a
+        new one is begun then.
+        """
+        self._lost_log = True
+        if isinstance(problem, LogReplaced):
+            with self._opening:
+                self._strangers.append(Stranger.at(problem.path))
+        others = [each for each in self._lanes if each.lock.acquire(blocking=False)]
+        try:
+            known = [each for each in (opened, *(other.opened for other in others)) if each]
+            saved = not known or any(map(_saved, known))
+            if saved:
+                for other in others:
+                    self._discard(other)
+        finally:
+            for other in others:
+                other.lock.release()
+        if not saved:
+            message = (
+                f"{problem} while it was in use, and holds orders that cannot be put into "
+                f"{self._path} yet; keep the service running until it has room and no long reads"
+            )
+            return _UnsavedLog(Reason.UNREACHABLE, message)
+        message = (
+            f"{problem} while it was in use; it is made anew when every process has let go of "
+            "the old one, at the latest when the service is restarted"
+        )
+        return StoreUnavailable(Reason.UNREACHABLE, message)
+
+    def _require_no_lost_log(self) -> None:
+        """Refuse to begin a new log while another process still has one that was lost.
+
+        Its orders would be missed here, and two logs of one file would destroy it.
+        """
+        deadline = monotonic() + _LOCK_SECONDS
+        paths = LogPaths.of(self._path)
+        if not self._path.stat().st_size or not _may_write(self._path):
+            return  # It is new and never had a log, or nothing here can change it.
+        while not paths.are_there or any(each.is_there for each in self._strangers):
+            if _is_alone(self._path):
+                break
+            # Or another process has just begun to use the database.
+            if self._lost_log or monotonic() >= deadline:
+                message = (
+                    f"{paths.log} was lost while another process used it; it is made anew when "
+                    "that process has let go of the old one, or was restarted"
+                )
+                raise StoreUnavailable(Reason.UNREACHABLE, message)
+            sleep(_LOCK_POLL_SECONDS)
+        self._lost_log = False
+        while self._strangers:
+            self._strangers.pop().close()
 
     def _require_schema(self, state: _State) -> None:
         """Refuse a file that is another program's, of another version, or lacks the table."""
@@ -330,17 +550,98 @@ class SqliteStore:
     def _unavailable(self, error: sqlite3.Error) -> StoreUnavailable:
         # Errors that Python raises itself carry no code of SQLite's.
         code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-        return StoreUnavailable(_REASONS.get(code, Reason.FAILED), f"{self._path}: {error}")
+        reason, message = _REASONS.get(code, Reason.FAILED), f"{self._path}: {error}"
+        if code == sqlite3.SQLITE_IOERR and _free_bytes(self._path) == 0:
+            reason, message = Reason.EXHAUSTED, f"{message}; the disk is full"
+        elif code in _OF_ACCESS and self._path.is_file():
+            unwritable = _unwritable(self._path)
+            if unwritable:
+                reason = Reason.READ_ONLY
+                message += f"; this user cannot write to {' and '.join(map(str, unwritable))}"
+        return StoreUnavailable(reason, message)
 
 
-def _file_at(path: Path) -> FileIdentity:
-    """Tell which file is there now.
+def _connect(path: Path, lock_seconds: float) -> sqlite3.Connection:
+    return sqlite3.connect(
+        # `rw` never makes a file. Encoded whole, so that no character means anything.
+        f"file:{quote(os.fsencode(path), safe='')}?mode=rw",
+        uri=True,
+        timeout=lock_seconds,
+        isolation_level=None,
+        check_same_thread=False,
+    )
 
-    Raises:
-        OSError: There is none, or it cannot be reached.
+
+def _is_alone(path: Path) -> bool:
+    """Tell whether nobody else has the database open: each has a lock on it, until it closes it."""
+    with closing(_connect(path, 0)) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+        try:
+            _state(connection)
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            return False
+    return True
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    """Tell whether another connection has the lock."""
+    return error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+
+
+def _free_bytes(path: Path) -> int | None:
+    """Tell how much may still be written to the disk that the file is on; None when unknown."""
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return None
+    blocks = disk.f_bavail if os.geteuid() else disk.f_bfree
+    return blocks * disk.f_frsize if disk.f_blocks else None
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=True)
+
+
+def _unwritable(path: Path) -> Sequence[Path]:
+    """List what SQLite must write to and cannot: the file, its folder, and the log in there."""
+    needed = (path, path.resolve().parent, LogPaths.of(path).log)
+    return [each for each in needed if each.exists() and not _may_write(each)]
+
+
+def has_room(path: Path) -> bool:
+    """Tell whether the disk has room for a batch; also when that is unknown."""
+    free = _free_bytes(path)
+    return free is None or free >= _MIN_FREE_BYTES
+
+
+def _saved(opened: _Opened) -> bool:
+    """Put into the database what a log holds that only open connections have.
+
+    When another one stands in its place, that is left to SQLite: the last process to close the
+    database does it, when nobody else uses it.
     """
-    status = path.stat()
-    return FileIdentity(status.st_dev, status.st_ino)
+    if not opened.log.is_gone:
+        return True
+    try:
+        ((_, logged, saved),) = opened.connection.execute(_SAVE).fetchall()
+    except sqlite3.Error:
+        return False
+    return bool(logged == saved)
+
+
+def _empty_log(connection: sqlite3.Connection) -> bool:
+    """Put the log into the database and empty it; tell whether that was possible.
+
+    Nothing happens to one that another process has emptied in this way. Of one that was cut off it
+    fails when orders are missing.
+    """
+    try:
+        ((busy, _, _),) = connection.execute(_EMPTY).fetchall()
+    except sqlite3.OperationalError:
+        return False
+    return not busy
 
 
 def _make(path: Path) -> None:
@@ -377,8 +678,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             # Its row is fetched: PyPy would keep the statement open, and so a transaction.
             connection.execute("PRAGMA journal_mode = WAL").fetchall()
         except sqlite3.OperationalError as error:
-            locked = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
-            if not locked or monotonic() >= deadline:
+            if not _is_busy(error) or monotonic() >= deadline:
                 raise
             sleep(_LOCK_POLL_SECONDS)
         else:
@@ -419,10 +719,3 @@ def _make_schema(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
-
-
-def _discard(lane: _Lane) -> None:
-    """Close the lane's connection, which rolls back what was not committed."""
-    if lane.connection is not None:
-        connection, lane.connection = lane.connection, None
-        connection.close()

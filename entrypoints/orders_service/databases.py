@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 from attrs import evolve, frozen
 
 from orders_core import OrderStore
-from orders_sqlite import FileIdentity, SqliteStore
+from orders_sqlite import FileIdentity, SqliteStore, has_room
 
 if TYPE_CHECKING:
     from orders_postgres import DatabaseUrl
@@ -85,7 +85,8 @@ class SqliteFile:
     def is_to_be_made(self) -> bool:
         """Whether the file is not there, and its folder takes new ones."""
         folder = self.path.parent
-        return not self.exists and folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+        takes_new = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+        return not self.exists and takes_new and has_room(self.path)
 
     def useful_workers(self, cores: int) -> int:  # noqa: ARG002 - as for PostgreSQL
         """One: a file takes one writer at a time, whose batches grow as requests come."""

@@ -124,6 +124,27 @@ def test_a_file_of_another_program_is_told_and_left_alone(orders: Orders) -> Non
     assert Path("orders.db").read_bytes() == before
 
 
+def test_a_file_that_cannot_be_written_to_is_told(orders: Orders) -> None:
+    assert orders("migrate").status == Exit.DONE
+    header = bytearray(Path("orders.db").read_bytes())
+    # SQLite's header, "File format version numbers": for reading only, to root as well.
+    header[18] = 3
+    Path("orders.db").write_bytes(header)
+    ended = orders("check")
+    assert ended.status == Exit.UNAVAILABLE
+    assert ended.err == "orders: orders.db: attempt to write a readonly database\n"
+
+
+def test_a_disk_without_room_for_the_file_is_told_and_nothing_made_on_it(
+    orders: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orders_sqlite.store._MIN_FREE_BYTES", 1 << 62)
+    ended = orders("check")
+    assert ended.status == Exit.UNAVAILABLE
+    assert ended.err.startswith("orders: orders.db: its disk has less than ")
+    assert not Path("orders.db").exists()
+
+
 def test_a_postgresql_database_answers(orders: Orders, orders_database: OrdersDatabase) -> None:
     url = orders_database.server.url_text(orders_database.name)
     ended = orders("check", DATABASE_URL=url)

@@ -1,0 +1,103 @@
+"""The files beside a SQLite database are lost while the service runs: no acknowledged order is."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.http.traffic import CLIENTS, Traffic, stored
+from tests.postgres_server import wait_until
+from tests.service_process import RunningService, running_service
+
+MANY = 100
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[RunningService]:
+    """A service of its own for each test: it will be killed."""
+    with running_service(f"sqlite:///{tmp_path}/orders.db") as running:
+        yield running
+
+
+def delete_log(database: Path) -> None:
+    database.with_name(f"{database.name}-wal").unlink()
+
+
+def delete_index(database: Path) -> None:
+    database.with_name(f"{database.name}-shm").unlink()
+
+
+def delete_both(database: Path) -> None:
+    delete_log(database)
+    delete_index(database)
+
+
+def move_log(database: Path) -> None:
+    log = database.with_name(f"{database.name}-wal")
+    log.rename(database.with_name("moved"))
+
+
+def replace_log(database: Path) -> None:
+    log = database.with_name(f"{database.name}-wal")
+    copy = database.with_name("copy")
+    shutil.copy(log, copy)
+    copy.replace(log)
+
+
+HARM = [delete_log, delete_index, delete_both, move_log, replace_log]
+
+
+def readiness(service: RunningService) -> tuple[int, str]:
+    with closing(service.connect_operations()) as probe:
+        probe.request("GET", "/readyz")
+        response = probe.getresponse()
+        return response.status, response.read().decode()
+
+
+def not_ready(service: RunningService) -> bool:
+    status, body = readiness(service)
+    return status == 503 and "while it was in use" in body
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_every_acknowledged_order_outlives_a_kill_after_a_file_beside_the_database_was_lost(
+    service: RunningService, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    traffic = Traffic(service)
+    traffic.start()
+    wait_until(lambda: len(traffic.acknowledged) >= MANY)
+    assert readiness(service)[0] == 200
+    harm(tmp_path / "orders.db")
+    wait_until(lambda: bool(traffic.refused))
+    wait_until(lambda: not_ready(service))
+    service.kill()
+    traffic.join()
+    service.start()
+    found = stored(service)
+    assert traffic.unexpected == []
+    assert traffic.acknowledged.items() <= found.items()
+    assert len(found) <= len(traffic.acknowledged) + CLIENTS
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_service_whose_processes_have_let_go_of_the_lost_file_goes_on(
+    service: RunningService, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    traffic = Traffic(service)
+    traffic.start()
+    wait_until(lambda: len(traffic.acknowledged) >= MANY)
+    assert readiness(service)[0] == 200
+    harm(tmp_path / "orders.db")
+    wait_until(lambda: bool(traffic.refused))
+    wait_until(lambda: not_ready(service))
+    before = len(traffic.acknowledged)
+    wait_until(lambda: len(traffic.acknowledged) >= before + MANY)
+    wait_until(lambda: readiness(service)[0] == 200)
+    service.kill()
+    traffic.join()
+    service.start()
+    found = stored(service)
+    assert traffic.unexpected == []
+    assert traffic.acknowledged.items() <= found.items()

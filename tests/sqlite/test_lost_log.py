@@ -1,0 +1,287 @@
+"""The log beside the file, or its index, is lost while it is in use: the orders in it are kept."""
+
+import os
+import resource
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
+from orders_sqlite import SqliteStore
+from tests.sqlite.connections import for_each_new_connection, in_a_process_of_its_own
+
+MADE_ANEW = (
+    " while it was in use; it is made anew when every process has let go of the old one, at the "
+    "latest when the service is restarted"
+)
+UNSAVED = " was deleted while it was in use, and holds orders that cannot be put into "
+ELSEWHERE = (
+    " was lost while another process used it; it is made anew when that process has let go of "
+    "the old one, or was restarted"
+)
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def index_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-shm")
+
+
+def lost(call: Callable[[], object], path: Path) -> str:
+    """Expect the call to fail; give what the message says besides the path."""
+    with pytest.raises(StoreUnavailable) as caught:
+        call()
+    assert caught.value.reason is Reason.UNREACHABLE
+    return str(caught.value).removeprefix(str(path))
+
+
+def orders_in_the_file_alone(path: Path) -> list[str]:
+    """List what is left when every process is killed now, and the log is gone."""
+    alone = path.with_name("alone.db")
+    shutil.copy(path, alone)
+    with closing(SqliteStore(alone)) as store:
+        found = [order.id.value for order in store.page(1_000)]
+    alone.unlink()
+    return found
+
+
+def delete_log(path: Path) -> str:
+    log_of(path).unlink()
+    return f"-wal was deleted{MADE_ANEW}"
+
+
+def delete_index(path: Path) -> str:
+    index_of(path).unlink()
+    return f"-shm was deleted{MADE_ANEW}"
+
+
+def delete_both(path: Path) -> str:
+    index_of(path).unlink()
+    return delete_log(path)
+
+
+def move_log(path: Path) -> str:
+    log_of(path).rename(path.with_name("moved"))
+    return f"-wal was deleted{MADE_ANEW}"
+
+
+def empty_its_place(path: Path) -> str:
+    log_of(path).unlink()
+    log_of(path).touch()
+    return f"-wal was replaced by another file{MADE_ANEW}"
+
+
+def replace_log(path: Path) -> str:
+    copy = path.with_name("copy")
+    shutil.copy(log_of(path), copy)
+    copy.replace(log_of(path))
+    return f"-wal was replaced by another file{MADE_ANEW}"
+
+
+def replace_index(path: Path) -> str:
+    copy = path.with_name("copy")
+    shutil.copy(index_of(path), copy)
+    copy.replace(index_of(path))
+    return f"-shm was replaced by another file{MADE_ANEW}"
+
+
+HARM = [
+    delete_log,
+    delete_index,
+    delete_both,
+    move_log,
+    empty_its_place,
+    replace_log,
+    replace_index,
+]
+CALLS: list[Callable[[SqliteStore], object]] = [
+    lambda store: store.add([Order("new", 1)]),
+    lambda store: store.load([("new", "1")]),
+    lambda store: store.get([OrderId("a")]),
+    lambda store: store.page(10),
+    lambda store: store.totals(),
+    lambda store: store.check(),
+]
+
+
+@pytest.mark.parametrize("harm", HARM)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_lost_file_fails_the_next_call_and_every_order_is_kept(
+    store: SqliteStore,
+    path: Path,
+    harm: Callable[[Path], str],
+    call: Callable[[SqliteStore], object],
+) -> None:
+    store.add([Order("a", 1), Order("b", 2)])
+    store.get([OrderId("a")])
+    message = harm(path)
+    assert lost(lambda: call(store), path) == message
+    assert orders_in_the_file_alone(path) == ["a", "b"]
+    assert store.add([Order("a", 1), Order("c", 3)]) == (Outcome.REPLAYED, Outcome.CREATED)
+    store.check()
+    assert store.totals().count == 3
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_log_is_made_anew_only_when_every_store_has_let_go_of_the_lost_one(
+    store: SqliteStore, path: Path, harm: Callable[[Path], str]
+) -> None:
+    with closing(SqliteStore(path)) as other:
+        store.add([Order("a", 1)])
+        other.add([Order("b", 2)])
+        message = harm(path)
+        assert lost(lambda: store.add([Order("c", 3)]), path) == message
+        for _ in range(2):
+            assert lost(lambda: store.add([Order("c", 3)]), path) == f"-wal{ELSEWHERE}"
+        assert lost(other.check, path) == message
+        assert store.add([Order("a", 1), Order("b", 2)]) == (Outcome.REPLAYED,) * 2
+        assert other.add([Order("c", 3)]) == (Outcome.CREATED,)
+        assert store.get([OrderId("c")]) == [Order("c", 3)]
+
+
+def test_a_store_that_is_closed_with_a_strange_log_in_place_has_saved_its_orders(
+    store: SqliteStore, path: Path
+) -> None:
+    with closing(SqliteStore(path)) as other:
+        other.check()
+        store.add([Order("a", 1)])
+        replace_log(path)
+        assert "was replaced" in lost(store.check, path)
+        store.close()
+    assert orders_in_the_file_alone(path) == ["a"]
+
+
+@pytest.mark.parametrize("harm", [delete_log, delete_index, delete_both])
+def test_a_store_that_is_opened_while_another_has_a_lost_log_begins_none(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], str]
+) -> None:
+    monkeypatch.setattr("orders_sqlite.store._LOCK_SECONDS", 0.05)
+    store.add([Order("a", 1)])
+    harm(path)
+    before = set(path.parent.iterdir())
+    with closing(SqliteStore(path)) as other:
+        assert lost(lambda: other.add([Order("b", 1)]), path) == f"-wal{ELSEWHERE}"
+    assert set(path.parent.iterdir()) == before
+    assert "while it was in use" in lost(store.check, path)
+    store.check()
+
+
+@pytest.fixture
+def reader(store: SqliteStore, path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that still reads what was there before the order b was added."""
+    store.add([Order("a", 1)])
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        assert connection.execute("SELECT count(*) FROM orders").fetchone() == (1,)
+        store.add([Order("b", 2)])
+        yield connection
+
+
+def test_a_deleted_log_is_held_until_its_orders_are_saved(
+    store: SqliteStore, path: Path, reader: sqlite3.Connection
+) -> None:
+    delete_log(path)
+    for _ in range(2):
+        assert lost(lambda: store.add([Order("c", 1)]), path).startswith(f"-wal{UNSAVED}")
+    # Another connection would see another log.
+    assert lost(store.totals, path).startswith(f"-wal{UNSAVED}")
+    reader.close()
+    assert lost(lambda: store.add([Order("c", 1)]), path) == f"-wal was deleted{MADE_ANEW}"
+    assert orders_in_the_file_alone(path) == ["a", "b"]
+    assert store.add([Order("b", 2), Order("c", 1)]) == (Outcome.REPLAYED, Outcome.CREATED)
+
+
+def messages_where_the_file_may_not_grow(path: Path) -> list[str]:
+    with closing(SqliteStore(path)) as store:
+        store.add([Order("a", 1)])
+        delete_log(path)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+        try:
+            found = [lost(store.check, path), lost(lambda: store.add([Order("b", 1)]), path)]
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        found.append(lost(lambda: store.add([Order("b", 1)]), path))
+        assert store.add([Order("a", 1), Order("b", 1)]) == (Outcome.REPLAYED, Outcome.CREATED)
+        return found
+
+
+def test_a_deleted_log_is_held_while_the_disk_has_no_room_for_its_orders(path: Path) -> None:
+    *unsaved, saved = in_a_process_of_its_own(messages_where_the_file_may_not_grow, path)
+    assert all(each.startswith(f"-wal{UNSAVED}") for each in unsaved)
+    assert saved == f"-wal was deleted{MADE_ANEW}"
+
+
+def test_another_process_may_put_the_log_into_the_file_and_empty_it(
+    store: SqliteStore, path: Path
+) -> None:
+    for number in range(3):
+        assert store.add([Order(f"{number}", 1)]) == (Outcome.CREATED,)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        assert log_of(path).stat().st_size == 0
+        assert store.totals().count == number + 1
+
+
+def test_a_log_that_is_cut_off_when_all_is_in_the_file_loses_nothing(
+    store: SqliteStore, path: Path
+) -> None:
+    store.add([Order("a", 1)])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    os.truncate(log_of(path), 0)
+    assert store.add([Order("a", 1), Order("b", 1)]) == (Outcome.REPLAYED, Outcome.CREATED)
+    store.close()
+    assert orders_in_the_file_alone(path) == ["a", "b"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_log_that_is_cut_off_is_told_and_what_is_acknowledged_later_is_kept(
+    store: SqliteStore, path: Path, call: Callable[[SqliteStore], object]
+) -> None:
+    store.add([Order("a", 1)])
+    store.close()
+    store.add([Order("b", 1)])
+    os.truncate(log_of(path), 0)
+    assert lost(lambda: call(store), path) == f"-wal was cut off{MADE_ANEW}"
+    assert store.add([Order("a", 1), Order("c", 1)]) == (Outcome.REPLAYED, Outcome.CREATED)
+    store.close()
+    assert {"a", "c"} <= set(orders_in_the_file_alone(path))
+
+
+def message_when_the_log_goes_at_the_commit(harm: Callable[[Path], object], path: Path) -> str:
+    connections: list[sqlite3.Connection] = []
+    for_each_new_connection(connections.append)
+    with closing(SqliteStore(path)) as store:
+        store.add([Order("a", 1)])
+
+        def harm_at_the_commit(statement: str) -> None:
+            if statement == "COMMIT":
+                harm(path)
+
+        connections[0].set_trace_callback(harm_at_the_commit)
+        return lost(lambda: store.add([Order("b", 1)]), path)
+
+
+def delete_log_at_the_commit(path: Path) -> str:
+    return message_when_the_log_goes_at_the_commit(delete_log, path)
+
+
+def empty_log_at_the_commit(path: Path) -> str:
+    return message_when_the_log_goes_at_the_commit(lambda _: os.truncate(log_of(path), 0), path)
+
+
+@pytest.mark.parametrize(
+    ("harmed", "what"),
+    [(delete_log_at_the_commit, "deleted"), (empty_log_at_the_commit, "cut off")],
+)
+def test_an_order_is_not_acknowledged_when_the_log_is_lost_while_it_is_stored(
+    path: Path, harmed: Callable[[Path], str], what: str
+) -> None:
+    assert in_a_process_of_its_own(harmed, path) == f"-wal was {what}{MADE_ANEW}"

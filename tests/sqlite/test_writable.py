@@ -1,0 +1,183 @@
+"""The check proves that something can be written, and says why when it cannot."""
+
+import os
+import resource
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
+from orders_sqlite import SqliteStore
+from tests.sqlite.connections import write_locked
+
+NOBODY = 65534
+
+
+def failure(call: Callable[[], object]) -> tuple[Reason, str]:
+    """Expect the call to fail; give the reason and the message."""
+    with pytest.raises(StoreUnavailable) as caught:
+        call()
+    return caught.value.reason, str(caught.value)
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+@pytest.fixture
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every check write."""
+    monkeypatch.setattr("orders_sqlite.store._PROVEN_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("always")
+def test_the_check_writes_through_to_the_log_and_writes_no_order(
+    store: SqliteStore, path: Path
+) -> None:
+    store.add([Order("a", 1)])
+    store.check()
+    before = log_of(path).stat().st_size
+    store.check()
+    assert log_of(path).stat().st_size > before
+    assert store.page(10) == [Order("a", 1)]
+
+
+def test_the_check_does_not_write_again_at_once(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orders_sqlite.store._PROVEN_SECONDS", 60.0)
+    store.check()
+    before = log_of(path).read_bytes()
+    store.check()
+    assert log_of(path).read_bytes() == before
+
+
+@contextmanager
+def file_sizes_limited(most: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize(
+    ("free", "expected"),
+    [
+        (None, (Reason.UNREACHABLE, "disk I/O error")),
+        (0, (Reason.EXHAUSTED, "disk I/O error; the disk is full")),
+    ],
+)
+def test_a_log_that_cannot_grow_fails_the_check_as_it_fails_an_order(
+    store: SqliteStore,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    free: int | None,
+    expected: tuple[Reason, str],
+) -> None:
+    store.add([Order("a", 1)])
+    store.get([OrderId("a")])
+    store.check()
+    monkeypatch.setattr("orders_sqlite.store.has_room", lambda _path: True)
+    monkeypatch.setattr("orders_sqlite.store._free_bytes", lambda _path: free)
+    with file_sizes_limited(log_of(path).stat().st_size):
+        found = [failure(store.check), failure(lambda: store.add([Order("b", 1)]))]
+        assert store.get([OrderId("a")]) == [Order("a", 1)]
+    reason, message = expected
+    assert found == [(reason, f"{path}: {message}")] * 2
+    store.check()
+    assert store.add([Order("b", 1)]) == (Outcome.CREATED,)
+
+
+def test_a_disk_without_room_for_a_batch_is_exhausted_and_no_file_is_made_on_it(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orders_sqlite.store._MIN_FREE_BYTES", 1 << 62)
+    expected = f"{path}: its disk has less than {1 << 62} bytes left"
+    assert failure(store.check) == (Reason.EXHAUSTED, expected)
+    assert list(path.parent.iterdir()) == []
+
+
+def make_file_read_only(path: Path) -> Path:
+    path.chmod(0o400)
+    return path
+
+
+def make_folder_read_only(path: Path) -> Path:
+    path.parent.chmod(0o500)
+    return path.parent
+
+
+def make_log_read_only(path: Path) -> Path:
+    # What root did may leave a log that the service cannot write to.
+    log_of(path).chmod(0o400)
+    return log_of(path)
+
+
+@pytest.fixture
+def own_folder() -> Iterator[Path]:
+    """A folder of the user that this process is meanwhile: root would have every right."""
+    folder = Path(tempfile.mkdtemp())
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.chown(folder, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+    try:
+        yield folder
+    finally:
+        if is_root:
+            os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("take", [make_file_read_only, make_folder_read_only, make_log_read_only])
+def test_what_cannot_be_written_to_is_read_only_and_named(
+    own_folder: Path, take: Callable[[Path], Path]
+) -> None:
+    path = own_folder / "orders.db"
+    with closing(SqliteStore(path)) as other:
+        other.add([Order("a", 1)])
+        if take is not make_log_read_only:
+            other.close()  # With the log there already, SQLite could go on.
+        taken = take(path)
+        with closing(SqliteStore(path)) as store:
+            found = [failure(store.check), failure(lambda: store.add([Order("b", 1)]))]
+        own_folder.chmod(0o700)
+    assert [reason for reason, _ in found] == [Reason.READ_ONLY] * 2
+    assert all(f"this user cannot write to {taken}" in message for _, message in found)
+
+
+@pytest.mark.usefixtures("always")
+def test_a_writer_that_is_busy_does_not_fail_the_check_until_it_is_so_for_long(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.check()
+    with write_locked(path):
+        store.check()
+        monkeypatch.setattr("orders_sqlite.store._BUSY_SECONDS", 0.0)
+        assert failure(store.check) == (Reason.TIMEOUT, f"{path}: database is locked")
+    store.check()
+
+
+@pytest.mark.usefixtures("always")
+def test_what_another_writer_commits_proves_that_writing_is_possible(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # To wait in vain for the lock takes a second.
+    monkeypatch.setattr("orders_sqlite.store._BUSY_SECONDS", 0.5)
+    store.check()
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("INSERT INTO orders VALUES ('a', 1)")
+        writer.execute("BEGIN IMMEDIATE")
+        store.check()
+        assert failure(store.check) == (Reason.TIMEOUT, f"{path}: database is locked")
+        writer.execute("ROLLBACK")
+    store.check()
