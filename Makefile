@@ -43,7 +43,7 @@ test: $(VENV)/.dev ## Run every test but e2e; COVERAGE=1 also measures, and fail
 
 .PHONY: pypy
 pypy: $(VENV)/.dev ## Run the tests that start the service or the command once more, on PyPy
-	@scripts/require pypy3 curl openssl postgresql
+	@scripts/require pypy3 curl openssl postgresql pgbouncer new-pgbouncer
 	SERVICE_PYTHON="$${PYPY:-pypy3}" FAULT_ORDERS=100 $(BIN)/pytest -n auto $(ON_PYPY)
 
 .PHONY: e2e
