@@ -13,10 +13,10 @@ class Exit(IntEnum):
     USAGE = 2
     """The arguments are wrong."""
     UNAVAILABLE = 69
-    """The database, an address or a file is not to be had; trying again later may help."""
+    """The database, an address or a file is unavailable; trying again later may help."""
     CONFIGURATION = 78
     """The configuration is wrong, or the installation lacks a part."""
     INTERRUPTED = 130
     """Stopped from the keyboard."""
     OUTPUT_CLOSED = 141
-    """Who read the output went away, such as `head`; a shell shows SIGPIPE so."""
+    """The reader closed the pipe, such as `head`; shells show SIGPIPE as this."""

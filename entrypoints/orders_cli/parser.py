@@ -14,10 +14,10 @@ exit status:
   0    done
   1    done, but for rows that were refused
   2    wrong arguments
-  69   the database, an address or a file is not to be had
+  69   the database, an address or a file is unavailable
   78   wrong configuration, or a part is not installed
   130  stopped with Ctrl-C
-  141  who read the output went away"""
+  141  the reader closed the pipe"""
 
 # How shtab, which generates the completion scripts, is told that an argument is a file.
 _COMPLETES_FILES: Final = {"bash": "_shtab_compgen_files", "zsh": "_files"}
