@@ -41,9 +41,8 @@ _READY: Final = b"Z"
 _RECEIVED_AT_ONCE: Final = 64 * 1024
 _NO_TLS: Final = "the server has no TLS; nothing was sent to it"
 _NOT_WRITABLE: Final = "it takes no writes, and target_session_attrs asks for them"
-_NO_TRANSACTIONS: Final = (
-    "the pooler takes no transactions: its pool_mode is statement; set session or transaction"
-)
+# PgBouncer's last words to who begins a transaction in its mode "statement".
+_NO_TRANSACTIONS: Final = "statement pooling mode"
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _HAS_MARK: Final = "it begins with a byte order mark (U+FEFF); save it as UTF-8 without one"
 # What `SessionState` tells.
@@ -512,13 +511,8 @@ def _prepared(
 
 def _require_transactions(session: Session) -> None:
     """Refuse a pooler that may lend another session for each statement."""
-    try:
-        session.run("BEGIN")
-        session.run("ROLLBACK")
-    except pg8000.native.Error as error:
-        if "statement pooling" not in str(error):
-            raise
-        raise Unsuitable(Reason.REFUSED, _NO_TRANSACTIONS) from error
+    session.run("BEGIN")
+    session.run("ROLLBACK")
 
 
 def _password(url: DatabaseUrl) -> str | None:
@@ -613,6 +607,9 @@ def _diagnosed(
     if isinstance(cause, OSError):
         return Reason.UNREACHABLE, "", str(cause)
     if isinstance(error, pg8000.native.InterfaceError):
-        return Reason.UNREACHABLE, "", str(error)
+        said = str(error)
+        refused = _NO_TRANSACTIONS in said
+        hint = "; set pool_mode = session or transaction in pgbouncer.ini" if refused else ""
+        return Reason.REFUSED if refused else Reason.UNREACHABLE, "", f"{said}{hint}"
     # Only the kind: the text might repeat what was sent, such as a password.
     return Reason.FAILED, "", f"not the protocol of PostgreSQL ({type(error).__name__})"

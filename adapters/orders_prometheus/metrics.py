@@ -96,7 +96,7 @@ _BREAKER: Final = Gauge(
     "orders_store_breaker_open", "Processes that do not ask the store for now, since it was away."
 )
 _UP: Final = Finding(
-    "orders_store_up", "Whether the store answered when it was looked at last: 1 or 0."
+    "orders_store_up", "Whether the store took orders when it was looked at last: 1 or 0."
 )
 _SCHEMA: Final = Finding(
     "orders_store_schema_version", "The last migration that was applied to the database."

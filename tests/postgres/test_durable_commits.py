@@ -1,6 +1,7 @@
 """Every commit is durable before it is reported, whatever the server is set to, and when."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
 import pytest
@@ -10,12 +11,14 @@ from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_postgres import DatabaseUrl, PostgresStore, inspect
 from orders_postgres.connection import connect
 from orders_postgres.migrate import LIMITS as MIGRATION_LIMITS
+from orders_postgres.settings import Limits
 from tests.pgbouncer import PoolMode, open_pooler
 from tests.postgres_server import OWNER, SERVICE, OrdersDatabase, PostgresServer, wait_until
 
 WEAK = ("off", "local", "remote_write")
 COMMITTED = 200
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+SLEEPING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 
 
 @frozen
@@ -174,6 +177,19 @@ def test_a_commit_that_no_standby_has_confirmed_is_not_acknowledged(
             own_server.run("ALTER SYSTEM RESET synchronous_standby_names")
             own_server.reload()
         assert store.get([OrderId("A")]) == [Order("A", 1)]
+
+
+def test_a_server_that_is_killed_while_it_works_is_unreachable(own_server: PostgresServer) -> None:
+    database = own_server.new_database()
+    patient = Limits(statement=None, socket=60)
+    with closing(connect(database.url(), patient)) as connection, ThreadPoolExecutor(1) as thread:
+        running = thread.submit(connection.run, "SELECT 1 FROM pg_sleep(50)")
+        wait_until(lambda: database.run(SLEEPING) != ())
+        own_server.kill()
+        error = running.exception()
+    own_server.start()
+    assert isinstance(error, StoreUnavailable)
+    assert error.reason is Reason.UNREACHABLE
 
 
 @pytest.mark.parametrize("weak", WEAK)

@@ -130,7 +130,8 @@ def test_the_mode_that_takes_no_transactions_is_refused_with_what_to_set(
     with open_pooler(postgres_server, PoolMode.STATEMENT, program) as pooler:
         error = refusal(PostgresStore(pooler.before(orders_database.url())))
     assert error.reason is Reason.REFUSED
-    assert "pool_mode is statement; set session or transaction" in str(error)
+    assert "statement pooling mode" in str(error)
+    assert "set pool_mode = session or transaction" in str(error)
 
 
 def test_a_pooler_that_is_lost_while_its_mode_is_found_out_is_unreachable(
