@@ -17,7 +17,7 @@ from tests.fuzz.targets import TARGETS
 
 _ROOT: Final = Path(__file__).parents[2]
 _ROOTS: Final = (_ROOT, _ROOT / "adapters", _ROOT / "entrypoints")
-_RUNS: Final = int(os.environ.get("FUZZ_RUNS", "100000"))
+_RUNS: Final = int(os.environ.get("FUZZ_RUNS", "60000"))
 _SEED: Final = os.environ.get("FUZZ_SEED", "1")
 _DONE: Final = re.compile(r"^Done (?P<runs>[0-9]+) in (?P<seconds>[0-9]+) second", re.MULTILINE)
 
