@@ -575,8 +575,8 @@ def _connect(path: Path, lock_seconds: float) -> sqlite3.Connection:
 def _is_alone(path: Path) -> bool:
     """Tell whether nobody else has the database open: each has a lock on it, until it closes it."""
     with closing(_connect(path, 0)) as connection:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
         try:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
             _state(connection)
         except sqlite3.OperationalError as error:
             if not _is_busy(error):
