@@ -21,7 +21,7 @@ from contextlib import suppress
 from functools import partial
 from operator import attrgetter
 from time import monotonic
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -53,8 +53,11 @@ DEADLINE_SECONDS: Final = 6.0
 PAGES: Final = 16
 """How many lists are read at once at most: each may hold 500 orders."""
 
-WORKERS: Final = 2
-"""Threads for each kind of work that cannot be gathered."""
+WORK_THREADS: Final[Mapping[WorkKind, int]] = {"read": 2, "count": 1, "write": 2}
+"""Threads for each kind of work that cannot be gathered.
+
+With one batch of each of three kinds they use eight connections, which is what a store has.
+"""
 
 _TICK_SECONDS: Final = 0.1
 _UNPREFIXED: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
@@ -134,7 +137,7 @@ class Gatherer:
         # One for each batcher, which has one batch under way: the store sees one writer.
         self._batches = ThreadPoolExecutor(len(self._batchers), "batch")
         self._workers: Mapping[WorkKind, ThreadPoolExecutor] = {
-            kind: ThreadPoolExecutor(WORKERS, kind) for kind in get_args(WorkKind)
+            kind: ThreadPoolExecutor(count, kind) for kind, count in WORK_THREADS.items()
         }
 
     def due_within(self, seconds: float) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from threading import Barrier, Event
+from threading import Barrier, Event, Lock
 
 import pytest
 from attrs import frozen
@@ -16,11 +16,12 @@ from attrs import frozen
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_http.app import HttpSettings, create_app
 from orders_http.exchange import Exchange, Steps, Unobserved
-from orders_http.gathering import WORKERS, GatheringServer
+from orders_http.gathering import WORK_THREADS, GatheringServer
 from orders_http.hosts import HostRule
 from orders_http.listening import listen
 from orders_http.messages import Reply
 from orders_memory import MemoryStore
+from orders_postgres.pool import DEFAULT_SIZE
 from orders_prometheus import Metrics, SharedMetrics
 from tests.http.hostile_requests import get, post
 from tests.http.response import Response
@@ -30,6 +31,7 @@ from tests.prometheus.exposition import value
 from tests.service_process import served
 
 PATIENT_SECONDS = 60.0
+READERS = WORK_THREADS["read"]
 
 
 class GatedStore(MemoryStore):
@@ -40,6 +42,8 @@ class GatedStore(MemoryStore):
         self.open = Event()
         self.open.set()
         self.entered = Event()
+        self.callers = self.most_callers = 0
+        self.counting = Lock()
         self.added: list[list[str]] = []
         self.sought: list[list[str]] = []
 
@@ -68,8 +72,13 @@ class GatedStore(MemoryStore):
         return super().page(limit, after=after, before=before)
 
     def _pass(self) -> None:
+        with self.counting:
+            self.callers += 1
+            self.most_callers = max(self.callers, self.most_callers)
         self.entered.set()
         assert self.open.wait(30)
+        with self.counting:
+            self.callers -= 1
 
 
 @frozen
@@ -235,28 +244,28 @@ def test_a_list_that_waits_too_long_for_a_thread_is_refused_while_all_are_busy(
     gathering: Gathering,
 ) -> None:
     metrics = gathering.metrics
-    with gathering.wires(WORKERS + 1) as (*readers, late):
+    with gathering.wires(READERS + 1) as (*readers, late):
         gathering.store.close_gate()
         for reader in readers:
             reader.send(get("/orders"))
-        wait_until(lambda: value(metrics, "orders_http_requests_in_flight") == WORKERS)
+        wait_until(lambda: value(metrics, "orders_http_requests_in_flight") == READERS)
         late.send(get("/orders"))
         refused = late.receive()
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         assert not gathering.store.open.is_set()
         gathering.store.open.set()
-        assert [reader.receive().status for reader in readers] == [200] * WORKERS
+        assert [reader.receive().status for reader in readers] == [200] * READERS
         late.send(get("/orders"))
         assert late.receive().status == 200
     begun = value(metrics, "orders_http_queue_wait_seconds_count", operation="work")
-    assert begun == WORKERS + 1
+    assert begun == READERS + 1
     assert value(metrics, "orders_http_requests_shed_total", reason="busy") == 1
 
 
 @pytest.mark.usefixtures("patient")
 def test_while_every_thread_reads_a_list_orders_are_stored_and_found() -> None:
     class GatedLists(MemoryStore):
-        reading = Barrier(WORKERS + 1)
+        reading = Barrier(READERS + 1)
         open = Event()
 
         def page(self, limit: int, **where: OrderId | None) -> Sequence[Order]:
@@ -266,7 +275,7 @@ def test_while_every_thread_reads_a_list_orders_are_stored_and_found() -> None:
 
     store = GatedLists()
     with running(store) as port, ExitStack() as stack:
-        readers = [stack.enter_context(connected_to("127.0.0.1", port)) for _ in range(WORKERS)]
+        readers = [stack.enter_context(connected_to("127.0.0.1", port)) for _ in range(READERS)]
         for reader in readers:
             reader.send(get("/orders"))
         store.reading.wait(30)
@@ -274,7 +283,34 @@ def test_while_every_thread_reads_a_list_orders_are_stored_and_found() -> None:
             wire.send(order("among-lists") + get("/orders/among-lists"))
             assert [wire.receive().status for _ in range(2)] == [201, 200]
         store.open.set()
-        assert [reader.receive().status for reader in readers] == [200] * WORKERS
+        assert [reader.receive().status for reader in readers] == [200] * READERS
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_worker_that_is_busy_with_everything_needs_no_more_connections_than_its_store_has(
+    gathering: Gathering,
+) -> None:
+    bulk = ("Content-Type: text/csv",)
+    kinds = (
+        lambda number: order(f"one-{number}"),
+        lambda number: get(f"/orders/one-{number}"),
+        lambda _: get("/orders?limit=2"),
+        lambda _: get("/orders"),
+        lambda _: get("/"),
+        lambda number: post(f"id,amount\nmany-{number},1\n", *bulk),
+    )
+    with gathering.wires(4 * len(kinds)) as wires:
+        gathering.store.close_gate()
+        for number, wire in enumerate(wires):
+            wire.send(kinds[number % len(kinds)](number))
+        in_flight = "orders_http_requests_in_flight"
+        wait_until(lambda: value(gathering.metrics, in_flight) == len(wires))
+        wait_until(lambda: gathering.store.callers >= DEFAULT_SIZE)
+        # Whoever else would ask the store at once does so meanwhile.
+        assert [gathering.ask(get("/health")).status for _ in range(50)] == [200] * 50
+        gathering.store.open.set()
+        assert {wire.receive().status for wire in wires} <= {200, 201, 404}
+    assert gathering.store.most_callers == DEFAULT_SIZE
 
 
 @pytest.mark.usefixtures("patient")
