@@ -38,6 +38,8 @@ def follow_csv_record(content: bytes, start: int, limit: int) -> tuple[int, byte
     while True:
         if quoted := _QUOTED_FIELDS.match(content, start, limit):
             start = quoted.end()
+            if start == limit:
+                return 0, _COMMA
         if content.startswith(b'"', start, limit):
             start = _closed(content, start + 1, limit)
             if not start:

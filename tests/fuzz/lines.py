@@ -83,7 +83,7 @@ def _read(
                 read.append((Record(number, number, Order(*row)), ""))
     except WrongFormat:
         return None
-    return sorted(read, key=lambda each: each[0].first_line)
+    return sorted(read, key=lambda each: (each[0].first_line, each[1]))
 
 
 def _check_against_another(

@@ -417,3 +417,11 @@ def test_every_text_is_accepted_plain_and_escaped_or_neither(text: str) -> None:
     line = json.dumps({"id": text, "amount": 0}, ensure_ascii=False).encode(errors="surrogatepass")
     other = line.replace(b'"amount": 0', b'"amount": 0.000')
     assert read(line + b"\n", MediaType.NDJSON) == read(other + b"\n", MediaType.NDJSON)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_long_record_ends_at_the_same_place_wherever_a_piece_ends(size: int) -> None:
+    content = b'id,amount\n"' + b"x" * MAX_RECORD_BYTES + b'","","\n",1\nA-1,1\n'
+    batches = list(read_batches(io.BytesIO(content), MediaType.CSV, whole=True, size=size))
+    assert [row for batch in batches for row in batch.rows] == [("A-1", "1")]
+    assert [each.place for batch in batches for each in batch.refusals] == ["lines 2 to 3"]
