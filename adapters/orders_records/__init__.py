@@ -20,6 +20,7 @@ from orders_records.records import (
     BatchBuilder,
     CutOff,
     MalformedRecord,
+    NotText,
     Refusal,
     WrongFormat,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "CutOff",
     "MalformedRecord",
     "MediaType",
+    "NotText",
     "Refusal",
     "UnknownMember",
     "WrongFormat",

@@ -21,6 +21,7 @@ from orders_records.records import (
     BatchBuilder,
     CutOff,
     MalformedRecord,
+    NotText,
     Refusal,
     WrongFormat,
 )
@@ -112,12 +113,12 @@ def read_batches(
     beginning = content.readline(_WINDOW).removeprefix(BYTE_ORDER_MARK)
     encoding = explain_encoding(beginning)
     if encoding is not None:
-        raise WrongFormat(encoding)
+        raise NotText(encoding)
     if media_type is MediaType.JSON:
         yield from read_array(content, beginning, size)
         return
     reader = _Reader(content, _FORMS[media_type], size, whole)
-    if media_type is MediaType.CSV and beginning:
+    if media_type is MediaType.CSV:
         yield from reader.batches_below(beginning)
     else:
         yield from reader.batches(beginning)
@@ -144,7 +145,7 @@ class _Reader:
     pending: bytes = field(default=b"", init=False)
 
     def batches_below(self, header: bytes) -> Iterator[Batch]:
-        """Read the batches of CSV, whose first line was read."""
+        """Read the batches of CSV, whose first line was read; it is empty when there is none."""
         record = _without_end(header)
         try:
             is_header = fields_of_two(record.decode()) == tuple(CSV_HEADER.split(","))

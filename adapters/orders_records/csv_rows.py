@@ -42,11 +42,13 @@ def order_from_csv(record: bytes) -> Order:
     """
     try:
         text = record.decode()
-    except UnicodeDecodeError:
-        raise _not_two_fields() from None
+    except UnicodeDecodeError as error:
+        wrong = f"byte {error.start} of the row is 0x{record[error.start]:02x}"
+        message = f"not UTF-8: {wrong}; convert the content to UTF-8 first"
+        raise MalformedRecord(message) from None
     row = fields_of_two(text)
     if row is None:
-        raise _why_not(text)
+        raise MalformedRecord(_why_not(text))
     try:
         return Order.parse(*row)
     except InvalidOrder as error:
@@ -61,27 +63,21 @@ def _naming_line_feeds(violation: Violation, order_id: str) -> Violation:
     return violation
 
 
-def _not_two_fields() -> MalformedRecord:
-    return MalformedRecord("not two comma-separated fields of UTF-8, id and amount")
-
-
-def _why_not(text: str) -> MalformedRecord:
+def _why_not(text: str) -> str:
     """Say which rule a row breaks."""
     for field in _BESIDE_QUOTES.finditer(text):
         outside = field[1]
         quoted = field[0].startswith('"')
         if quoted and outside:
-            return MalformedRecord(
-                "text follows the closing quote of a field; double each quote that is inside one",
-            )
+            return "text follows the closing quote of a field; double each quote that is inside one"
         if '"' in outside:
-            return MalformedRecord(
+            return (
                 "a quote is inside a field that is not quoted (RFC 4180, section 2, rule 5); "
-                "quote the whole field, and double each quote in it",
+                "quote the whole field, and double each quote in it"
             )
         if "\r" in outside:
-            return MalformedRecord("a carriage return is outside quotes, and ends no line")
-    return _not_two_fields()
+            return "a carriage return is outside quotes, and ends no line"
+    return "not two comma-separated fields, id and amount"
 
 
 def csv_of_json_lines(lines: bytes) -> bytes:

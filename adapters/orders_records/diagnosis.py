@@ -24,9 +24,13 @@ _BINARY: Final = (
     (b"%PDF-", "a PDF document: export the orders as CSV in UTF-8"),
     (b"SQLite format 3\x00", "an SQLite database: orders export, with its URL, writes its orders"),
 )
-# Every other byte of a few Latin characters is 0.
-_UTF_16_LE: Final = re.compile(rb"(?:[^\x00]\x00){2}")
-_UTF_16_BE: Final = re.compile(rb"(?:\x00[^\x00]){2}")
+# Of a few Latin characters each is one byte, and the others are 0.
+_WITHOUT_MARK: Final = (
+    (re.compile(rb"(?:[^\x00]\x00){2}"), "UTF-16", "LE"),
+    (re.compile(rb"(?:\x00[^\x00]){2}"), "UTF-16", "BE"),
+    (re.compile(rb"(?:[^\x00]\x00{3}){2}"), "UTF-32", "LE"),
+    (re.compile(rb"(?:\x00{3}[^\x00]){2}"), "UTF-32", "BE"),
+)
 
 _SEPARATORS: Final = ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars"))
 _QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
@@ -42,9 +46,9 @@ def explain_encoding(beginning: bytes) -> str | None:
     for magic, explanation in _BINARY:
         if beginning.startswith(magic):
             return f"the content is {explanation}"
-    for pattern, encoding in ((_UTF_16_LE, "UTF-16LE"), (_UTF_16_BE, "UTF-16BE")):
+    for pattern, encoding, order in _WITHOUT_MARK:
         if pattern.match(beginning):
-            return f"the content is in UTF-16, not UTF-8: {_UTF_8.format(encoding)}"
+            return f"the content is in {encoding}, not UTF-8: {_UTF_8.format(encoding + order)}"
     return None
 
 
@@ -52,10 +56,10 @@ def explain_header(line: bytes) -> str:
     """Say what the first line of CSV is that is not its header.
 
     Args:
-        line: The line with its end, or the beginning of a long one.
+        line: The line with its end, or the beginning of a long one; empty when there is none.
     """
     text = line.decode(errors="backslashreplace").rstrip("\n").removesuffix("\r")
-    help_ = _help(text)
+    help_ = _help(text) if line else "the content is empty"
     return f"{_MUST_BE}; found {quoted(line)}{f': {help_}' if help_ else ''}"
 
 
@@ -75,14 +79,14 @@ def _help(text: str) -> str:
         return "the line is empty: delete the empty lines in front of the header"
     if "\r" in text:
         return "the lines end with CR alone: write LF or CRLF, for example: tr '\\r' '\\n'"
-    if text.lower().startswith("sep="):
+    if text.lower().lstrip('"').startswith("sep="):
         return "that line is for Excel alone: delete it"
     first = text.lstrip()[0]
     if first == "<":
         return "that is HTML or XML: is it a log-in or an error page in place of the orders?"
     if first in "[{":
         kind = "a JSON array" if first == "[" else "JSON"
-        return f"that is {kind}, not CSV: name its format, or none"
+        return f"that is {kind}, not CSV"
     for separator, name in _SEPARATORS:
         if text.count(separator) > 0 and text.count(separator) >= text.count(","):
             return (

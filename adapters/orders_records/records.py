@@ -27,6 +27,10 @@ class WrongFormat(MalformedRecord):
     """The content as a whole is not in the format that it was taken for; nothing is read of it."""
 
 
+class NotText(WrongFormat):
+    """The content is not text in UTF-8, so it is in none of the formats."""
+
+
 @frozen
 class Refusal:
     """A record that gives no order.

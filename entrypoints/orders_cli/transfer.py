@@ -33,6 +33,7 @@ from orders_records import (
     Batch,
     CutOff,
     MediaType,
+    NotText,
     Refusal,
     WrongFormat,
     csv_of_json_lines,
@@ -268,7 +269,8 @@ def _opened(file: str) -> io.BufferedReader:
 def _seen_format(opened: io.BufferedReader) -> tuple[MediaType, BinaryIO]:
     """Tell NDJSON and a JSON array by what their first line begins with, blank lines apart.
 
-    Whole lines are waited for: what a pipe holds so far may be blank.
+    Content that is empty is NDJSON, as an export of no orders writes it. Whole lines are waited
+    for: what a pipe holds so far may be blank.
 
     Returns:
         The format, and the content from its beginning.
@@ -280,13 +282,14 @@ def _seen_format(opened: io.BufferedReader) -> tuple[MediaType, BinaryIO]:
         line = opened.readline(_BLANK_BYTES)
         beginning += line
         text = line.strip()
-    media_type = _BEGINNINGS.get(text[:1], MediaType.CSV)
+    is_empty = not beginning.removeprefix(BYTE_ORDER_MARK)
+    media_type = MediaType.NDJSON if is_empty else _BEGINNINGS.get(text[:1], MediaType.CSV)
     return media_type, io.BufferedReader(_Joined(beginning, opened))
 
 
 def _refuse_file(error: WrongFormat, guess: MediaType | None) -> Exit:
     hint = ""
-    if guess is MediaType.CSV:
+    if guess is MediaType.CSV and not isinstance(error, NotText):
         hint = " (it was taken for CSV, since NDJSON begins with { and a JSON array with [)"
     tell(f"line 1: {error}{hint}; nothing was stored")
     return Exit.REFUSED

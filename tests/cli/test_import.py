@@ -160,7 +160,9 @@ def test_a_database_that_is_away_is_told_before_any_row_is(orders: Orders) -> No
     assert ended.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"id,amount\r\n", b"\xef\xbb\xbfid,amount\n", b"[]"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xef\xbb\xbf", b"id,amount\r\n", b"\xef\xbb\xbfid,amount\n", b"[]"]
+)
 def test_a_file_without_orders_says_so(orders: Orders, content: bytes) -> None:
     ended = orders.read(content, "import", "-")
     assert (ended.status, ended.err) == (Exit.DONE, f"orders: {counts()}")
@@ -193,8 +195,8 @@ def test_refused_rows_are_told_with_their_lines_and_stop_no_other(orders: Orders
         "orders: line 2: order 'A-1' is already stored with another amount\n"
         "orders: line 3: amount has more than two decimal places; it is never rounded\n"
         "orders: line 6: order 'C-3' is already stored with another amount\n"
-        "orders: line 8: not two comma-separated fields of UTF-8, id and amount\n"
-        "orders: line 9: not two comma-separated fields of UTF-8, id and amount\n"
+        "orders: line 8: not two comma-separated fields, id and amount\n"
+        "orders: line 9: not UTF-8: byte 0 of the row is 0xff; convert the content to UTF-8 first\n"
         f"orders: {counts(created=2, there=1, conflicts=2, malformed=3)}"
     )
     assert stored(orders) == {"A-1": "1.00", "C-3": "3.00", "E-5": "5.00"}
@@ -272,11 +274,26 @@ def test_csv_without_its_header_is_no_guess_when_the_format_was_given(orders: Or
     )
 
 
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"])
+def test_csv_that_is_empty_is_refused_when_the_format_was_given(
+    orders: Orders, content: bytes
+) -> None:
+    ended = orders.read(content, "import", "-", "--format", "csv")
+    assert ended.status == Exit.REFUSED
+    assert ended.err == (
+        'orders: line 1: the first line of CSV must be id,amount; found "": '
+        "the content is empty; nothing was stored\n"
+    )
+
+
 @pytest.mark.parametrize("form", [(), ("--format", "csv"), ("--format", "ndjson")])
 def test_a_compressed_file_is_named(orders: Orders, form: tuple[str, ...]) -> None:
     ended = orders.read(gzip.compress(b"id,amount\nA-1,1\n"), "import", "-", *form)
     assert ended.status == Exit.REFUSED
-    assert "the content is compressed (gzip): decompress it first" in ended.err
+    assert ended.err == (
+        "orders: line 1: the content is compressed (gzip): decompress it first; "
+        "nothing was stored\n"
+    )
     assert stored(orders) == {}
 
 

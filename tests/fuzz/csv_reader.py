@@ -22,8 +22,6 @@ class Record:
 
 def read(content: bytes, *, whole: bool) -> list[Record] | None:
     """Read all records; give None when the content does not begin with the header."""
-    if not content:
-        return []
     header, end, rest = content.partition(b"\n")
     if header.removesuffix(b"\r").decode(errors="replace") not in _HEADERS:
         return None

@@ -205,6 +205,7 @@ def test_a_line_longer_than_any_order_is_refused_and_the_next_ones_are_read(
         ("id,amount\rA,1\r", "the lines end with CR alone"),
         ('[{"id":"A","amount":1}]', "that is a JSON array, not CSV"),
         ("\r\nid,amount\r\nA,1\r\n", "the line is empty"),
+        ("", "the content is empty"),
     ],
 )
 def test_csv_without_its_header_is_refused_with_what_it_is(
