@@ -66,10 +66,10 @@ schemas and examples show the lines as the items of an array.
 
 Every answer has an `X-Request-Id`, which the service's log has too. A request may bring its own.
 
-Every error is a problem (RFC 9457) whose `type` is stable. A method that a path has not is
-answered with 405 and `Allow` (`#/components/responses/MethodNotAllowed`), a path that there is not
-with 404 (`#/components/responses/NotFound`), a request that two readers could take apart
-differently with 400.
+Every error is a problem (RFC 9457) whose `type` is stable. A client whose `Accept` names
+`text/html`, and likes it better than JSON, gets the same error as a page. Unsupported methods get
+405 and `Allow` (`#/components/responses/MethodNotAllowed`), unknown paths 404
+(`#/components/responses/NotFound`), requests that two readers could take apart differently 400.
 
 Whether clients need a token is for the people to say who run the service. Where they do, a request
 without one is answered with 401; where they do not, tokens mean nothing, and there is no log-in.
@@ -457,7 +457,8 @@ def _submit_form() -> Object:
         "summary": "Store an order from the page's form",
         "description": (
             "For browsers. The form is answered when it was sent from the page itself, as "
-            "`Origin` or `Sec-Fetch-Site` tells. Programs use `POST /orders`."
+            "`Sec-Fetch-Site` or else `Origin` tells. An amount may have a decimal comma. Programs "
+            "use `POST /orders`."
         ),
         "tags": ["page"],
         "security": _security("session", Scope.READ, Scope.WRITE),
@@ -851,14 +852,17 @@ def _form_parameters() -> list[Object]:
         {
             "name": "Origin",
             "in": "header",
-            "description": "The origin of the page that holds the form.",
+            "description": (
+                "The origin of the page that holds the form. Without `Sec-Fetch-Site` it must be "
+                "that of `Host`."
+            ),
             "schema": {"type": "string"},
             "example": "http://localhost:8000",
         },
         {
             "name": "Sec-Fetch-Site",
             "in": "header",
-            "description": "`same-origin` says the same, when there is no `Origin`.",
+            "description": "Decides, where it is sent: only `same-origin` is taken.",
             "schema": {"type": "string"},
             "example": "same-origin",
         },
@@ -910,17 +914,17 @@ def _not_modified() -> Object:
 
 
 def _page_response(description: str, *headers: str) -> Object:
-    return _response(description, {_HTML: _PAGE}, headers=headers)
+    return _response(description, {_HTML: _PAGE}, headers=("Cache-Control", *headers))
 
 
 def _page_or_problem(description: str) -> Object:
     """Describe an answer that the page tells, or what stands in front of it."""
-    problem = _problems(ProblemType.MALFORMED_REQUEST)["400"]["content"]
-    return _response(description, {_HTML: _PAGE, **problem})
+    content = _problems(ProblemType.MALFORMED_REQUEST)["400"]["content"]
+    return _response(description, content, headers=("Cache-Control",))
 
 
 def _problems(*problem_types: ProblemType) -> Object:
-    """Describe error answers, by status: one example for each type."""
+    """Describe error answers, by status: one example for each type, and a page for people."""
     responses: Object = {}
     for status in sorted({each.status for each in problem_types}):
         those = [each for each in problem_types if each.status is status]
@@ -933,8 +937,11 @@ def _problems(*problem_types: ProblemType) -> Object:
         }
         responses[str(status.value)] = _response(
             "; or: ".join(each.title for each in those) + ".",
-            {PROBLEM_TYPE: {"schema": _reference("schemas", "Problem"), "examples": examples}},
-            headers=_HEADERS_OF_STATUS.get(status, ()),
+            {
+                PROBLEM_TYPE: {"schema": _reference("schemas", "Problem"), "examples": examples},
+                _HTML: _PAGE,
+            },
+            headers=("Cache-Control", *_HEADERS_OF_STATUS.get(status, ())),
         )
     return responses
 

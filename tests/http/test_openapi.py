@@ -131,6 +131,20 @@ def test_every_error_has_an_example_of_each_of_its_types() -> None:
                 assert str(example["value"]["status"]) == status
 
 
+def test_every_error_is_described_as_a_page_for_people_too() -> None:
+    for path, method, operation in operations():
+        for status, response in operation["responses"].items():
+            if status >= "400" and method != "head":
+                assert "text/html; charset=utf-8" in response["content"], (path, method, status)
+
+
+def test_every_error_is_described_as_one_that_no_cache_keeps() -> None:
+    for path, method, operation in operations():
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                assert response["headers"]["Cache-Control"]["required"], (path, method, status)
+
+
 def test_503_always_tells_when_to_try_again() -> None:
     statuses = [
         response["headers"]["Retry-After"]["required"]
