@@ -46,8 +46,8 @@ def check(config: Config, circumstances: Circumstances) -> int:
     listeners = _listeners(config, circumstances)
     tokens = tokens_of(config, read_tokens)
     config.refuse_unprotected(listeners)
-    unix = [each.place for each in circumstances.orders if each.is_unix]
-    _remark([_admission(config, None if tokens is None else len(tokens), listeners, unix)])
+    count = None if tokens is None else len(tokens)
+    _remark([_admission(config, count, listeners, circumstances)])
     if circumstances.is_known:
         _remark(_try_addresses(config, circumstances))
     if config.database.is_to_be_made:
@@ -99,7 +99,10 @@ def _listeners(config: Config, circumstances: Circumstances) -> Sequence[Listene
 
 
 def _admission(
-    config: Config, tokens: int | None, listeners: Iterable[Listener], unix: Iterable[str]
+    config: Config,
+    tokens: int | None,
+    listeners: Iterable[Listener],
+    circumstances: Circumstances,
 ) -> str:
     """Say what lets a client in."""
     if tokens is not None:
@@ -107,8 +110,10 @@ def _admission(
         return f"clients need a token; {config.tokens_file} has {count}"
     if config.auth is Auth.TRUSTED_NETWORK:
         return "clients need no token: everyone whom the network lets through is let in"
+    unix = [each.place for each in circumstances.orders if each.is_unix]
     places = ", ".join([*(str(each.address) for each in listeners), *unix])
-    return f"clients need no token: only this machine reaches {places}"
+    doubt = "" if circumstances.is_known else ", unless systemd hands over another address"
+    return f"clients need no token: only this machine reaches {places}{doubt}"
 
 
 def _try_addresses(config: Config, circumstances: Circumstances) -> Iterable[str]:

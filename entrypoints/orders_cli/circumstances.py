@@ -71,7 +71,7 @@ def circumstances_of(name: str, environ: Mapping[str, str], *, is_asked_for: boo
     ours = {f"{each.variable}{end}" for each in SETTINGS for end in ("", "_FILE")}
     unseen = sorted(unit.variables & ours - environ.keys())
     if unseen:
-        remarks.append(f"{name} sets {', '.join(unseen)}, which this check has not")
+        remarks.append(f"{name} sets {', '.join(unseen)}, which this check does not see")
     remarks.extend(_become(unit))
     return Circumstances(unit, remarks)
 

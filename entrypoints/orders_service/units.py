@@ -62,7 +62,8 @@ class UnitSocket:
         host, _, port = self.place.rpartition(":")
         if self.is_unix or not self.is_served:
             return None
-        return Address(host.removeprefix("[").removesuffix("]"), int(port))
+        # An address that is good on one interface alone goes on with that: [fe80::1]:8000%eth0.
+        return Address(host.removeprefix("[").removesuffix("]"), int(port.partition("%")[0]))
 
 
 @frozen

@@ -202,6 +202,15 @@ def test_a_unix_socket_counts_as_this_machine(systemd: Systemd) -> None:
     assert "only this machine reaches /run/orders.sock, @orders\n" in ended.out
 
 
+def test_an_address_on_one_interface_alone_is_read_as_systemd_writes_it(systemd: Systemd) -> None:
+    systemd.has(socket_unit(0, "[fe80::1]:8000%eth0"))
+    ended = systemd.check()
+    assert ended.status == Exit.CONFIGURATION
+    assert ended.err.startswith(
+        "orders: other machines can reach [fe80::1]:8000 (ListenStream= in "
+    )
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_sockets_of_which_no_client_can_be_accepted_are_refused(
     systemd: Systemd, number: int
@@ -278,6 +287,9 @@ def test_a_systemd_that_does_not_tell_is_no_reason_to_fail_and_said(systemd: Sys
         "# it is unknown what systemd hands over to orders.service: "
         "systemd does not tell: Failed to connect\n"
     ) in ended.out
+    assert (
+        f"only this machine reaches {HOST}:{port}, unless systemd hands over another address\n"
+    ) in ended.out
 
 
 def test_a_systemd_that_cannot_be_asked_is_said(systemd: Systemd) -> None:
@@ -343,7 +355,7 @@ def test_units_that_changed_since_are_told_with_what_to_run(systemd: Systemd) ->
 def test_settings_that_only_the_unit_has_are_told(systemd: Systemd) -> None:
     systemd.has(service='Environment=DATABASE_PASSWORD_FILE=/x "ORDERS_WORKERS=2" A=b\n')
     ended = systemd.check(ORDERS_WORKERS="2", **FREE)
-    assert f"# {UNIT} sets DATABASE_PASSWORD_FILE, which this check has not\n" in ended.out
+    assert f"# {UNIT} sets DATABASE_PASSWORD_FILE, which this check does not see\n" in ended.out
 
 
 def test_a_check_by_another_user_says_so(systemd: Systemd) -> None:
