@@ -475,7 +475,7 @@ def _choice(
         return default
     known = {each.value.lower(): each for each in choices}
     if text.lower() not in known:
-        problems.append(f"{name} is none of {', '.join(each.value for each in choices)}")
+        problems.append(f"{name} must be one of {', '.join(each.value for each in choices)}")
     return known.get(text.lower(), default)
 
 
@@ -541,7 +541,7 @@ def _target_session_attrs(
             "write read-write",
         )
     elif text not in known:
-        problems.append(f"target_session_attrs is none of {', '.join(known)}")
+        problems.append(f"target_session_attrs must be one of {', '.join(known)}")
     return known.get(text, TargetSessionAttrs.ANY)
 
 
@@ -563,7 +563,7 @@ def _sslmode(
             "write verify-full, or disable if plain text is meant",
         )
     else:
-        problems.append(f"sslmode is none of {', '.join(known)}")
+        problems.append(f"sslmode must be one of {', '.join(known)}")
     return SslMode.VERIFY_FULL
 
 

@@ -7,7 +7,7 @@ The HTTP interface and the commands `import` and `export` share these forms. Whe
 - `csv_rows` and `record_ends`: one order as CSV, and where a record ends.
 - `batches` and `plain_lines`: reading many, fast; `json_array`: reading many from one array.
 - `records`: what reading gives: orders, and the lines that were refused.
-- `diagnosis`: what content is that is none of these forms.
+- `diagnosis`: what other content is, and what would help.
 """
 
 from orders_records.batches import BATCH_BYTES, BYTE_ORDER_MARK, read_batches

@@ -1,4 +1,4 @@
-"""What content is that is not what it was taken for, and what would help."""
+"""What content of another form is, and what would help."""
 
 import re
 from collections.abc import Sequence

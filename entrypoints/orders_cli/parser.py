@@ -117,9 +117,9 @@ def build_parser() -> Parser:
     check.add_argument(
         "--unit",
         metavar="NAME",
-        help="the service of systemd that is meant: its sockets, its user and its folder count; "
-        "as Debian's package has it, orders.service unless --config, --listen or --ops-listen "
-        "is given",
+        help="check for this service of systemd, with its sockets, its user and its folder; in "
+        "Debian's package the default is orders.service, unless --config, --listen or "
+        "--ops-listen is given",
     )
     token = command(
         "token", "make a token for a client, print it once, and tell its line", settings

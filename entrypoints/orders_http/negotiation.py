@@ -50,15 +50,17 @@ def choose(accept: str | None, offered: Sequence[MediaType]) -> MediaType:
     if accept is None or not accept.strip():
         return offered[0]
     ranges = [_parsed(element) for element in accept.split(",") if element.strip()]
-    best = max(offered, key=lambda media_type: _quality(ranges, media_type))
-    if _quality(ranges, best) == 0:
+    best = max(offered, key=lambda media_type: _quality(ranges, media_type.value))
+    if _quality(ranges, best.value) == 0:
         names = ", ".join(media_type.value for media_type in offered)
         raise Problem(ProblemType.NOT_ACCEPTABLE, f"Accept {accept!r} allows none of {names}")
     return best
 
 
 def wants_page(accept: str | None) -> bool:
-    """Tell whether a client is a browser with a person: it names HTML, and likes no JSON as much.
+    """Tell whether a client is a browser with a person: it names HTML, and likes no JSON better.
+
+    One that names JSON and likes it as much is a program.
 
     Args:
         accept: The Accept header, or None when there is none.
@@ -70,15 +72,18 @@ def wants_page(accept: str | None) -> bool:
     except Problem:
         return False
     named = {f"{each.kind}/{each.subtype}": each.quality for each in ranges}
-    return named.get(_HTML, 0) > max(named.get(each, 0) for each in _JSON)
+    html = named.get(_HTML, 0)
+    return html >= max(_quality(ranges, each) for each in _JSON) and html > max(
+        named.get(each, 0) for each in _JSON
+    )
 
 
-def _quality(ranges: Sequence[_Range], media_type: MediaType) -> float:
+def _quality(ranges: Sequence[_Range], media_type: str) -> float:
     """Give the quality of the most specific range that names the media type."""
     named = [
         (specificity, each.quality)
         for each in ranges
-        if (specificity := each.specificity(media_type.value)) is not None
+        if (specificity := each.specificity(media_type)) is not None
     ]
     return max(named, default=(0, 0.0))[1]
 

@@ -60,6 +60,8 @@ def test_what_a_path_holds_is_text_on_the_page(client: WsgiClient) -> None:
         "application/json, text/html",
         "text/html;q=0.5, application/json",
         "text/html;q=0.5, application/problem+json",
+        "text/html;q=0.5, */*",
+        "text/html;q=0.5, application/*;q=0.6",
         "text/html;q=0",
         "text/*",
         "text/html;q=x",
@@ -72,7 +74,14 @@ def test_a_program_is_told_an_error_as_a_problem(client: WsgiClient, accept: str
 
 
 @pytest.mark.parametrize(
-    "accept", [BROWSER, "TEXT/HTML", "text/html;level=1", "application/json;q=0.9, text/html"]
+    "accept",
+    [
+        BROWSER,
+        "TEXT/HTML",
+        "text/html;level=1",
+        "application/json;q=0.9, text/html",
+        "text/html, */*",
+    ],
 )
 def test_a_browser_is_a_person(client: WsgiClient, accept: str) -> None:
     assert b"<h1>" in client.get("/nothing", Accept=accept).body

@@ -44,7 +44,7 @@ _shtab_orders_check_options=(
   "--auth[tokens, or trusted-network\: whoever reaches the service may use it (ORDERS_AUTH)]:VALUE:"
   "--log-requests[requests to log in a second and process, and as many failed ones\; 0 is none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
   "--running[ask the service that runs with this configuration whether it is ready, instead]"
-  "--unit[the service of systemd that is meant\: its sockets, its user and its folder count\; as Debian\'s package has it, orders.service unless --config, --listen or --ops-listen is given]:NAME:"
+  "--unit[check for this service of systemd, with its sockets, its user and its folder\; in Debian\'s package the default is orders.service, unless --config, --listen or --ops-listen is given]:NAME:"
 )
 
 # guard to ensure default positional specs are added only once per session
