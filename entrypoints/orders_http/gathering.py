@@ -190,14 +190,14 @@ class Gatherer:
                 return
             exchange = self._application.begin(environ)
         except Exception:  # noqa: BLE001 - logged, and answered
-            self._answer(channel, _defect())
+            channel.answer(_defect())
         else:
             self._go_on(channel, exchange, self._clock())
 
     def _go_on(self, channel: Any, exchange: Exchange, begun: float) -> None:  # noqa: ANN401
         """Answer a request, or let it wait for its next step."""
         if exchange.awaits is None:
-            self._answer(channel, exchange.reply)
+            channel.answer(exchange.reply)
             return
         waiting = Waiting(channel, exchange, exchange.awaits, begun)
         self._under_way.add(waiting)
@@ -206,14 +206,6 @@ class Gatherer:
             self._workers[step.kind].submit(self._take_work, waiting)
         else:
             self._batchers[type(step)].gathered.append(waiting)
-
-    def _answer(self, channel: Any, reply: Reply) -> None:  # noqa: ANN401
-        """Send a reply; whatever goes wrong ends this connection and no other."""
-        try:
-            channel.answer(reply)
-        except Exception:  # noqa: BLE001 - logged, and the connection closed
-            _LOG.exception("a reply could not be sent")
-            channel.handle_close()
 
     def _give(self, waiting: Waiting, result: object) -> None:
         """Give a request what came of its step: a result, or the error in its place."""
@@ -227,7 +219,7 @@ class Gatherer:
             else:
                 exchange.resume(result)
         except Exception:  # noqa: BLE001 - logged, and answered
-            self._answer(waiting.channel, _defect())
+            waiting.channel.answer(_defect())
         else:
             self._go_on(waiting.channel, exchange, waiting.begun)
 
@@ -382,7 +374,15 @@ class _GatheredChannel(Channel):
         self._see_to_the_rest()
 
     def answer(self, reply: Reply) -> None:
-        """Send the reply to the first request that waits, at once as far as it goes."""
+        """Reply to the first request that waits; a failure ends this connection and no other."""
+        try:
+            self._answer(reply)
+        except Exception:  # noqa: BLE001 - logged, and the connection closed
+            _LOG.exception("a reply could not be sent")
+            self.handle_close()
+
+    def _answer(self, reply: Reply) -> None:
+        """Send the reply, at once as far as it goes."""
         request = self.requests[0]
         asked = request.headers.get("CONNECTION", "").lower()
         closes = asked == "close" or self.server.draining

@@ -9,7 +9,8 @@ import pytest
 from attrs import define, field
 
 from orders_http.listening import listen
-from orders_http.operations import Operations
+from orders_http.messages import Reply
+from orders_http.operations import Operations, Scrape
 from orders_http.operations_server import OperationsServer
 from orders_http.self_request import SelfRequest
 from orders_memory import MemoryStore
@@ -146,6 +147,25 @@ def test_scrapers_that_are_gone_before_the_metrics_are_written_harm_nobody(
     crowd.metrics.open.set()
     assert last.receive().status == 200
     assert caplog.messages == []
+
+
+UNWRITABLE = Reply(HTTPStatus.OK, headers=(("Location", "\u2028"),))
+
+
+@pytest.mark.parametrize("begun", [UNWRITABLE, Scrape(lambda: UNWRITABLE)])
+def test_a_reply_that_cannot_be_written_ends_its_connection_and_no_other(
+    crowd: Crowd,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    begun: Reply | Scrape,
+) -> None:
+    monkeypatch.setattr(Operations, "begin", lambda _self, _environ: begun)
+    wire = crowd.wire()
+    wire.send(SCRAPE)
+    assert wire.rest() == b""
+    monkeypatch.undo()
+    assert crowd.status("/livez") == 200
+    assert "a reply could not be sent" in caplog.text
 
 
 def test_a_server_that_stops_answers_the_scrapes_that_it_has_accepted(crowd: Crowd) -> None:
