@@ -33,6 +33,7 @@ _WITHOUT_MARK: Final = (
 )
 
 _SEPARATORS: Final = ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars"))
+_OTHER_SEPARATOR: Final = re.compile(r'"?id"?\s*([^\w",])\s*"?amount"?', re.IGNORECASE)
 _QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
 _AMOUNT: Final = re.compile(r'"?-?[0-9]+(?:[.,][0-9]+)?"?')
 
@@ -89,11 +90,18 @@ def _help(text: str) -> str:
         return f"that is {kind}, not CSV"
     for separator, name in _SEPARATORS:
         if text.count(separator) > 0 and text.count(separator) >= text.count(","):
-            return (
-                f"the fields are separated by {name}: separate them by commas, "
-                "and write amounts with a point, 12.30"
-            )
+            return _separated(name)
+    other = _OTHER_SEPARATOR.fullmatch(text.strip())
+    if other is not None:
+        return _separated(quoted(other[1].encode()))
     return _help_with_names(text.split(","))
+
+
+def _separated(by: str) -> str:
+    return (
+        f"the fields are separated by {by}: separate them by commas, "
+        "and write amounts with a point, 12.30"
+    )
 
 
 def _help_with_names(fields: Sequence[str]) -> str:

@@ -72,6 +72,14 @@ def test_an_error_page_leads_below_the_path(client: WsgiClient, passed_on: str) 
     assert b'href="/"' not in page.body
 
 
+def test_a_path_that_the_service_has_itself_is_passed_on() -> None:
+    client = WsgiClient(create_app(MemoryStore(), HttpSettings("USD", HostRule(), root="/orders")))
+    stored = client.post('{"id":"A","amount":1}', target="/orders/orders")
+    assert (stored.status, stored.headers["location"]) == (201, "/orders/orders/A")
+    assert client.get("/orders/orders/A").status == 200
+    assert b"<h1>" in client.get("/orders").body
+
+
 def test_the_path_itself_is_the_page(client: WsgiClient) -> None:
     assert client.get("/shop").body == client.get("/shop/").body
 
