@@ -4,10 +4,9 @@ import json
 import os
 import ssl
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
-from time import monotonic
 from typing import Any, Final
 
 import pytest
@@ -150,13 +149,6 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
 def names(pods: Sequence[Mapping[str, Any]]) -> set[str]:
     """Name the pods."""
     return {pod["metadata"]["name"] for pod in pods}
-
-
-def until_true(condition: Callable[[], bool], seconds: float) -> float:
-    """Wait until something is true, and tell how long that took."""
-    began = monotonic()
-    wait_until(condition, seconds=seconds)
-    return monotonic() - began
 
 
 class _Resolved(HTTPSConnection):
