@@ -10,7 +10,7 @@ from orders_core import InvalidOrder, Order
 from orders_records.csv_rows import CSV_HEADER, fields_of_two, order_from_csv
 from orders_records.diagnosis import explain_encoding, explain_header
 from orders_records.json_array import read_array
-from orders_records.json_objects import order_from_json
+from orders_records.json_objects import NotJson, order_from_json
 from orders_records.media_types import MediaType
 from orders_records.plain_lines import PLAIN
 from orders_records.record_ends import follow_csv_record, follow_line
@@ -285,12 +285,12 @@ class _Reader:
                 batch.add(self.number, self._row_of(record))
             else:
                 raise _no_line_end("the last row")
-        except InvalidOrder as error:
-            batch.refuse(self.number, last, error)
-        except CutOff as error:
+        except (InvalidOrder, CutOff) as error:
             batch.refuse(self.number, last, error)
         except MalformedRecord as error:
-            hint = "" if self.whole else "possibly cut off: "
+            # What is JSON, and no order, is all there.
+            may_go_on = isinstance(error, NotJson) or not self.form.shows_its_end
+            hint = "possibly cut off: " if may_go_on and not self.whole else ""
             batch.refuse(self.number, last, MalformedRecord(f"{hint}{error}"))
         return batch.batch()
 

@@ -224,6 +224,13 @@ def test_a_last_line_of_ndjson_shows_by_itself_whether_it_is_cut_off() -> None:
     assert found.refused[0][1].startswith("not acceptable JSON")
 
 
+@pytest.mark.parametrize("line", [b"[]", b'{"orders":[]}', b'{"id":"A"}', b'"x"'])
+def test_a_last_line_of_json_that_is_no_order_is_not_said_to_be_cut_off(line: bytes) -> None:
+    ((place, problem),) = read_alike(line, MediaType.NDJSON, whole=False).refused
+    assert place == "line 1"
+    assert "cut off" not in problem
+
+
 @pytest.mark.parametrize("content", [b"A-1,1\r\nB", b"A-1,1\r\nB-2,2.0", b'"A-1",1\r\n"B-2",2'])
 def test_no_cut_of_a_file_stores_what_the_file_does_not_hold(content: bytes) -> None:
     whole = read(HEADER + content + b"\r\n", MediaType.CSV).in_order
