@@ -41,7 +41,7 @@ _READY: Final = b"Z"
 _RECEIVED_AT_ONCE: Final = 64 * 1024
 _NO_TLS: Final = "the server has no TLS; nothing was sent to it"
 _NOT_WRITABLE: Final = "it takes no writes, and target_session_attrs asks for them"
-# PgBouncer's last words to who begins a transaction in its mode "statement".
+# What PgBouncer in mode "statement" answers to BEGIN before it hangs up.
 _NO_TRANSACTIONS: Final = "statement pooling mode"
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _HAS_MARK: Final = "it begins with a byte order mark (U+FEFF); save it as UTF-8 without one"
@@ -161,7 +161,7 @@ class Connection:
         return self._in_step and not self._in_transaction
 
     def discard(self) -> None:
-        """Let nobody use it again: what it leads to is not what is wanted."""
+        """Let nobody use it again: it leads to the wrong server."""
         self._in_step = False
 
     def run(self, statement: str, *values: str | int) -> Sequence[Row]:
@@ -475,7 +475,7 @@ def _connected(host: Host, login: _Login, place: str) -> Connection:
 
 
 def _startup_parameters(url: DatabaseUrl) -> Mapping[str, str]:
-    """Give what is said at the log-in: no more than a pooler takes, unless the URL wants it."""
+    """Give the startup parameters: only what poolers accept, unless the URL asks for more."""
     options = {} if url.options is None else {"options": url.options}
     return {"client_encoding": "UTF8", **options}
 
@@ -486,10 +486,10 @@ def _prepared(
     login: _Login,
     place: str,
 ) -> Connection:
-    """Look what the session is like, and give it its settings where they last."""
+    """Read the state of the session, and set its settings unless a pooler answers."""
     ((process, read_only, isolation, synchronous_commit, fsync),) = session.run(_SESSION)
     state = SessionState(
-        # Who has a process of its own for each session names that one at the log-in.
+        # PostgreSQL names the session's own process at the log-in; a pooler names another.
         is_pooled=process != session.process,
         is_read_only=read_only == "on",
         isolation=isolation,

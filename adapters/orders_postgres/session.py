@@ -1,4 +1,4 @@
-"""One session with PostgreSQL, in its protocol: what pg8000 does not do, or does otherwise."""
+"""One session with PostgreSQL, in its protocol: what pg8000 lacks or does differently."""
 
 import struct
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ _SASL: Final = 10
 _BOUND_LOGIN: Final = {None: _SASL, _SASL: 11, 11: 12, 12: 0}
 _BOUND_MECHANISM: Final = b"SCRAM-SHA-256-PLUS"
 _NOT_BOUND: Final = "channel_binding=require, and the server asks for a log-in without it"
-# The function of the server that warns when a commit waited for its standby in vain: the text of
+# The function of the server that warns when a commit stops waiting for its standby: the text of
 # the warning is in the server's language.
 _STANDBY_WAIT: Final = b"SyncRepWaitForLSN"
 
 
 class Unsuitable(Exception):
-    """A server answers, and is not one that may be used.
+    """A server answers, but must not be used.
 
     Attributes:
         reason: Why, as one of a closed set.
@@ -114,12 +114,12 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
         self._sock.write(pg8000.core.COPY_DONE_MSG)
 
     def end(self) -> None:
-        """Say that nothing more belongs to what was sent: now the server commits and answers."""
+        """End what was sent: now the server commits and answers."""
         self._sock.write(pg8000.core.SYNC_MSG)
         self._sock.flush()
 
     def handle_messages(self, context: Any) -> None:  # noqa: ANN401 - untyped
-        """Wait for a whole answer; of a server that hangs up, tell the last words."""
+        """Wait for a whole answer; when the server hangs up, raise with its last error."""
         try:
             super().handle_messages(context)
         except pg8000.native.InterfaceError as error:
@@ -130,7 +130,7 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
             raise pg8000.native.InterfaceError(last_words) from error
 
     def handle_COPY_IN_RESPONSE(self, data: bytes, context: Any) -> None:  # noqa: ANN401, N802
-        """Learn that the content of a COPY may come, which is on its way already."""
+        """Do nothing: the content of the COPY is on its way already."""
 
     def take(self, answer: bytes, context: Any) -> Sequence[Row]:  # noqa: ANN401 - untyped
         """Take the messages of a whole answer; give its rows."""
@@ -147,12 +147,12 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
 
     @property
     def process(self) -> int:
-        """The server's process, as whoever answered the log-in named it; 0 when not at all."""
+        """The server's process, as named at the log-in; 0 when it was not named."""
         (number,) = _FIRST_FIELD.unpack_from(self._backend_key_data or bytes(_FIRST_FIELD.size))
         return int(number)
 
     def unreplicated(self) -> bool:
-        """Tell whether the server has warned, since this was asked last, of a lone commit."""
+        """Tell whether the server has warned of an unreplicated commit since the last call."""
         warned = False
         while self.notices:
             warned |= self.notices.popleft().get(b"R") == _STANDBY_WAIT

@@ -1,6 +1,6 @@
-"""The settings of the server that hold for the statements of this release, whatever it has itself.
+"""The settings that every statement of Orders runs with, whatever the server's own are.
 
-Nothing is sent with the log-in: poolers such as PgBouncer refuse what they do not know there.
+None is sent with the log-in: poolers such as PgBouncer refuse parameters that they do not know.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ or a failover to its standby, can still lose.
 """
 DURABLE_COMMIT: Final = """CASE current_setting('synchronous_commit')
 WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END"""
-"""An expression: the value that is set, which keeps what is stricter than it need be."""
+"""An expression: the value to set. It keeps a stricter one."""
 
 
 @frozen(kw_only=True)
@@ -65,13 +65,13 @@ def for_session(settings: Mapping[str, str]) -> str:
 def for_transaction(settings: Mapping[str, str]) -> str:
     """Write the statement that makes the settings hold until the transaction ends.
 
-    Its isolation is not among them: it is chosen before the first statement.
+    The isolation is not among them: it must be set before the first statement.
     """
     return _setting(settings, is_local=True)
 
 
 def _setting(settings: Mapping[str, str], *, is_local: bool) -> str:
-    """Write one statement. It has no rows: of the only one, all is computed and nothing sent."""
+    """Write one statement. OFFSET drops its only row after it was computed."""
     values = {name: f"'{value}'" for name, value in settings.items()}
     values["synchronous_commit"] = DURABLE_COMMIT
     calls = (f"set_config('{name}', {value}, {is_local})" for name, value in values.items())

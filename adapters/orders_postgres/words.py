@@ -1,4 +1,4 @@
-"""libpq's words that say here what is so anyway, or that are refused: each with the reason."""
+"""libpq's parameters that have one meaning here, or none: each with the reason."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,10 +8,10 @@ from attrs import frozen
 
 @frozen
 class OneMeaning:
-    """A word that changes nothing: only what is so anyway may be asked for.
+    """A parameter that changes nothing: only the value that Orders has anyway is accepted.
 
     Attributes:
-        values: The values that say what is so, in lower case.
+        values: The accepted values, in lower case.
         reason: Why another is refused.
     """
 
@@ -43,7 +43,7 @@ FIXED: Final[Mapping[str, OneMeaning]] = {
     "sslnegotiation": OneMeaning(("postgres",), "TLS begins after a request for it"),
     "sslsni": OneMeaning(("1",), "TLS always names the host"),
 }
-"""Words whose value is checked, and then of no further use."""
+"""Parameters whose value is checked, then ignored."""
 
 REFUSED: Final[Mapping[str, str]] = {
     "gsslib": _NO_GSSAPI,

@@ -1,4 +1,4 @@
-"""Whether orders can be added now: proved by all that adding one takes, but for the order."""
+"""Proves that orders can be added now, without adding one."""
 
 from typing import Final
 
@@ -13,8 +13,8 @@ SELECT current_user, current_setting('transaction_read_only'),
     has_column_privilege('orders', 'id', 'INSERT')
     AND has_column_privilege('orders', 'amount', 'INSERT')
 """
-# A message in the log of writes that nobody reads (PostgreSQL, "Replication Functions") makes the
-# transaction one that writes: it gets a number, its commit is flushed, and waits for synchronous
+# A message in the write-ahead log (PostgreSQL, "Replication Functions"), which nobody reads, makes
+# the transaction write: it gets a number, its commit is flushed, and waits for synchronous
 # standbys. It ends inside the statement, so that the limit of the statement ends that wait too:
 # else each check would leave a session that waits until a standby is back.
 # To sort more than it may keep in memory, the server writes a file of 300 kB, as it would for new
@@ -37,12 +37,14 @@ def require_writable(connection: Connection, place: str) -> None:
     """Prove that orders can be added, and add none.
 
     Raises:
-        StoreUnavailable: With the reason. A connection to what takes no writes is not used again.
+        StoreUnavailable: With the reason. A connection to a read-only server is not used again.
     """
     ((user, read_only, may_insert),) = connection.run(_RIGHTS)
     if read_only == "on":
         connection.discard()
-        message = f"{place}: it takes no writes: a standby, or default_transaction_read_only is on"
+        message = (
+            f"{place}: it takes no writes: it is a standby, or default_transaction_read_only is on"
+        )
         raise StoreUnavailable(Reason.READ_ONLY, message)
     if not may_insert:
         message = (

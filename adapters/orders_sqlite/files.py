@@ -1,7 +1,7 @@
 """The files of a database: the file itself, and the write-ahead log and its index beside it.
 
-SQLite opens them by name, and from then on neither knows nor cares what their names lead to. What
-is committed into a log that was deleted is gone with the process that has it open.
+SQLite opens them by name once and never checks the names again. A commit into a log that was
+deleted is lost when the process that has it open ends.
 """
 
 import os
@@ -66,7 +66,7 @@ class LogProblem(Exception):
 
 @frozen(eq=False)
 class Stranger:
-    """Another file in the place of a lost one. It is kept open, so that it stays what it is."""
+    """Another file in the place of a lost one, kept open so that no file gets its inode."""
 
     path: Path
     file: int

@@ -180,7 +180,7 @@ class _State:
 
 
 class _UnsavedLog(StoreUnavailable):
-    """Orders are in a lost log alone, which must therefore stay open."""
+    """Only a lost log holds some orders, so it must stay open."""
 
 
 class SqliteStore:
@@ -322,7 +322,7 @@ class SqliteStore:
         """Look at the schema, read, and write the schema's version again; see `OrderStore.check`.
 
         That is written through to the disk at most every two seconds. While another writer has the
-        lock, its commits are the proof. A lock that nobody commits under for ten seconds is none.
+        lock, its commits are the proof. A lock without a commit for ten seconds proves nothing.
         """
         if not has_room(self._path):
             message = f"{self._path}: its disk has less than {_MIN_FREE_BYTES} bytes left"
@@ -371,7 +371,7 @@ class SqliteStore:
                 self._require_same_files(lane.opened)
                 yield lane.opened
             except _UnsavedLog:
-                # It is open in this process alone, and holds orders.
+                # The log must stay open: only this process has it, and it holds orders.
                 raise
             except sqlite3.Error as error:
                 self._discard(lane)

@@ -18,7 +18,7 @@ INITIAL_BATCH_SIZE: Final = 16
 """How many the first batch has, when nothing is known of the store's speed."""
 
 MIN_BATCH_SIZE: Final = 8
-"""How many a batch may always have, however slow the store is."""
+"""The least that the limit of a batch shrinks to, however slow the store is."""
 
 LATE_SECONDS: Final = 0.25
 """How long requests wait in the order in which they came, before the latest go first."""
@@ -71,7 +71,7 @@ class _Ended:
 
 @define(eq=False)
 class Batcher:
-    """The steps of one kind: what is gathered of them, and whether a batch is under way.
+    """The steps of one kind: those that wait for the next batch, and whether one is under way.
 
     Attributes:
         operation: What metrics call it.
@@ -108,7 +108,7 @@ class Batcher:
         """How long a request may wait, in seconds, before it is refused.
 
         With its batch it then takes `SHED_SECONDS`. Over a store that is far away it may wait for
-        the batch under way and for one more: each takes its time, and is no sign of overload.
+        the batch under way and for one more: a batch that takes long is no sign of overload there.
         """
         batches = min(_BATCHES_TO_WAIT * self.last_duration, _LONGEST_WAIT_SECONDS)
         return max(batches, SHED_SECONDS - min(2 * self.last_duration, SHED_SECONDS / 2))

@@ -34,9 +34,9 @@ _LINGER_SECONDS: Final = 2.0
 # How long a connection is left to the other processes before this one looks again.
 _LEFT_SECONDS: Final = 0.01
 _ACCEPTED_AT_ONCE: Final = 64
-# What stands for the address and the port of a client of a Unix socket, which has neither.
+# The address and the port of every client of a Unix socket, which has neither.
 _THIS_MACHINE: Final = ("unix", 0)
-# How long none is accepted when the system has no room for one more.
+# How long it stops accepting when the system has no room for one more.
 _PAUSE_SECONDS: Final = 0.1
 # Errors of one connection, which is gone; accept(2) names them.
 _OF_ONE_CONNECTION: Final = frozenset(
@@ -113,10 +113,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
         # Waitress notes the time of the wall clock, which may be set forward or back.
         self._active = time.monotonic()
 
-    # A client may be gone at any time, and for many reasons; none is an error of the server.
+    # A client may disconnect at any time, for many reasons; none is an error of the server.
 
     def recv(self, size: int) -> bytes:
-        """Receive what has come; nothing when the client is gone, and the connection closed."""
+        """Receive what has arrived; nothing, and close, when the client has disconnected."""
         try:
             return bytes(super().recv(size))
         except BlockingIOError:
@@ -128,7 +128,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
     def send(self, content: bytes, **_options: bool) -> int:
         """Send what the network takes, and tell how much.
 
-        It is nothing when the client is gone, and the connection closed.
+        It is nothing when the client has disconnected; then the connection is closed.
         """
         try:
             return int(self.socket.send(content))
@@ -139,7 +139,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
             return 0
 
     def received(self, data: bytes) -> bool:
-        """Take what came, and note when a request began to come."""
+        """Take what came, and note when a request began to arrive."""
         taken = bool(super().received(data))
         if self.request is None:
             self._receiving_since = None
@@ -162,7 +162,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
         elif time.monotonic() - since > RECEIVE_SECONDS:
             self._receiving_since = None
             late, self.request = self.request, None
-            late.error = _RequestTimeout(f"it took longer than {RECEIVE_SECONDS:.0f} s to come")
+            late.error = _RequestTimeout(f"it took longer than {RECEIVE_SECONDS:.0f} s to arrive")
             self.requests.append(late)
             self.server.add_task(self)
 
@@ -229,8 +229,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
         """Take the socket; see `waitress.server.BaseWSGIServer`."""
         self._failures = Episode("no connection can be accepted", "connections are accepted again")
         self._overflow = Episode(
-            "there are as many connections as there may be: others wait",
-            "there are fewer connections than there may be: others are accepted",
+            "the limit of connections is reached: new ones wait",
+            "connections are below their limit again: new ones are accepted",
         )
         super().__init__(*arguments, **options)
 
@@ -262,8 +262,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
     def handle_accept(self) -> None:
         """Take what waits, as far as it is this process's to take, and leave the rest to others.
 
-        This is decided now, when there is something, and every process looks: decided before, it
-        might wait for one that sleeps.
+        It is decided when a connection waits, and by each process. Decided earlier, a connection
+        might wait for a process that sleeps.
         """
         for _ in range(_ACCEPTED_AT_ONCE):
             self._left = not self.draining and not self.may_accept()

@@ -87,7 +87,7 @@ _DETAILS: Final[Mapping[ProblemType, str]] = {
     ProblemType.METHOD_NOT_ALLOWED: "DELETE is not allowed at /orders/A-1; allowed: GET, HEAD, "
     "OPTIONS",
     ProblemType.NOT_ACCEPTABLE: "Accept 'image/png' allows none of application/json",
-    ProblemType.REQUEST_TIMEOUT: "it took longer than 10 s to come",
+    ProblemType.REQUEST_TIMEOUT: "it took longer than 10 s to arrive",
     ProblemType.ORDER_CONFLICT: "order 'A-1' is already stored with another amount",
     ProblemType.BODY_TOO_LARGE: f"the body is longer than {MAX_JSON_BYTES // KIB} KiB",
     ProblemType.UNSUPPORTED_MEDIA_TYPE: "Content-Type is text/plain; it must be one of "

@@ -72,7 +72,7 @@ class Probe:
 
 @frozen
 class Scrape:
-    """An answer that is much to make: made once, it serves all who had asked before."""
+    """An answer that is costly to make: made once, it serves everyone who asked before."""
 
     run: Callable[[], Reply]
 
@@ -80,7 +80,7 @@ class Scrape:
 class Operations:
     """The operations listener's application: a WSGI application (PEP 3333).
 
-    A server that lets nobody wait for what others asked calls `begin` instead.
+    A server whose clients must not wait for each other calls `begin` instead.
     """
 
     def __init__(

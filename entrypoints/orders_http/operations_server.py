@@ -1,7 +1,7 @@
-"""The operations listener's server: no probe waits for a scrape, and no scrape for another one.
+"""The operations listener's server: no probe waits for a scrape.
 
-Whether the process is alive, its loop tells at once. What asks the store has threads of its own.
-Metrics are much to write: one thread writes them, once for all who have asked before it began.
+The loop itself answers `/livez`. Threads ask the store for `/readyz`. Metrics are costly to write:
+one thread writes them, once for all clients that asked before it began.
 """
 
 import logging
@@ -21,9 +21,9 @@ from orders_http.server import Server
 
 _LOG: Final = logging.getLogger(__name__)
 
-# One may wait for the store; the other tells what it said last.
+# One may wait for the store; the other gives the store's last answer.
 _PROBING_THREADS: Final = 2
-# Metrics are long: between so many of them others are answered.
+# Metrics are long: after so many answers the loop looks after its other clients.
 _SCRAPES_AT_ONCE: Final = 16
 
 
@@ -83,7 +83,7 @@ class OperationsServer(Server):
             self._scrape(begun)
 
     def _scrape(self, scrape: Scrape) -> None:
-        """Begin to write the metrics, for all who ask now, when nobody does already."""
+        """Begin to write the metrics for all who wait, unless a thread writes them already."""
         if self._is_scraping or not self._scrapers:
             return
         self._is_scraping = True

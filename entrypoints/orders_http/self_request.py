@@ -41,9 +41,9 @@ class SelfRequest:
                 with client.getresponse() as response:
                     status = response.status
             except (OSError, HTTPException) as error:
-                _LOG.warning("a request of its own got no answer", exc_info=error)
+                _LOG.warning("the self-check failed or timed out", exc_info=error)
                 return
         if status == HTTPStatus.OK:
             self.answered()
         else:
-            _LOG.warning("a request of its own failed", extra={"status": status})
+            _LOG.warning("the self-check got a wrong answer", extra={"status": status})

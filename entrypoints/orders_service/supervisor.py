@@ -79,7 +79,7 @@ class _Process:
         started: When it was started, by the monotonic clock.
         delay: How long to wait before it is replaced, in seconds.
         due: When to start it, by the monotonic clock.
-        hangs: Whether it was killed for showing nothing, and has not ended yet.
+        hangs: Whether it was killed because it hung, and has not ended yet.
     """
 
     role: Role

@@ -43,7 +43,7 @@ def test_an_answer_of_a_server_that_fails_does_not_count_and_is_logged(
     monkeypatch.setattr(failing, "_answers", {})
     assert answers_to_itself(failing) == 0
     (record,) = caplog.records
-    assert record.message == "a request of its own failed"
+    assert record.message == "the self-check got a wrong answer"
     assert vars(record)["status"] == HTTPStatus.NOT_FOUND
 
 
@@ -60,4 +60,4 @@ def test_no_answer_does_not_count_and_is_logged(caplog: pytest.LogCaptureFixture
     SelfRequest(lambda: near, lambda: answers.append(1)).ask()
     thread.join()
     assert answers == []
-    assert caplog.messages == ["a request of its own got no answer"]
+    assert caplog.messages == ["the self-check failed or timed out"]
