@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -133,12 +134,13 @@ class _Proof:
 
     Attributes:
         opened: What is written through.
+        last_write: When anybody was last known to have written.
     """
 
     opened: _Opened
+    last_write: float
     _version: int = field(init=False)
     _proven: float | None = None
-    _busy_since: float = field(factory=monotonic)
 
     @_version.default
     def _version_now(self) -> int:
@@ -152,7 +154,7 @@ class _Proof:
 
     def renew(self) -> None:
         """Take note that something was written just now."""
-        self._proven = self._busy_since = monotonic()
+        self._proven = self.last_write = monotonic()
         self._version = self._version_now()
 
     def holds_while_busy(self) -> bool:
@@ -160,8 +162,8 @@ class _Proof:
         # It changes when another connection commits (SQLite, "PRAGMA data_version").
         version = self._version_now()
         if version != self._version:
-            self._version, self._busy_since = version, monotonic()
-        return monotonic() - self._busy_since < _BUSY_SECONDS
+            self._version, self.last_write = version, monotonic()
+        return monotonic() - self.last_write < _BUSY_SECONDS
 
 
 @frozen
@@ -330,8 +332,11 @@ class SqliteStore:
         with self._connection(self._checker) as opened:
             self._require_schema(_state(opened.connection))
             opened.connection.execute(_PAGE, (1,)).fetchall()
-            if self._proof is None or self._proof.opened is not opened:
-                self._proof = _Proof(opened)
+            if self._proof is None:
+                self._proof = _Proof(opened, -inf)
+            elif self._proof.opened is not opened:
+                # A check that fails closes its connection: the next one goes on from here.
+                self._proof = _Proof(opened, self._proof.last_write)
             if self._proof.is_due:
                 self._prove(self._proof)
 

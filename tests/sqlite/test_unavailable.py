@@ -44,6 +44,7 @@ def test_a_write_lock_that_another_process_holds_is_a_timeout(
 
 def test_reading_goes_on_while_another_process_writes(store: SqliteStore, path: Path) -> None:
     store.add([Order("a", 1)])
+    store.check()
     with write_locked(path):
         assert list(store.get([OrderId("a")])) == [Order("a", 1)]
         assert list(store.page(10)) == [Order("a", 1)]

@@ -13,6 +13,7 @@ import pytest
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_sqlite import SqliteStore
+from tests.clock import Clock
 from tests.sqlite.connections import write_locked
 
 NOBODY = 65534
@@ -165,6 +166,32 @@ def test_a_writer_that_is_busy_does_not_fail_the_check_until_it_is_so_for_long(
         monkeypatch.setattr("orders_sqlite.store._BUSY_SECONDS", 0.0)
         assert failure(store.check) == (Reason.TIMEOUT, f"{path}: database is locked")
     store.check()
+
+
+def test_a_writer_that_was_busy_for_too_long_fails_every_check_until_it_commits_or_ends(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("orders_sqlite.store.monotonic", clock)
+    store.check()
+    with write_locked(path):
+        clock.seconds += 5
+        store.check()
+        clock.seconds += 6
+        for _ in range(3):
+            assert failure(store.check) == (Reason.TIMEOUT, f"{path}: database is locked")
+    store.check()
+
+
+def test_a_check_that_has_never_written_does_not_trust_a_writer_that_commits_nothing(
+    path: Path,
+) -> None:
+    with closing(SqliteStore(path)) as store:
+        store.add([Order("a", 1)])
+    with closing(SqliteStore(path)) as store:
+        with write_locked(path):
+            assert failure(store.check) == (Reason.TIMEOUT, f"{path}: database is locked")
+        store.check()
 
 
 @pytest.mark.usefixtures("always")
