@@ -103,7 +103,7 @@ def create_app(
     writing = partial(guarded, scope=Scope.WRITE, tokens=settings.tokens)
     description = OpenApiDocument.of_version(version("orders-core"), settings.root)
     routes: Mapping[str, Mapping[str, Handler]] = {
-        "/": {"GET": _working(page.show, "count"), "POST": _working(page.create, "write")},
+        "/": {"GET": _working(page.show), "POST": _working(page.create, "write")},
         "/login": {"GET": _working(page.show_log_in), "POST": _working(page.log_in)},
         "/logout": {"POST": _working(page.log_out)},
         "/favicon.svg": {"GET": page.icon},

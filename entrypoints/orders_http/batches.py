@@ -42,6 +42,11 @@ _REST: Final = 1 / 16
 _LONGEST_REST_SECONDS: Final = 0.01
 
 
+def wait_for_far_store(last_duration: float) -> float:
+    """Give how long a request may wait, in seconds, where what is before it takes so long."""
+    return min(_BATCHES_TO_WAIT * last_duration, _LONGEST_WAIT_SECONDS)
+
+
 @define(eq=False)
 class Waiting:
     """A request whose step is not taken yet.
@@ -110,7 +115,7 @@ class Batcher:
         With its batch it then takes `SHED_SECONDS`. Over a store that is far away it may wait for
         the batch under way and for one more: a batch that takes long is no sign of overload there.
         """
-        batches = min(_BATCHES_TO_WAIT * self.last_duration, _LONGEST_WAIT_SECONDS)
+        batches = wait_for_far_store(self.last_duration)
         return max(batches, SHED_SECONDS - min(2 * self.last_duration, SHED_SECONDS / 2))
 
     def is_ready(self, now: float) -> bool:

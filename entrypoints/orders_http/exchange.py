@@ -35,7 +35,7 @@ class Read:
     query: PageQuery
 
 
-WorkKind = Literal["read", "count", "write"]
+WorkKind = Literal["read", "write"]
 
 
 @frozen

@@ -36,9 +36,9 @@ from orders_core import (
     StoreUnavailable,
 )
 from orders_http.app import Application
-from orders_http.batches import SHED_SECONDS, Batcher, Waiting
+from orders_http.batches import SHED_SECONDS, Batcher, Waiting, wait_for_far_store
 from orders_http.connections import Channel
-from orders_http.exchange import Add, Exchange, Get, Read, Step, Work, WorkKind, taken
+from orders_http.exchange import Add, Exchange, Get, Read, Step, Work, WorkKind
 from orders_http.loop import Loop
 from orders_http.messages import CLOSED, Reply, head_of
 from orders_http.problems import Problem
@@ -53,7 +53,7 @@ DEADLINE_SECONDS: Final = 6.0
 PAGES: Final = 16
 """How many lists are read at once at most: each may hold 500 orders."""
 
-WORK_THREADS: Final[Mapping[WorkKind, int]] = {"read": 2, "count": 1, "write": 2}
+WORK_THREADS: Final[Mapping[WorkKind, int]] = {"read": 3, "write": 2}
 """Threads for each kind of work that cannot be gathered.
 
 With one batch of each of three kinds they use eight connections, which is what a store has.
@@ -139,6 +139,7 @@ class Gatherer:
         self._workers: Mapping[WorkKind, ThreadPoolExecutor] = {
             kind: ThreadPoolExecutor(count, kind) for kind, count in WORK_THREADS.items()
         }
+        self._work_durations: dict[WorkKind, float] = dict.fromkeys(WORK_THREADS, 0.0)
 
     def due_within(self, seconds: float) -> float:
         """Tell in how many seconds to turn at the latest, when nothing happens before that."""
@@ -203,7 +204,7 @@ class Gatherer:
         self._under_way.add(waiting)
         step = waiting.step
         if isinstance(step, Work):
-            self._workers[step.kind].submit(self._take_work, waiting)
+            self._workers[step.kind].submit(self._take_work, waiting, step)
         else:
             self._batchers[type(step)].gathered.append(waiting)
 
@@ -231,7 +232,7 @@ class Gatherer:
             for each in self._under_way
             if isinstance(each.step, Work)
             and not each.on_thread
-            and now - each.begun > SHED_SECONDS
+            and now - each.begun > self._patience(each.step.kind)
         }
         for batcher in self._batchers.values():
             shed |= {each for each in batcher.gathered if now - each.begun > batcher.patience}
@@ -241,17 +242,23 @@ class Gatherer:
             observer.request_shed("busy" if waiting in shed else "deadline")
             self._give(waiting, _too_busy())
 
-    def _take_work(self, waiting: Waiting) -> None:
-        """Take one step on a thread of its kind."""
+    def _patience(self, kind: WorkKind) -> float:
+        """How long work of a kind may wait for a thread, in seconds, before it is refused."""
+        return max(SHED_SECONDS, wait_for_far_store(self._work_durations[kind]))
+
+    def _take_work(self, waiting: Waiting, work: Work) -> None:
+        """Do work on a thread of its kind."""
         waiting.on_thread = True
         if waiting not in self._under_way:
             return  # It was refused meanwhile.
+        begun = self._clock()
         result: object
         try:
-            self._application.observer.work_begun(self._clock() - waiting.begun)
-            result = taken(waiting.step, self._store)
+            self._application.observer.work_begun(begun - waiting.begun)
+            result = work.run()
         except Exception as error:  # noqa: BLE001 - the loop answers for it
             result = error
+        self._work_durations[work.kind] = self._clock() - begun
         self._hand_back(lambda: self._give(waiting, result))
 
     def _begin_batch(self, batcher: Batcher) -> None:

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Final
 
 BACKLOG: Final = 4096
@@ -19,14 +20,11 @@ def listen(host: str, port: int) -> Sequence[socket.socket]:
     Raises:
         OSError: An address cannot be listened on, or the name has none.
     """
-    sockets = bind(host, port)
-    try:
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(listener) for listener in bind(host, port)]
         for listener in sockets:
             listener.listen(BACKLOG)
-    except OSError:
-        for listener in sockets:
-            listener.close()
-        raise
+        opened.pop_all()
     return sockets
 
 
@@ -42,19 +40,16 @@ def bind(host: str, port: int) -> Sequence[socket.socket]:
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
-    try:
+    with ExitStack() as opened:
         for family, address in dict.fromkeys((each[0], each[4]) for each in found):
-            listener = socket.socket(family, socket.SOCK_STREAM)
+            listener = opened.enter_context(socket.socket(family, socket.SOCK_STREAM))
             sockets.append(listener)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             chosen = sockets[0].getsockname()[1] if port == 0 else port
             listener.bind((address[0], chosen, *address[2:]))
-    except OSError:
-        for listener in sockets:
-            listener.close()
-        raise
+        opened.pop_all()
     return sockets
 
 

@@ -19,6 +19,7 @@ def own_server(own_server: PostgresServer) -> PostgresServer:
 
 @pytest.fixture
 def small_disk(own_server: PostgresServer) -> Iterator[Path | None]:
-    """A disk that is soon full, where there can be one."""
-    with mounted(own_server.folder / "disk") as disk:
+    """A disk that is soon full, where there can be one; the server keeps the folders of others."""
+    others = len(list(own_server.folder.glob("disk-*")))
+    with mounted(own_server.folder / f"disk-{others}") as disk:
         yield disk

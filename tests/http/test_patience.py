@@ -1,0 +1,127 @@
+"""How long a list waits for a thread: longer where the store is far away, yet not for ever."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Semaphore
+from wsgiref.util import setup_testing_defaults
+
+from attrs import define, field
+
+from orders_core import Order, OrderId
+from orders_http.app import HttpSettings, create_app
+from orders_http.gathering import WORK_THREADS, Gatherer
+from orders_http.hosts import HostRule
+from orders_http.loop import Loop
+from orders_http.messages import Reply
+from orders_memory import MemoryStore
+from tests.clock import Clock
+from tests.postgres_server import wait_until
+
+
+class GatedLists(MemoryStore):
+    """A store that reads as many lists as it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.permits = Semaphore(0)
+        self.begun: list[int] = []
+
+    def page(
+        self,
+        limit: int,
+        *,
+        after: OrderId | None = None,
+        before: OrderId | None = None,
+    ) -> Sequence[Order]:
+        self.begun.append(limit)
+        assert self.permits.acquire(timeout=60)
+        return super().page(limit, after=after, before=before)
+
+
+@define(eq=False)
+class Client:
+    """A client that asks for one list."""
+
+    connected: bool = True
+    statuses: list[int] = field(factory=list)
+
+    def environment(self) -> dict[str, object]:
+        environ: dict[str, object] = {"PATH_INFO": "/orders", "HTTP_HOST": "localhost"}
+        setup_testing_defaults(environ)
+        return environ
+
+    def answer(self, reply: Reply) -> None:
+        self.statuses.append(reply.status)
+
+
+@define(eq=False)
+class World:
+    """A gatherer, on a clock that the test sets."""
+
+    store: GatedLists
+    clock: Clock
+    gatherer: Gatherer
+
+    def ask(self, count: int) -> list[Client]:
+        clients = [Client() for _ in range(count)]
+        for client in clients:
+            self.gatherer.add_task(client)
+        self.gatherer.turn()
+        return clients
+
+    def wait_for_answer(self, client: Client) -> None:
+        def answered() -> bool:
+            self.gatherer.turn()
+            return bool(client.statuses)
+
+        wait_until(answered)
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    store, clock, loop = GatedLists(), Clock(), Loop()
+    application = create_app(store, HttpSettings("USD", HostRule(), log_requests=0))
+    gatherer = Gatherer(application, store, loop, lambda: None, clock)
+    try:
+        yield World(store, clock, gatherer)
+    finally:
+        store.permits.release(100)
+        gatherer.shutdown(timeout=1)
+        loop.close()
+
+
+def waits_while_all_threads_read(here: World, seconds: float) -> list[int]:
+    """Let one list wait for so long while every thread reads one; tell what it was answered."""
+    before, readers = len(here.store.begun), WORK_THREADS["read"]
+    here.ask(readers)
+    wait_until(lambda: len(here.store.begun) == before + readers)
+    (late,) = here.ask(1)
+    here.clock.seconds += seconds
+    here.gatherer.turn()
+    return late.statuses
+
+
+def test_over_a_near_store_a_list_waits_a_second_for_a_thread() -> None:
+    with world() as here:
+        assert waits_while_all_threads_read(here, 1.2) == [503]
+
+
+def test_over_a_store_that_is_far_away_a_list_waits_for_two_others() -> None:
+    with world() as here:
+        (first,) = here.ask(1)
+        wait_until(lambda: bool(here.store.begun))
+        here.clock.seconds += 0.6
+        here.store.permits.release()
+        here.wait_for_answer(first)
+        assert first.statuses == [200]
+        assert waits_while_all_threads_read(here, 1.2) == []
+
+
+def test_a_list_waits_two_seconds_for_a_thread_at_most() -> None:
+    with world() as here:
+        (first,) = here.ask(1)
+        wait_until(lambda: bool(here.store.begun))
+        here.clock.seconds += 5.0
+        here.store.permits.release()
+        here.wait_for_answer(first)
+        assert waits_while_all_threads_read(here, 2.2) == [503]
