@@ -257,7 +257,7 @@ class _Reader:
                 content, start = self.content.read(self.size), 0
                 if not content:
                     in_quotes = beginning == _IN_QUOTES
-                    problem = _never_closed() if in_quotes else _too_long()
+                    problem = self._hinting(_never_closed()) if in_quotes else _too_long()
                     batch.refuse(first, self.number - ends_line, problem)
                     return content, start
             piece = beginning + content[start : start + _WINDOW]
@@ -273,7 +273,7 @@ class _Reader:
 
     def _last(self, record: bytes) -> Batch:
         """Read the last record, which has no line end."""
-        last = self.number + record.rstrip(b"\n").count(b"\n")
+        last = self.number + record.removesuffix(b"\n").count(b"\n")
         ended = record + b"\n"
         batch = BatchBuilder()
         try:
@@ -290,9 +290,12 @@ class _Reader:
         except MalformedRecord as error:
             # What is JSON, and no order, is all there.
             may_go_on = isinstance(error, NotJson) or not self.form.shows_its_end
-            hint = "possibly cut off: " if may_go_on and not self.whole else ""
-            batch.refuse(self.number, last, MalformedRecord(f"{hint}{error}"))
+            batch.refuse(self.number, last, self._hinting(error) if may_go_on else error)
         return batch.batch()
+
+    def _hinting(self, problem: MalformedRecord) -> MalformedRecord:
+        """Add that the record may be cut off, unless the content is known to be whole."""
+        return problem if self.whole else MalformedRecord(f"possibly cut off: {problem}")
 
 
 def _without_end(record: bytes) -> bytes:

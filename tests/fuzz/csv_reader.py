@@ -31,7 +31,7 @@ def read(content: bytes, *, whole: bool) -> list[Record] | None:
     line = 2
     for record, ended in _records(rest):
         if record not in {b"\n", b"\r\n", b"\r"}:
-            last = line + record.rstrip(b"\n").count(b"\n")
+            last = line + record.removesuffix(b"\n").count(b"\n")
             order = _order(record) if ended or whole else None
             found.append(Record(line, last, order))
         line += record.count(b"\n")

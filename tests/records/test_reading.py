@@ -155,12 +155,14 @@ def test_any_bytes_are_read_alike_in_pieces_of_any_size(content: bytes) -> None:
         (b'"x\n', "line 3"),
         (b'"x\nB-9,7.00\n', "lines 3 to 4"),
         (b'"x\nB-9,7.00\ny', "lines 3 to 5"),
+        (b'"x\nB-9,7.00\n\n\n', "lines 3 to 6"),
         (b'"x""\nB-9,7.00\n', "lines 3 to 4"),
         (b'A,"5', "line 3"),
         (b'"' + b"B-9,7.00\n" * 2_000, "lines 3 to 2002"),
         (b'"' + b"B-9,7.00\n" * 2_000 + b"x", "lines 3 to 2003"),
+        (b'"' + b"B-9,7.00\n" * 2_000 + b"\n\n", "lines 3 to 2004"),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_a_quote_that_is_never_closed_goes_on_to_the_end(
     rest: bytes,
@@ -172,6 +174,7 @@ def test_a_quote_that_is_never_closed_goes_on_to_the_end(
     ((found_place, problem),) = found.refused
     assert found_place == place
     assert "none closes it before the end" in problem
+    assert problem.startswith("possibly cut off: ") is not whole
 
 
 def test_a_record_without_end_or_quote_that_is_too_long_is_refused_once() -> None:
