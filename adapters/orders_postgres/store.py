@@ -55,7 +55,7 @@ _PAGE_BEFORE: Final = "SELECT id, amount FROM orders WHERE id < $1 ORDER BY id D
 # Kept by triggers; see migrations/0002_totals.sql.
 _TOTALS: Final = "SELECT sum(count)::bigint, sum(amount) FROM orders_totals"
 # What is set for a role or a database holds for new sessions alone.
-CHECKED_SECONDS: Final = 5.0
+CHECKED_SECONDS: Final = 4.0
 # Of more, sending them alone might have to wait.
 _PROMPTLY: Final = 256
 _PROMPT_LENGTH: Final = 16 * 1024  # characters of ids
