@@ -61,21 +61,31 @@ def not_ready(service: RunningService) -> bool:
     return status == 503 and "while it was in use" in body
 
 
-@pytest.mark.parametrize("harm", HARM)
-def test_every_acknowledged_order_outlives_a_kill_after_a_file_beside_the_database_was_lost(
-    service: RunningService, tmp_path: Path, harm: Callable[[Path], None]
-) -> None:
+def refused_after(harm: Callable[[Path], None], service: RunningService, database: Path) -> Traffic:
+    """Harm a file under traffic, and wait until the service refuses it and is not ready."""
     traffic = Traffic(service)
     traffic.start()
     wait_until(lambda: len(traffic.acknowledged) >= MANY)
     assert readiness(service)[0] == 200
-    harm(tmp_path / "orders.db")
+    harm(database)
     wait_until(lambda: bool(traffic.refused))
     wait_until(lambda: not_ready(service))
+    return traffic
+
+
+def stored_after_a_kill(service: RunningService, traffic: Traffic) -> dict[str, str]:
     service.kill()
     traffic.join()
     service.start()
-    found = stored(service)
+    return stored(service)
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_every_acknowledged_order_outlives_a_kill_after_a_file_beside_the_database_was_lost(
+    service: RunningService, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    traffic = refused_after(harm, service, tmp_path / "orders.db")
+    found = stored_after_a_kill(service, traffic)
     assert traffic.unexpected == []
     assert traffic.acknowledged.items() <= found.items()
     assert len(found) <= len(traffic.acknowledged) + CLIENTS
@@ -85,19 +95,10 @@ def test_every_acknowledged_order_outlives_a_kill_after_a_file_beside_the_databa
 def test_a_service_whose_processes_have_let_go_of_the_lost_file_goes_on(
     service: RunningService, tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
-    traffic = Traffic(service)
-    traffic.start()
-    wait_until(lambda: len(traffic.acknowledged) >= MANY)
-    assert readiness(service)[0] == 200
-    harm(tmp_path / "orders.db")
-    wait_until(lambda: bool(traffic.refused))
-    wait_until(lambda: not_ready(service))
+    traffic = refused_after(harm, service, tmp_path / "orders.db")
     before = len(traffic.acknowledged)
     wait_until(lambda: len(traffic.acknowledged) >= before + MANY)
     wait_until(lambda: readiness(service)[0] == 200)
-    service.kill()
-    traffic.join()
-    service.start()
-    found = stored(service)
+    found = stored_after_a_kill(service, traffic)
     assert traffic.unexpected == []
     assert traffic.acknowledged.items() <= found.items()

@@ -90,6 +90,16 @@ def world() -> Iterator[World]:
         loop.close()
 
 
+def read_one_list(here: World, seconds: float) -> None:
+    """Let the store take so long for a list."""
+    (client,) = here.ask(1)
+    wait_until(lambda: bool(here.store.begun))
+    here.clock.seconds += seconds
+    here.store.permits.release()
+    here.wait_for_answer(client)
+    assert client.statuses == [200]
+
+
 def waits_while_all_threads_read(here: World, seconds: float) -> list[int]:
     """Let one list wait for so long while every thread reads one; tell what it was answered."""
     before, readers = len(here.store.begun), WORK_THREADS["read"]
@@ -108,20 +118,11 @@ def test_over_a_near_store_a_list_waits_a_second_for_a_thread() -> None:
 
 def test_over_a_store_that_is_far_away_a_list_waits_for_two_others() -> None:
     with world() as here:
-        (first,) = here.ask(1)
-        wait_until(lambda: bool(here.store.begun))
-        here.clock.seconds += 0.6
-        here.store.permits.release()
-        here.wait_for_answer(first)
-        assert first.statuses == [200]
+        read_one_list(here, 0.6)
         assert waits_while_all_threads_read(here, 1.2) == []
 
 
 def test_a_list_waits_two_seconds_for_a_thread_at_most() -> None:
     with world() as here:
-        (first,) = here.ask(1)
-        wait_until(lambda: bool(here.store.begun))
-        here.clock.seconds += 5.0
-        here.store.permits.release()
-        here.wait_for_answer(first)
+        read_one_list(here, 5.0)
         assert waits_while_all_threads_read(here, 2.2) == [503]
