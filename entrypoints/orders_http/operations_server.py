@@ -92,6 +92,8 @@ class OperationsServer(Server):
         def ended(reply: Reply) -> None:
             self._is_scraping = False
             self._scraped.extend((channel, reply) for channel in channels)
+            # The loop is about to wait for clients, and answers scrapes behind that.
+            self.wake()
             self._scrape(scrape)
 
         self._scraping.submit(self._take, scrape.run, ended)

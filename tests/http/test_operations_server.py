@@ -114,6 +114,20 @@ def test_a_scrape_gets_nothing_that_was_written_before_it_asked(crowd: Crowd) ->
     assert fourth.receive().body.startswith(b"number 3\n")
 
 
+def test_a_scrape_is_answered_when_it_is_written_though_nothing_else_wakes_the_loop() -> None:
+    class Unhurried(OperationsServer):
+        def _turn(self, seconds: float = SECONDS) -> None:
+            super()._turn(SECONDS * seconds)
+
+    operations = Operations(MemoryStore(), lambda: False, lambda: b"metrics")
+    with served(Unhurried(operations, listen("127.0.0.1", 0))) as port:
+        for _ in range(10):
+            with connected_to("127.0.0.1", port) as wire:
+                for request in (SCRAPE, get("/readyz"), SCRAPE):
+                    wire.send(request)
+                    assert wire.receive().status == HTTPStatus.OK
+
+
 def test_a_connection_may_ask_for_all_at_once(crowd: Crowd) -> None:
     crowd.metrics.open.set()
     wire = crowd.wire()
