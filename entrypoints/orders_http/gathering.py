@@ -4,8 +4,8 @@ Waitress hands each complete request to a thread. Here requests are begun in the
 loop, and what they ask of the store is gathered: while one batch of creates or of look-ups is under
 way, the next one collects. Nothing waits for a batch to fill; on an idle server a batch is one
 request. When the store can begin a batch, the loop waits for the store's socket too; else a thread
-takes it. Work that cannot be gathered, such as bulk and pages, goes to a few threads. Look-ups,
-lists, counts and writes have threads of their own: none of them waits behind a blocked writer.
+takes it. Work that cannot be gathered, such as bulk and pages, goes to a few threads. Reading and
+writing have threads of their own: no look-up, list or page waits behind a blocked writer.
 
 A request's way: `loop` sees that its connection has something to read, `connections` and `parsing`
 read it, `Gatherer.turn` begins it (`app`) and lets its steps wait in a `Batcher`, a batch ends, and
@@ -112,7 +112,6 @@ class Gatherer:
             clock: Gives the time in seconds, from any beginning.
         """
         self._application = application
-        self._store = store
         self._loop = loop
         self._wake = wake
         self._clock = clock
