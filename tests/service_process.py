@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from attrs import define, field
 
-from orders_http.server import Server
+from orders_http.server.server import Server
 from tests.postgres_server import wait_until
 from tests.service_python import SERVICE_PATH, SERVICE_PYTHON
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
-from orders_service.tokens import Scope, Token, TokenFile, new_secret
+from orders_tokens import Scope, Token, TokenFile, new_secret
 
 
 def scopes_of(text: str) -> list[Scope]:

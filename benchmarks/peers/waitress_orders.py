@@ -9,8 +9,8 @@ from typing import Final
 
 import waitress
 
-from orders_http.app import HttpSettings, create_app
-from orders_http.hosts import HostRule
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
 from orders_postgres import DatabaseUrl, PostgresStore
 
 _THREADS: Final = 8

@@ -12,12 +12,14 @@ from typing import Final
 
 from orders_cli.circumstances import Circumstances
 from orders_cli.exits import Exit
-from orders_cli.serve import allow_open_files, refuse_few_files, try_listening
-from orders_http.problems import CONTENT_TYPE
+from orders_http.api.problems import CONTENT_TYPE
+from orders_service.composition import tokens_of
 from orders_service.config import Address, Auth, Config, InvalidConfig, Listener
+from orders_service.open_files import allow_open_files, refuse_few_files
+from orders_service.sockets import try_listening
 from orders_service.systemd import knob_of_socket
-from orders_service.tokens import read_tokens, tokens_of
 from orders_service.units import ServiceUnit
+from orders_tokens import read_tokens
 
 _SECONDS: Final = 1.0
 _OURS: Final = (b'{"status":"ok"}', b'{"status": "live"}')

@@ -14,6 +14,7 @@ from orders_core import Reason, StoreUnavailable
 from orders_core.extras import MissingExtra
 from orders_service.config import SETTINGS, Config, InvalidConfig, load
 from orders_service.logs import configure_logs, log_what_python_prints
+from orders_tokens import InvalidTokens
 
 
 def run() -> None:
@@ -69,7 +70,7 @@ def _outcome(arguments: Sequence[str]) -> tuple[int, Sequence[str]]:
         print(end="", flush=True)
     except WrongArguments as error:
         return Exit.USAGE, [str(error)]
-    except InvalidConfig as error:
+    except (InvalidConfig, InvalidTokens) as error:
         return Exit.CONFIGURATION, error.problems
     except MissingExtra as error:
         # The one that brings all that the command may need.
@@ -117,9 +118,9 @@ def _run(parser: Parser, parsed: argparse.Namespace) -> int:
     config = _config(parsed)
     match parsed.command:
         case "serve":
-            from orders_cli.serve import serve  # noqa: PLC0415
+            from orders_cli.serve import serve_orders  # noqa: PLC0415
 
-            return serve(config)
+            return serve_orders(config)
         case "migrate":
             from orders_cli.database import migrate  # noqa: PLC0415
 

@@ -15,9 +15,9 @@ from typing import Any, Final, TypeVar
 
 from attrs import evolve, field, frozen
 
+from orders_core.plain_text import UnusableText, decoded
 from orders_service.cores import usable_cores
 from orders_service.databases import Database, InvalidDatabase, SqliteFile, parse_database
-from orders_service.text_files import UnusableText, read_text
 
 
 @frozen
@@ -405,7 +405,7 @@ def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, _
 
 def _document(file: Path, problems: list[str]) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_text(file))
+        return tomllib.loads(decoded(file.read_bytes()))
     except OSError as error:
         problems.append(f"{file}: cannot be read: {error.strerror}")
     except UnusableText as error:
@@ -571,7 +571,7 @@ def _only_line_of(file: Path) -> str:
         OSError: It cannot be read.
         UnusableText: It has not exactly one line, or is not UTF-8.
     """
-    lines = read_text(file).strip().splitlines()
+    lines = decoded(file.read_bytes()).strip().splitlines()
     if len(lines) != 1:
         message = f"holds {len(lines)} lines; it must hold the URL alone" if lines else "is empty"
         raise UnusableText(message)

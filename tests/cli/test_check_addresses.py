@@ -14,7 +14,7 @@ import pytest
 from attrs import frozen
 
 from orders_cli.exits import Exit
-from orders_http.server import LEAST_FILES
+from orders_http.server.server import LEAST_FILES
 from orders_service import units
 from tests.cli.command import Ended, Orders
 from tests.service_process import running_service

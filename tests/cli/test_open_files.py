@@ -9,7 +9,7 @@ from shlex import quote
 import pytest
 
 from orders_cli.exits import Exit
-from orders_http.server import FILES, LEAST_FILES
+from orders_http.server.server import FILES, LEAST_FILES
 from tests.cli.command import Orders
 from tests.http.wire import HEALTH, connected
 from tests.service_process import running_service

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orders_http.app import HttpSettings, create_app
-from orders_http.hosts import HostRule
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
 from orders_memory import MemoryStore
 from tests.cli.command import Orders
 from tests.cli.test_import import stored

@@ -213,7 +213,7 @@ def test_what_python_itself_would_print_is_a_line_of_its_log(orders: Orders, def
         "import gc, logging, sys, threading, types, warnings\n"
         f"def serve(config):\n{broken}\n"
         "sys.modules['orders_cli.serve'] = types.ModuleType('orders_cli.serve')\n"
-        "sys.modules['orders_cli.serve'].serve = serve\n"
+        "sys.modules['orders_cli.serve'].serve_orders = serve\n"
     )
     with orders.start("serve", before=before) as process:
         out, err = process.communicate()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orders_cli.exits import Exit
-from orders_service.tokens import Scope, Token, parse_tokens, read_tokens
+from orders_tokens import Scope, Token, parse_tokens, read_tokens
 from tests.cli.command import Ended, Orders
 from tests.token_files import put, write_tokens
 

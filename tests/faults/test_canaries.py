@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 
 from orders_core import StoreUnavailable
 from orders_postgres import DatabaseUrl, PostgresStore
-from orders_service.tokens import new_secret
+from orders_tokens import new_secret
 from tests.postgres.secure_server import Client, open_secure_server
 from tests.postgres_server import PASSWORD, SERVICE, OrdersDatabase, PostgresServer, wait_until
 from tests.service_process import RunningService, running_service

@@ -6,9 +6,9 @@ from typing import Final
 from urllib.parse import urlencode
 
 from orders_core import InvalidOrder, OrderId
-from orders_http.messages import read_form
-from orders_http.orders import cursor_of_id, id_of_cursor
-from orders_http.problems import Problem, ProblemType
+from orders_http.api.messages import read_form
+from orders_http.api.orders import cursor_of_id, id_of_cursor
+from orders_http.api.problems import Problem, ProblemType
 from tests.fuzz.target import Target
 
 _ALPHABET: Final = re.compile("[A-Za-z0-9_-]+")

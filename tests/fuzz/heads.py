@@ -6,7 +6,7 @@ from zlib import crc32
 
 from waitress.adjustments import Adjustments
 
-from orders_http.parsing import Parser
+from orders_http.server.parsing import Parser
 from tests.fuzz.target import Target
 from tests.http.hostile_requests import all_requests
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orders_http.app import HttpSettings, create_app
-from orders_http.hosts import HostRule
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
 from orders_memory import MemoryStore
 from orders_sqlite import SqliteStore
 from tests.http.wsgi_client import WsgiClient

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from orders_http.app import HttpSettings, create_app
-from orders_http.episodes import QUIET_SECONDS, Episode
-from orders_http.gathering import GatheringServer
-from orders_http.hosts import HostRule
-from orders_http.listening import listen
-from orders_http.roster import Place, Roster
-from orders_http.server import Server
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
+from orders_http.server.episodes import QUIET_SECONDS, Episode
+from orders_http.server.gathering import GatheringServer
+from orders_http.server.listening import listen
+from orders_http.server.roster import Place, Roster
+from orders_http.server.server import Server
 from orders_memory import MemoryStore
 from tests.http.full_epoll import fill_epoll
 from tests.http.hostile_requests import get
@@ -173,7 +173,7 @@ def test_a_defect_while_accepting_closes_no_listening_socket(
 def test_more_connections_than_there_may_be_wait_and_are_told_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("orders_http.server._CONNECTIONS", 4)
+    monkeypatch.setattr("orders_http.server.server._CONNECTIONS", 4)
     with served(new_server()) as port, ExitStack() as stack:
         kept = [stack.enter_context(connected_to("127.0.0.1", port)) for _ in range(2)]
         for _ in range(5):

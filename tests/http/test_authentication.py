@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders_cli.exits import Exit
-from orders_http.app import HttpSettings, create_app
-from orders_http.gathering import GatheringServer
-from orders_http.hosts import HostRule
-from orders_http.listening import listen
-from orders_http.sessions import COOKIE
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
+from orders_http.api.sessions import COOKIE
+from orders_http.server.gathering import GatheringServer
+from orders_http.server.listening import listen
 from orders_memory import MemoryStore
-from orders_service.tokens import Scope, Token, TokenFile, new_secret
+from orders_tokens import Scope, Token, TokenFile, new_secret
 from tests.http.response import Response
 from tests.http.wire import connected, connected_to
 from tests.http.wsgi_client import WsgiClient

@@ -16,11 +16,11 @@ import pytest
 from attrs import define, field
 
 from orders_core import Order, OrderId, PageQuery
-from orders_http.app import HttpSettings, create_app
-from orders_http.gathering import Gatherer
-from orders_http.hosts import HostRule
-from orders_http.loop import Loop
-from orders_http.messages import Reply
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
+from orders_http.api.messages import Reply
+from orders_http.server.gathering import Gatherer
+from orders_http.server.loop import Loop
 from orders_memory import MemoryStore
 from tests.clock import Clock
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from orders_core import OrderId
-from orders_http.batches import INITIAL_BATCH_SIZE, LATE_SECONDS, Batcher, Waiting
-from orders_http.exchange import Exchange, Get, Steps
-from orders_http.messages import Reply
+from orders_http.api.exchange import Exchange, Get, Steps
+from orders_http.api.messages import Reply
+from orders_http.server.batches import INITIAL_BATCH_SIZE, LATE_SECONDS, Batcher, Waiting
 
 
 def batcher(gathered: int) -> Batcher:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from waitress.buffers import OverflowableBuffer
 
-from orders_http.chunks import ChunkedBody
+from orders_http.server.chunks import ChunkedBody
 
 EXTENSIONS = st.sampled_from([b"", b";a", b' ; a="b;c"', b";\t"])
 TRAILERS = st.lists(st.sampled_from([b"X: y\r\n", b"Content-Length: 5\r\n"]), max_size=2)

@@ -14,12 +14,12 @@ import pytest
 from attrs import frozen
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
-from orders_http.app import HttpSettings, create_app
-from orders_http.exchange import Exchange, Steps, Unobserved
-from orders_http.gathering import WORK_THREADS, GatheringServer
-from orders_http.hosts import HostRule
-from orders_http.listening import listen
-from orders_http.messages import Reply
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.exchange import Exchange, Steps, Unobserved
+from orders_http.api.hosts import HostRule
+from orders_http.api.messages import Reply
+from orders_http.server.gathering import WORK_THREADS, GatheringServer
+from orders_http.server.listening import listen
 from orders_memory import MemoryStore
 from orders_postgres.pool import DEFAULT_SIZE
 from orders_prometheus import Metrics, SharedMetrics
@@ -128,7 +128,7 @@ def gathering() -> Iterator[Gathering]:
 @pytest.fixture
 def no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what is under way take its time: a test may stand still on a busy machine."""
-    monkeypatch.setattr("orders_http.gathering.DEADLINE_SECONDS", PATIENT_SECONDS)
+    monkeypatch.setattr("orders_http.server.gathering.DEADLINE_SECONDS", PATIENT_SECONDS)
 
 
 @pytest.fixture
@@ -417,7 +417,7 @@ def test_a_client_that_asks_for_much_and_reads_nothing_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # It reads in the end, however long the others take on a busy machine.
-    monkeypatch.setattr("orders_http.connections.STALLED_SECONDS", PATIENT_SECONDS)
+    monkeypatch.setattr("orders_http.server.connections.STALLED_SECONDS", PATIENT_SECONDS)
     gathering.store.add([Order("\U0001f9fe" * 120 + str(number), 1) for number in range(2_000)])
     with connected_to("127.0.0.1", gathering.port) as wire:
         # Together they are more than Waitress lets wait before it waits itself.

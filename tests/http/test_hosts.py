@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_http.hosts import HostRule
-from orders_http.problems import Problem, ProblemType
+from orders_http.api.hosts import HostRule
+from orders_http.api.problems import Problem, ProblemType
 
 PORTS = st.sampled_from(["", ":", ":80", ":65535"])
 

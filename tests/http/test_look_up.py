@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 
 from orders_core import Order
-from orders_http.app import HttpSettings, create_app
-from orders_http.hosts import HostRule
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
 from orders_memory import MemoryStore
 from tests.http.strategies import awkward_orders
 from tests.http.wsgi_client import WsgiClient

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 
-from orders_http.loop import Loop
+from orders_http.server.loop import Loop
 
 
 @define(eq=False)

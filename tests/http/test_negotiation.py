@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_http.negotiation import choose
-from orders_http.problems import Problem, ProblemType
+from orders_http.api.negotiation import choose
+from orders_http.api.problems import Problem, ProblemType
 from orders_records import MediaType
 
 OFFERED = list(MediaType)

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from orders_core import MAX_CENTS, Amount, InvalidOrder, Order, OrderId
-from orders_http.openapi import OpenApiDocument
+from orders_http.api.openapi import OpenApiDocument
 from tests.http.strategies import awkward_id_texts
 from tests.http.wsgi_client import WsgiClient
 from tests.strategies import amounts

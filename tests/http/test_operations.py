@@ -9,8 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from orders_core import OrderStore
-from orders_http.operations import Operations
-from orders_http.problems import ProblemType
+from orders_http.api.operations import Operations
+from orders_http.api.problems import ProblemType
 from orders_memory import MemoryStore
 from orders_prometheus.metrics import ROUTES, STATUSES
 from orders_sqlite import SqliteStore

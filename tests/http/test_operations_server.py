@@ -8,11 +8,11 @@ from threading import Event
 import pytest
 from attrs import define, field
 
-from orders_http.listening import listen
-from orders_http.messages import Reply
-from orders_http.operations import Operations, Scrape
-from orders_http.operations_server import OperationsServer
-from orders_http.self_request import SelfRequest
+from orders_http.api.messages import Reply
+from orders_http.api.operations import Operations, Scrape
+from orders_http.server.listening import listen
+from orders_http.server.operations_server import OperationsServer
+from orders_http.server.self_request import SelfRequest
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, get, head
 from tests.http.test_gone_clients import reset_after

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from waitress.adjustments import Adjustments
 
-from orders_http.parsing import Parser
+from orders_http.server.parsing import Parser
 from tests.http.hostile_requests import all_requests
 
 _READ: Final = ("command", "path", "query", "request_uri", "version", "url_scheme", "headers")

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from orders_http.orders import MAX_BULK_BYTES, MAX_BULK_ROWS
+from orders_http.api.orders import MAX_BULK_BYTES, MAX_BULK_ROWS
 from tests.http.wsgi_client import WsgiClient
 
 NDJSON = "application/x-ndjson"

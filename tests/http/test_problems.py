@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from orders_http.problems import Problem, ProblemType
+from orders_http.api.problems import Problem, ProblemType
 from tests.service_python import ROOT
 
 

@@ -11,13 +11,13 @@ import pytest
 from attrs import define, field
 
 from orders_core import Order, OrderId, Outcome, PageQuery, Reason, StoreUnavailable
-from orders_http.app import HttpSettings, create_app
-from orders_http.batches import SHED_SECONDS
-from orders_http.gathering import DEADLINE_SECONDS, Gatherer, GatheringServer
-from orders_http.hosts import HostRule
-from orders_http.listening import listen
-from orders_http.loop import Loop
-from orders_http.messages import Reply
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
+from orders_http.api.messages import Reply
+from orders_http.server.batches import SHED_SECONDS
+from orders_http.server.gathering import DEADLINE_SECONDS, Gatherer, GatheringServer
+from orders_http.server.listening import listen
+from orders_http.server.loop import Loop
 from orders_memory import MemoryStore
 from tests.clock import Clock
 from tests.http.full_epoll import fill_epoll

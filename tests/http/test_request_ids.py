@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_http.app import HttpSettings, create_app
-from orders_http.hosts import HostRule
-from orders_http.request_ids import RequestIds, traceparent
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
+from orders_http.api.request_ids import RequestIds, traceparent
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, get, head
 from tests.http.wire import connected

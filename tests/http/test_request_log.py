@@ -11,16 +11,16 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_http.app import HttpSettings, create_app
-from orders_http.hosts import HostRule
-from orders_http.request_log import RequestLog
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
+from orders_http.api.request_log import RequestLog
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, head
 from tests.http.wire import connected
 from tests.http.wsgi_client import WsgiClient
 from tests.service_process import RunningService, running_service
 
-LOGGER = "orders_http.request_log"
+LOGGER = "orders_http.api.request_log"
 CANARY = "canary"
 
 

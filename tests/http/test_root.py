@@ -5,8 +5,8 @@ from typing import Final
 
 import pytest
 
-from orders_http.app import HttpSettings, create_app
-from orders_http.hosts import HostRule
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
 from orders_memory import MemoryStore
 from tests.http.wsgi_client import WsgiClient
 from tests.token_files import watched, write_tokens

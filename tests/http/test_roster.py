@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_http.app import HttpSettings, create_app
-from orders_http.gathering import GatheringServer
-from orders_http.hosts import HostRule
-from orders_http.listening import listen
-from orders_http.roster import Roster, slack
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
+from orders_http.server.gathering import GatheringServer
+from orders_http.server.listening import listen
+from orders_http.server.roster import Roster, slack
 from orders_memory import MemoryStore
 from tests.clock import Clock
 from tests.http.hostile_requests import get

@@ -6,10 +6,10 @@ from threading import Thread
 
 import pytest
 
-from orders_http.listening import listen
-from orders_http.operations import Operations
-from orders_http.operations_server import OperationsServer
-from orders_http.self_request import SelfRequest
+from orders_http.api.operations import Operations
+from orders_http.server.listening import listen
+from orders_http.server.operations_server import OperationsServer
+from orders_http.server.self_request import SelfRequest
 from orders_memory import MemoryStore
 from tests.service_process import served
 

@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 import pytest
 
-from orders_http.app import HttpSettings, create_app
-from orders_http.connections import Channel
-from orders_http.gathering import GatheringServer
-from orders_http.hosts import HostRule
-from orders_http.listening import listen
-from orders_http.roster import Roster, slack
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
+from orders_http.server.connections import Channel
+from orders_http.server.gathering import GatheringServer
+from orders_http.server.listening import listen
+from orders_http.server.roster import Roster, slack
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, chunked, get, head, post
 from tests.http.threaded_server import ThreadedServer

@@ -10,11 +10,11 @@ import pytest
 import waitress
 from waitress import wasyncore
 
-from orders_http.app import Application, HttpSettings, create_app
-from orders_http.gathering import GatheringServer
-from orders_http.hosts import HostRule
-from orders_http.listening import listen
-from orders_http.server import Server
+from orders_http.api.application import Application, HttpSettings, create_app
+from orders_http.api.hosts import HostRule
+from orders_http.server.gathering import GatheringServer
+from orders_http.server.listening import listen
+from orders_http.server.server import Server
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, all_requests, get, head, post
 from tests.http.threaded_server import ThreadedServer

@@ -3,7 +3,7 @@
 from threading import Event, Thread
 
 from orders_core import Reason, StoreUnavailable
-from orders_http.operations import KEPT_SECONDS, StoreCheck
+from orders_http.api.operations import KEPT_SECONDS, StoreCheck
 from orders_memory import MemoryStore
 from tests.clock import Clock
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 
-from orders_http.connections import Channel
-from orders_http.loop import Loop
-from orders_http.messages import CLOSED
-from orders_http.roster import Place
-from orders_http.server import Server
+from orders_http.api.messages import CLOSED
+from orders_http.server.connections import Channel
+from orders_http.server.loop import Loop
+from orders_http.server.roster import Place
+from orders_http.server.server import Server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

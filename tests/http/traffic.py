@@ -6,7 +6,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Protocol
 
-from orders_http.server import IDLE_SECONDS
+from orders_http.server.server import IDLE_SECONDS
 
 CLIENTS = 8
 _AGAIN_SECONDS = 0.05

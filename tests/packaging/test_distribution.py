@@ -19,6 +19,7 @@ PACKAGES = {
     "orders_records",
     "orders_service",
     "orders_sqlite",
+    "orders_tokens",
 }
 SOURCE_ROOTS = (".", "adapters", "entrypoints")
 
@@ -85,7 +86,7 @@ def test_migrations_templates_and_completions_are_in_the_wheel(
 ) -> None:
     for pattern in (
         "orders_postgres/migrations/*.sql",
-        "orders_http/templates/*.html",
+        "orders_http/api/templates/*.html",
         "orders_cli/completions/*",
     ):
         assert any(path.match(pattern) for path in files), pattern

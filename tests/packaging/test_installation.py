@@ -142,7 +142,7 @@ def test_a_command_without_its_extra_names_what_to_install(installation: Install
     [
         ("orders_postgres", "pg8000", "postgres"),
         ("orders_postgres.url", "pg8000", "postgres"),
-        ("orders_http.app", "bottle", "http"),
+        ("orders_http.api.application", "bottle", "http"),
         ("orders_prometheus", "prometheus_client", "metrics"),
     ],
 )

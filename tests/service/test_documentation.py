@@ -8,7 +8,7 @@ from typing import Final
 from orders_cli.exits import Exit
 from orders_cli.transfer import BATCH
 from orders_service.config import SETTINGS, load
-from orders_service.tokens import parse_tokens
+from orders_tokens import parse_tokens
 
 PAGE: Final = (Path(__file__).parents[2] / "docs/configuration.md").read_text("utf-8")
 

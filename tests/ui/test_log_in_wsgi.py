@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders_core import Order
-from orders_http.app import HttpSettings, create_app
-from orders_http.hosts import HostRule
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
 from orders_memory import MemoryStore
 from tests.http.response import Response
 from tests.http.wsgi_client import WsgiClient

@@ -28,9 +28,9 @@ from orders_core import (
     Totals,
     place_all,
 )
-from orders_http.app import HttpSettings, create_app
-from orders_http.hosts import HostRule
-from orders_http.orders import cursor_of_id
+from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.hosts import HostRule
+from orders_http.api.orders import cursor_of_id
 from orders_memory import MemoryStore
 from orders_sqlite import SqliteStore
 from tests.strategies import amounts, orders

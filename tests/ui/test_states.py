@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Page
 
 from orders_core import MAX_CENTS, Amount, Order
-from orders_service.tokens import Token
+from orders_tokens import Token
 from tests.service_process import running_service
 from tests.token_files import put, scopes_of
 from tests.ui.conftest import OpenPage

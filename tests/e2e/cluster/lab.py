@@ -229,7 +229,7 @@ def _errors(cluster: Cluster) -> str:
     return "\n".join(
         line
         for line in lines.splitlines()
-        if '"logger": "orders_http.request_log"' not in line or '"status": 5' in line
+        if '"logger": "orders_http.api.request_log"' not in line or '"status": 5' in line
     )
 
 

@@ -35,15 +35,15 @@ from orders_core import (
     Reason,
     StoreUnavailable,
 )
-from orders_http.app import Application
-from orders_http.batches import SHED_SECONDS, Batcher, Waiting, wait_for_far_store
-from orders_http.connections import Channel
-from orders_http.exchange import Add, Exchange, Get, Read, Step, Work, WorkKind
-from orders_http.loop import Loop
-from orders_http.messages import CLOSED, Reply, head_of
-from orders_http.problems import Problem
-from orders_http.roster import Place
-from orders_http.server import Server
+from orders_http.api.application import Application
+from orders_http.api.exchange import Add, Exchange, Get, Read, Step, Work, WorkKind
+from orders_http.api.messages import CLOSED, Reply, head_of
+from orders_http.api.problems import Problem
+from orders_http.server.batches import SHED_SECONDS, Batcher, Waiting, wait_for_far_store
+from orders_http.server.connections import Channel
+from orders_http.server.loop import Loop
+from orders_http.server.roster import Place
+from orders_http.server.server import Server
 
 _LOG: Final = logging.getLogger(__name__)
 

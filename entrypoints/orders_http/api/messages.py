@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, quote, unquote_plus
 
 from attrs import frozen
 
-from orders_http.problems import CONTENT_TYPE as PROBLEM_TYPE
-from orders_http.problems import Problem, ProblemType
+from orders_http.api.problems import CONTENT_TYPE as PROBLEM_TYPE
+from orders_http.api.problems import Problem, ProblemType
 
 KIB: Final = 1024
 _by_name: Final = itemgetter(0)

@@ -38,14 +38,14 @@ from orders_core.characters import (
     split_invisible,
     without_invisible,
 )
-from orders_http.authentication import CHALLENGE, insufficient
-from orders_http.messages import KIB, Reply, Request, read_form
-from orders_http.orders import cursor_of_id, id_of_cursor
-from orders_http.origins import refuse_foreign_form
-from orders_http.problems import Problem, ProblemType
-from orders_http.sessions import Sessions
-from orders_http.typed_amounts import plain_amount
-from orders_service.tokens import Scope, Token, TokenFile
+from orders_http.api.authentication import CHALLENGE, insufficient
+from orders_http.api.messages import KIB, Reply, Request, read_form
+from orders_http.api.orders import cursor_of_id, id_of_cursor
+from orders_http.api.origins import refuse_foreign_form
+from orders_http.api.problems import Problem, ProblemType
+from orders_http.api.sessions import Sessions
+from orders_http.api.typed_amounts import plain_amount
+from orders_tokens import Scope, Token, TokenFile
 
 PAGE_SIZE: Final = 50
 """Orders that one page shows."""

@@ -13,14 +13,14 @@ from attrs import frozen
 
 from orders_core import MAX_AMOUNT_LENGTH, MAX_CENTS, MAX_ID_LENGTH, MAX_PAGE, Amount, Order
 from orders_core.characters import CONTROLS, INVISIBLE, SPACES, Ranges
-from orders_http.messages import KIB, Reply, Request
-from orders_http.orders import MAX_BULK_BYTES, MAX_BULK_ROWS, MAX_JSON_BYTES, cursor_of_id
-from orders_http.problems import CONTENT_TYPE as PROBLEM_TYPE
-from orders_http.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
-from orders_http.request_ids import REQUEST_ID
-from orders_http.sessions import COOKIE, HOST_PREFIX
+from orders_http.api.messages import KIB, Reply, Request
+from orders_http.api.orders import MAX_BULK_BYTES, MAX_BULK_ROWS, MAX_JSON_BYTES, cursor_of_id
+from orders_http.api.problems import CONTENT_TYPE as PROBLEM_TYPE
+from orders_http.api.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
+from orders_http.api.request_ids import REQUEST_ID
+from orders_http.api.sessions import COOKIE, HOST_PREFIX
 from orders_records import CSV_HEADER, MediaType
-from orders_service.tokens import Scope
+from orders_tokens import Scope
 
 Object = dict[str, Any]
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from waitress.parser import HTTPRequestParser, ParsingError
 
-from orders_http.chunks import ChunkedBody
+from orders_http.server.chunks import ChunkedBody
 
 _ONCE: Final = frozenset({b"host", b"content-length", b"content-type", b"transfer-encoding"})
 _WORDS: Final = 3

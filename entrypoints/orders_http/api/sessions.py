@@ -14,9 +14,9 @@ from typing import Final
 
 from attrs import frozen
 
-from orders_http.messages import Request
-from orders_http.origins import came_by_plain_http
-from orders_service.tokens import Token, TokenFile, bits_of, secret_of
+from orders_http.api.messages import Request
+from orders_http.api.origins import came_by_plain_http
+from orders_tokens import Token, TokenFile, bits_of, secret_of
 
 SESSION_SECONDS: Final = 12 * 60 * 60
 """How long a session lasts: a working day."""

@@ -7,10 +7,10 @@ use the interface for programs in a person's name.
 from collections.abc import Callable
 from typing import Final
 
-from orders_http.exchange import Steps
-from orders_http.messages import Reply, Request
-from orders_http.problems import Problem, ProblemType
-from orders_service.tokens import Scope, TokenFile
+from orders_http.api.exchange import Steps
+from orders_http.api.messages import Reply, Request
+from orders_http.api.problems import Problem, ProblemType
+from orders_tokens import Scope, TokenFile
 
 Handler = Callable[..., Reply | Steps]
 

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
-from orders_http.gathering import GatheringServer
-from orders_http.loop import Loop
-from orders_http.messages import Reply
-from orders_http.operations import Operations, Probe, Scrape
-from orders_http.problems import Problem
-from orders_http.server import Server
+from orders_http.api.messages import Reply
+from orders_http.api.operations import Operations, Probe, Scrape
+from orders_http.api.problems import Problem
+from orders_http.server.gathering import GatheringServer
+from orders_http.server.loop import Loop
+from orders_http.server.server import Server
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -18,12 +18,11 @@ from enum import Enum
 from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import Final, TypeVar
+from typing import Final
 
 from attrs import field, frozen
 
-from orders_service.config import Config, InvalidConfig
-from orders_service.text_files import UnusableText, decoded
+from orders_core.plain_text import UnusableText, decoded
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -39,13 +38,21 @@ _BLANKS: Final = re.compile(r"[ \t]+")
 _WORDS: Final = 3
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
-_T = TypeVar("_T")
 _Version = tuple[int, ...] | None
 _UNSEEN: Final[_Version] = ()
 
 
-class InvalidTokens(InvalidConfig):
-    """The token file cannot be used. No problem repeats what stands in the file."""
+class InvalidTokens(Exception):
+    """The token file cannot be used. No problem quotes the file.
+
+    Attributes:
+        problems: Everything that is wrong, at least one.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        """Take every problem found, so that one answer can name them all."""
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
 
 
 class Scope(Enum):
@@ -151,26 +158,6 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
             wrong.
     """
     return _read(path)[0]
-
-
-def tokens_of(config: Config, read: Callable[[Path], _T]) -> _T | None:
-    """Read the token file of a configuration; None when clients need no token.
-
-    Args:
-        config: Names the file.
-        read: Reads it, such as `read_tokens` or `TokenFile`.
-
-    Raises:
-        InvalidTokens: It cannot be used; each problem says which setting names it.
-    """
-    if config.tokens_file is None:
-        return None
-    try:
-        return read(config.tokens_file)
-    except InvalidTokens as error:
-        source = config.sources["tokens_file"].description
-        problems = [f"tokens_file ({source}): {problem}" for problem in error.problems]
-        raise InvalidTokens(problems) from None
 
 
 class TokenFile:

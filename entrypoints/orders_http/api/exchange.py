@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from attrs import frozen
 
 from orders_core import Order, OrderId, OrderStore, PageQuery
-from orders_http.messages import Reply
+from orders_http.api.messages import Reply
 
 
 @frozen

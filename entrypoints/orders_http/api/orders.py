@@ -27,10 +27,10 @@ from orders_core import (
     place_all,
 )
 from orders_core.characters import quoted
-from orders_http.exchange import Add, Get, Read, Steps, Work
-from orders_http.messages import KIB, Reply, Request, with_entity_tag
-from orders_http.negotiation import choose
-from orders_http.problems import Problem, ProblemType
+from orders_http.api.exchange import Add, Get, Read, Steps, Work
+from orders_http.api.messages import KIB, Reply, Request, with_entity_tag
+from orders_http.api.negotiation import choose
+from orders_http.api.problems import Problem, ProblemType
 from orders_records import (
     CSV_HEADER,
     Batch,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from orders_core import OrderStore, StoreUnavailable
-from orders_http.messages import Reply
-from orders_http.problems import Problem, ProblemType
+from orders_http.api.messages import Reply
+from orders_http.api.problems import Problem, ProblemType
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

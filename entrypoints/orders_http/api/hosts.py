@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
-from orders_http.problems import Problem, ProblemType
+from orders_http.api.problems import Problem, ProblemType
 
 # RFC 3986, section 3.2.2, as far as HTTP uses it: a name, an IPv4 or a bracketed IPv6 address.
 _HOST: Final = re.compile(

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from waitress.adjustments import Adjustments
 
-from orders_http.app import Application
-from orders_http.connections import Channel, Listener
-from orders_http.listening import address_of
-from orders_http.loop import Loop
-from orders_http.messages import KIB, Reply
-from orders_http.problems import Problem
-from orders_http.roster import Place, Roster
+from orders_http.api.application import Application
+from orders_http.api.messages import KIB, Reply
+from orders_http.api.problems import Problem
+from orders_http.server.connections import Channel, Listener
+from orders_http.server.listening import address_of
+from orders_http.server.loop import Loop
+from orders_http.server.roster import Place, Roster
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -1,6 +1,5 @@
-"""Small text files that people write: settings, secrets, tokens. UTF-8, without a mark."""
+"""Text that people write into small files: settings, secrets, tokens. UTF-8, no byte order mark."""
 
-from pathlib import Path
 from typing import Final
 
 _MARK: Final = b"\xef\xbb\xbf"
@@ -9,24 +8,14 @@ _SAVE: Final = "save it as UTF-8 without a byte order mark"
 
 
 class UnusableText(ValueError):
-    """A file is no such text; the message says what it is and what to do, and none of it."""
-
-
-def read_text(path: Path) -> str:
-    """Read a file.
-
-    Raises:
-        OSError: It cannot be read.
-        UnusableText: It is not UTF-8, or begins with a mark.
-    """
-    return decoded(path.read_bytes())
+    """The content is not such text; the message says why and what to do, and quotes none of it."""
 
 
 def decoded(content: bytes) -> str:
-    """Decode what a file holds.
+    """Decode the content of a file.
 
     Raises:
-        UnusableText: It is not UTF-8, or begins with a mark.
+        UnusableText: It is not UTF-8, or begins with a byte order mark.
     """
     if content.startswith(_MARK):
         message = f"line 1: begins with a byte order mark (U+FEFF); {_SAVE}"

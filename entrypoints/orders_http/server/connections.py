@@ -17,10 +17,10 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask
 from waitress.utilities import Error
 
-from orders_http.episodes import Episode
-from orders_http.messages import Reply
-from orders_http.parsing import Parser
-from orders_http.problems import Problem, ProblemType
+from orders_http.api.messages import Reply
+from orders_http.api.problems import Problem, ProblemType
+from orders_http.server.episodes import Episode
+from orders_http.server.parsing import Parser
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 import re
 from typing import Final
 
-from orders_http.hosts import host_and_port
-from orders_http.messages import Request
-from orders_http.problems import Problem, ProblemType
+from orders_http.api.hosts import host_and_port
+from orders_http.api.messages import Request
+from orders_http.api.problems import Problem, ProblemType
 
 # An origin as browsers write it (RFC 6454, section 6.2), but for `null`; a Referer goes on behind.
 _ORIGIN: Final = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#@\\\s,]+)", re.IGNORECASE)

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from attrs import define, field, frozen
 
 from orders_core import Pending
-from orders_http.exchange import Exchange, Step
+from orders_http.api.exchange import Exchange, Step
 
 SHED_SECONDS: Final = 1.0
 """How long a request waits for the store to be free before it is refused."""

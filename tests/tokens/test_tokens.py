@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_service.tokens import (
+from orders_tokens import (
     LOOK_SECONDS,
     InvalidTokens,
     Scope,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from attrs import define
 
-from orders_http.request_ids import traceparent
+from orders_http.api.request_ids import traceparent
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -16,18 +16,18 @@ import bottle
 from attrs import frozen
 
 from orders_core import OrderStore, StoreUnavailable
-from orders_http.authentication import guarded
-from orders_http.exchange import Exchange, RequestObserver, Steps, Unobserved, Work, WorkKind
-from orders_http.hosts import HostRule
-from orders_http.messages import Reply, Request
-from orders_http.negotiation import wants_page
-from orders_http.openapi import OpenApiDocument
-from orders_http.orders import OrdersResource
-from orders_http.page import OrdersPage
-from orders_http.problems import Problem, ProblemType
-from orders_http.request_ids import REQUEST_ID, RequestIds
-from orders_http.request_log import RequestLog
-from orders_service.tokens import Scope, TokenFile
+from orders_http.api.authentication import guarded
+from orders_http.api.exchange import Exchange, RequestObserver, Steps, Unobserved, Work, WorkKind
+from orders_http.api.hosts import HostRule
+from orders_http.api.messages import Reply, Request
+from orders_http.api.negotiation import wants_page
+from orders_http.api.openapi import OpenApiDocument
+from orders_http.api.orders import OrdersResource
+from orders_http.api.page import OrdersPage
+from orders_http.api.problems import Problem, ProblemType
+from orders_http.api.request_ids import REQUEST_ID, RequestIds
+from orders_http.api.request_log import RequestLog
+from orders_tokens import Scope, TokenFile
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -6,8 +6,8 @@ from typing import Final
 
 from attrs import frozen
 
-from orders_http.problems import CONTENT_TYPE as PROBLEM_TYPE
-from orders_http.problems import Problem, ProblemType
+from orders_http.api.problems import CONTENT_TYPE as PROBLEM_TYPE
+from orders_http.api.problems import Problem, ProblemType
 from orders_records import MediaType
 
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110's word, no secret
