@@ -141,7 +141,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
         "batches.LATE",
         "batches.SLOW",
     ):
-        monkeypatch.setattr(f"orders_http.{name}_SECONDS", PATIENT_SECONDS)
+        monkeypatch.setattr(f"orders_http.server.{name}_SECONDS", PATIENT_SECONDS)
 
 
 def order(name: str, amount: int = 1) -> bytes:
