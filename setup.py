@@ -11,7 +11,7 @@ SOURCE_ROOTS = ("adapters", "entrypoints")
 core = find_packages(include=["orders_core", "orders_core.*"])
 rooted = {package: root for root in SOURCE_ROOTS for package in find_packages(root)}
 
-POSTGRES = ["pg8000>=1.31.5"]  # older releases: CVE-2025-61385
+POSTGRES = ["asn1crypto>=1.5.1", "pg8000>=1.31.5"]  # older pg8000: CVE-2025-61385
 HTTP = ["bottle>=0.13.2,<0.14", "waitress>=3.0.2,<4"]
 METRICS = ["prometheus-client>=0.21"]
 SERVICE = [*POSTGRES, *HTTP, *METRICS]

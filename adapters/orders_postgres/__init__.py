@@ -2,7 +2,7 @@
 
 from orders_core.extras import needing
 
-with needing("postgres", "pg8000"):
+with needing("postgres", "asn1crypto", "pg8000"):
     from orders_postgres.inspection import Inspection, inspect
     from orders_postgres.migrate import migrate
     from orders_postgres.schema import SCHEMA_VERSION

@@ -121,7 +121,9 @@ def test_output_that_cannot_be_written_is_an_error(orders: Orders) -> None:
     assert process.returncode == Exit.UNAVAILABLE
 
 
-@pytest.mark.parametrize("module", ["bottle", "waitress", "prometheus_client", "pg8000"])
+@pytest.mark.parametrize(
+    "module", ["asn1crypto", "bottle", "waitress", "prometheus_client", "pg8000"]
+)
 def test_a_part_that_is_not_installed_is_named_with_its_remedy(orders: Orders, module: str) -> None:
     environ = {"DATABASE_URL": "postgresql://me@localhost/mine"}
     with orders.start("serve", environ=environ, without=module) as process:

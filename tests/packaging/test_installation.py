@@ -12,6 +12,7 @@ from tests.packaging.conftest import Installation, run_module
 # What reaches files, the network, other processes or logs, and everything that an extra brings.
 # attrs itself loads `threading`.
 FORBIDDEN = {
+    "asn1crypto",
     "asyncio",
     "bottle",
     "concurrent",
@@ -140,8 +141,8 @@ def test_a_command_without_its_extra_names_what_to_install(installation: Install
 @pytest.mark.parametrize(
     ("package", "library", "extra"),
     [
-        ("orders_postgres", "pg8000", "postgres"),
-        ("orders_postgres.url", "pg8000", "postgres"),
+        ("orders_postgres", "asn1crypto", "postgres"),
+        ("orders_postgres.url", "asn1crypto", "postgres"),
         ("orders_http.api.application", "bottle", "http"),
         ("orders_prometheus", "prometheus_client", "metrics"),
     ],
