@@ -268,7 +268,7 @@ def test_the_manual_page_tells_every_exit_status(manual: str) -> None:
 
 
 def test_the_page_on_operation_names_what_is_there(content: Path) -> None:
-    page = (ROOT / "docs/operations.md").read_text()
+    page = (ROOT / "docs/operations/one-server.md").read_text()
     table = page.partition("## Where things are")[2].partition("##")[0]
     named = re.findall(r"`([^`]+)`", "\n".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))
     places = [name if "/" in name else f"/{UNITS}/{name}" for name in named]
@@ -279,3 +279,9 @@ def test_the_page_on_operation_names_what_is_there(content: Path) -> None:
     assert [
         place for place in places if place not in made and not (content / place[1:]).exists()
     ] == []
+
+
+def test_every_page_that_the_configuration_names_is_installed(content: Path) -> None:
+    named = re.findall(r"/usr/share/doc/[\w./-]*\w", (content / CONFIGURATION).read_text())
+    assert named
+    assert [page for page in named if not (content / page[1:]).is_file()] == []
