@@ -29,7 +29,7 @@ def lab() -> Path:
     named = os.environ.get("ORDERS_LAB", "")
     folder = (ROOT / named).resolve()
     if os.geteuid() != 0 or not named or not (folder / "kube").exists():
-        pytest.skip("needs root, and ORDERS_LAB to name the folder of kube: CONTRIBUTING.md")
+        pytest.skip("needs root, and kube in ORDERS_LAB: see tests/e2e/README.md")
     return folder
 
 

@@ -23,7 +23,7 @@ def _engine() -> Path:
     lab = os.environ.get("ORDERS_LAB", "")
     command = (ROOT / lab / "docker-engine").resolve()
     if os.geteuid() != 0 or not lab or not command.exists():
-        pytest.skip("needs root, and ORDERS_LAB to name the folder of docker-engine")
+        pytest.skip("needs root, and docker-engine in ORDERS_LAB: see tests/e2e/README.md")
     return command
 
 

@@ -30,7 +30,7 @@ def _linux_host() -> Path:
     lab = os.environ.get("ORDERS_LAB", "")
     command = ROOT / lab / "linux-host"
     if os.geteuid() != 0 or not lab or not command.exists():
-        pytest.skip("needs root, and ORDERS_LAB to name the folder of linux-host: CONTRIBUTING.md")
+        pytest.skip("needs root, and linux-host in ORDERS_LAB: see tests/e2e/README.md")
     return command.resolve()
 
 
