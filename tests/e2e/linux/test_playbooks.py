@@ -178,7 +178,7 @@ def test_an_authority_without_its_key_is_not_replaced(fleet: Fleet, authority_ke
     authority_key.unlink()
     played = fleet.attempt("rotate.yml", pki_renew="due")
     assert played.status != 0
-    assert "put the key's copy back" in " ".join(played.output.split())
+    assert "restore the key from a backup" in " ".join(played.output.split())
     assert not authority_key.exists()
 
 
@@ -365,7 +365,7 @@ def test_a_release_that_does_not_become_ready_is_found_out_before_it_is_installe
         clients.wait_for_orders(200)
     assert played.status != 0
     assert "Orders 999.1 did not become ready on app1" in played.output
-    assert "Nothing that runs was touched" in played.output
+    assert "The running service was not touched" in played.output
     assert reason in played.output
     assert_nothing_failed(clients)
     assert fleet.versions() == before
@@ -453,7 +453,7 @@ def test_clients_that_postgresql_does_not_understand_change_nothing(fleet: Fleet
     before = fleet.db1.run(files)
     played = fleet.attempt("site.yml", "--limit", "db1", postgres_clients=["192.0.2.11"])
     assert played.status != 0
-    assert "PostgreSQL does not understand who may connect" in " ".join(played.output.split())
+    assert "PostgreSQL rejects the access rules" in " ".join(played.output.split())
     assert fleet.db1.run(files) == before
     fleet.app1.place("A-1")
 
@@ -465,7 +465,7 @@ def test_settings_with_which_postgresql_does_not_start_are_put_back(fleet: Fleet
     impossible = {setting: "/nowhere"}
     played = fleet.attempt("site.yml", "--limit", "db1", postgres_settings=impossible)
     assert played.status != 0
-    assert "It runs with those from before" in played.output
+    assert "It runs with the previous ones" in played.output
     assert (fleet.db1.run(file), shown(fleet, setting)) == before
     fleet.app1.run(f"{CURL} --retry 5 --retry-all-errors {PROBES}/readyz")
 
