@@ -26,7 +26,16 @@ from orders_core.errors import (
 from orders_core.json_lines import json_lines, order_to_json
 from orders_core.order import MAX_ID_LENGTH, Order, OrderId
 from orders_core.outcome import Outcome, judge
-from orders_core.ports import OrderStore, PageQuery, Pending, PromptStore, Totals
+from orders_core.ports import (
+    AddOrders,
+    Call,
+    GetOrders,
+    OrderStore,
+    PageQuery,
+    Pending,
+    ReadPages,
+    Totals,
+)
 from orders_core.use_cases import (
     MAX_PAGE,
     JsonPage,
@@ -47,7 +56,10 @@ __all__ = [
     "MAX_CENTS",
     "MAX_ID_LENGTH",
     "MAX_PAGE",
+    "AddOrders",
     "Amount",
+    "Call",
+    "GetOrders",
     "InvalidOrder",
     "InvalidPage",
     "JsonPage",
@@ -61,7 +73,7 @@ __all__ = [
     "Page",
     "PageQuery",
     "Pending",
-    "PromptStore",
+    "ReadPages",
     "Reason",
     "StoreUnavailable",
     "Totals",

@@ -1,8 +1,8 @@
 """What the core needs of the outside world, as Protocols that adapters satisfy by shape."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol
 
 from attrs import frozen
 
@@ -36,50 +36,31 @@ class PageQuery:
     after: OrderId | None = None
 
 
-_Result_co = TypeVar("_Result_co", covariant=True)
+class Pending(Protocol):
+    """A call that a store has begun, and whose results arrive on a socket.
 
-
-class Pending(Protocol[_Result_co]):
-    """Work that a store has begun, and whose result comes on a socket.
-
-    Who waits for many sockets can wait for this one too, and no thread need wait in the store. It
+    An event loop can wait for that socket among others, so that no thread waits in the store. It
     belongs to one thread at a time.
     """
-
-    @property
-    def must_wait(self) -> bool:
-        """Whether `outcome` will wait, because the work was cut short and is done once more."""
 
     def fileno(self) -> int:
         """Give the number of the socket to wait for, until it has something to read."""
 
     def proceed(self) -> bool:
-        """Go on with what has come, without waiting; tell whether the work has ended.
+        """Handle what has arrived, without waiting; tell whether the call has ended.
 
-        It is also called now and then when nothing has come: work ends when nothing comes for
-        too long.
+        Call it now and then when nothing has arrived: the call ends when it takes too long.
         """
 
-    def outcome(self) -> Sequence[_Result_co]:
-        """Give what came of the work; called once, when it has ended.
+    def results(self) -> Sequence[Any] | None:
+        """Give the results, one for each item of the call. Call it once, when the call has ended.
+
+        Returns:
+            None when the connection was lost: run the call, which is safe to do twice.
 
         Raises:
-            StoreUnavailable: As the call that waits would have.
+            StoreUnavailable: As `Call.run` would.
         """
-
-
-@runtime_checkable
-class PromptStore(Protocol):
-    """What a store has besides, when it can begin work and let others wait for its end."""
-
-    def begin_add(self, orders: Sequence[Order]) -> Pending[Outcome] | None:
-        """Begin `OrderStore.add`; None when that cannot be done without waiting."""
-
-    def begin_get(self, ids: Sequence[OrderId]) -> Pending[Order | None] | None:
-        """Begin `OrderStore.get`; None when that cannot be done without waiting."""
-
-    def begin_pages_json(self, queries: Sequence[PageQuery]) -> Pending[bytes] | None:
-        """Begin `OrderStore.pages_json`; None when that cannot be done without waiting."""
 
 
 class OrderStore(Protocol):
@@ -89,6 +70,14 @@ class OrderStore(Protocol):
     is durable and visible to every later call on every store of the same data. Each raises
     `StoreUnavailable`, and nothing else, when the world fails.
     """
+
+    def begin(self, call: "Call") -> Pending | None:
+        """Begin a call without waiting for its end.
+
+        Returns:
+            The call under way; None when this store cannot begin it without waiting now, or
+            never can. Then run it on a thread that may wait.
+        """
 
     def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
         """Store the orders as one batch: one commit, and no more statements for many than for one.
@@ -108,12 +97,7 @@ class OrderStore(Protocol):
             StoreUnavailable: It is unknown which orders are stored; adding them again is safe.
         """
 
-    def load(
-        self,
-        rows: Sequence[tuple[str, str]],
-        *,
-        meanwhile: Callable[[], None] = lambda: None,
-    ) -> bool:
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
         """Store orders that are all new, as fast as the store can, or store nothing.
 
         For many orders that were checked already: the store does not do it once more.
@@ -121,10 +105,6 @@ class OrderStore(Protocol):
         Args:
             rows: The id and the amount of each order, as `Order` accepts them; the amount in
                 plain digits with at most two decimals, like `12.3`.
-            meanwhile: What the caller can do while a database that is elsewhere stores the rows.
-                A store that waits for one calls it when it has sent them, more than once if it
-                has to send them again; others do not. What it raises is raised, and it is then
-                unknown whether the rows are stored.
 
         Returns:
             Whether they are stored now, with one commit. If not, an id among them is stored
@@ -195,3 +175,55 @@ class OrderStore(Protocol):
 
     def close(self) -> None:
         """Give back every connection and file. A closed store is not used again."""
+
+
+@frozen
+class AddOrders:
+    """The call `OrderStore.add`: each order is stored on its own merits.
+
+    Attributes:
+        items: The orders.
+    """
+
+    items: Sequence[Order]
+    operation: ClassVar[Literal["add"]] = "add"
+
+    def run(self, store: OrderStore) -> Sequence[Outcome]:
+        """Make the call, and wait for its results: one for each item."""
+        return store.add(self.items)
+
+
+@frozen
+class GetOrders:
+    """The call `OrderStore.get`.
+
+    Attributes:
+        items: The ids to look up.
+    """
+
+    items: Sequence[OrderId]
+    operation: ClassVar[Literal["get"]] = "get"
+
+    def run(self, store: OrderStore) -> Sequence[Order | None]:
+        """Make the call, and wait for its results: one for each item."""
+        return store.get(self.items)
+
+
+@frozen
+class ReadPages:
+    """The call `OrderStore.pages_json`.
+
+    Attributes:
+        items: The pages to read.
+    """
+
+    items: Sequence[PageQuery]
+    operation: ClassVar[Literal["page"]] = "page"
+
+    def run(self, store: OrderStore) -> Sequence[bytes]:
+        """Make the call, and wait for its results: one for each item."""
+        return store.pages_json(self.items)
+
+
+Call = AddOrders | GetOrders | ReadPages
+"""A call of a store that takes many items at once, so that calls of one kind can be joined."""

@@ -1,15 +1,17 @@
 """Orders in a dict, with their ids sorted beside it."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from threading import Lock
 
 from orders_core import (
     Amount,
+    Call,
     Order,
     OrderId,
     Outcome,
     PageQuery,
+    Pending,
     Totals,
     decimal_of_cents,
     json_lines,
@@ -27,6 +29,9 @@ class MemoryStore:
         self._ids: list[OrderId] = []
         self._cents = 0
 
+    def begin(self, call: Call) -> Pending | None:
+        """Begin nothing: every call waits; see `OrderStore.begin`."""
+
     def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
         """Store the orders as one batch; see `OrderStore.add`."""
         with self._lock:
@@ -40,12 +45,7 @@ class MemoryStore:
                         self._keep(order)
             return outcomes
 
-    def load(
-        self,
-        rows: Sequence[tuple[str, str]],
-        *,
-        meanwhile: Callable[[], None] = lambda: None,  # noqa: ARG002 - nothing is waited for
-    ) -> bool:
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
         """Store orders that are all new; see `OrderStore.load`."""
         orders = {order_id: Order(OrderId.of_stored(order_id), amount) for order_id, amount in rows}
         with self._lock:

@@ -7,7 +7,7 @@ used again.
 import select
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, Final
@@ -266,13 +266,12 @@ class Connection:
             self._message = end
         return False
 
-    def copy(self, statement: str, content: bytes, meanwhile: Callable[[], None]) -> None:
+    def copy(self, statement: str, content: bytes) -> None:
         """Run `COPY ... FROM STDIN` with its whole content.
 
         Args:
             statement: The statement.
             content: What it copies.
-            meanwhile: Called when all is sent, before the answer is waited for.
 
         Raises:
             Duplicate: A row is there already, or twice in the content.
@@ -283,11 +282,6 @@ class Connection:
             context = self._send(statement, ())
             self._session.send_content(content)
             self._session.end()
-        # Until the answer is there.
-        self._in_step = False
-        meanwhile()
-        self._in_step = True
-        with self._exchange():
             self._session.handle_messages(context)
 
     def script(self, sql: str) -> None:

@@ -1,7 +1,7 @@
 """Work whose statements PostgreSQL runs while nobody waits in here for the answers."""
 
-from collections.abc import Callable, Generator, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Generator, Sequence
+from typing import Any, TypeVar
 
 from orders_core import StoreUnavailable
 from orders_postgres.connection import Connection, Interrupted
@@ -25,15 +25,10 @@ def run(statements: Statements[_Result], connection: Connection) -> Sequence[_Re
         return result
 
 
-class PendingStatements(Generic[_Result]):
+class PendingStatements:
     """Statements that run one after the other; see `orders_core.Pending`."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        lent: Lent,
-        begin: Callable[[], Statements[_Result]],
-    ) -> None:
+    def __init__(self, pool: Pool, lent: Lent, statements: Statements[Any]) -> None:
         """Take a connection and send the first statement; `begin_statements` makes one.
 
         Raises:
@@ -41,11 +36,9 @@ class PendingStatements(Generic[_Result]):
         """
         self._pool = pool
         self._lent = lent
-        self._begin = begin
-        self._statements = begin()
-        self._ended: Any = None
-        self.must_wait = False
-        self._send(*next(self._statements))
+        self._statements = statements
+        self._ended: Sequence[Any] | Exception | None = None
+        self._send(*next(statements))
 
     def fileno(self) -> int:
         """Give the number of the connection's socket."""
@@ -60,32 +53,25 @@ class PendingStatements(Generic[_Result]):
         except StopIteration as end:
             self._ended = end.value
         except Interrupted:
-            self.must_wait = True
-        except Exception as error:  # noqa: BLE001 - `outcome` raises it
+            self._ended = None
+        except Exception as error:  # noqa: BLE001 - `results` raises it
             self._ended = error
         else:
             return False
         return True
 
-    def outcome(self) -> Sequence[_Result]:
-        """Give the connection back, and the result; when interrupted, do the work once more."""
+    def results(self) -> Sequence[Any] | None:
+        """Give back the connection, then the results; None when the connection was lost."""
         self._pool.take_back(self._lent)
-        if self.must_wait:
-            with self._pool.connection() as connection:
-                return run(self._begin(), connection)
         if isinstance(self._ended, Exception):
             raise self._ended
-        result: Sequence[_Result] = self._ended
-        return result
+        return self._ended
 
     def _send(self, statement: str, values: Sequence[str]) -> None:
         self._lent.connection.send(statement, *values)
 
 
-def begin_statements(
-    pool: Pool,
-    begin: Callable[[], Statements[_Result]],
-) -> PendingStatements[_Result] | None:
+def begin_statements(pool: Pool, statements: Statements[Any]) -> PendingStatements | None:
     """Begin on a connection that is open and idle; None when there is none that works."""
     try:
         lent = pool.take_open()
@@ -94,7 +80,7 @@ def begin_statements(
     if lent is None:
         return None
     try:
-        return PendingStatements(pool, lent, begin)
+        return PendingStatements(pool, lent, statements)
     except StoreUnavailable:
         pool.take_back(lent)
         return None

@@ -4,14 +4,18 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from math import inf
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from orders_core import (
+    AddOrders,
     Amount,
+    Call,
+    GetOrders,
     Order,
     OrderId,
     Outcome,
     PageQuery,
+    ReadPages,
     Reason,
     StoreUnavailable,
     Totals,
@@ -101,20 +105,19 @@ class PostgresStore:
             max_age_seconds=max_age_seconds,
         )
 
+    def begin(self, call: Call) -> PendingStatements | None:
+        """Begin a call on an idle connection; see `OrderStore.begin`."""
+        return begin_statements(self._pool, self._statements(call)) if _is_short(call) else None
+
     def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
         """Store the orders as one batch; see `OrderStore.add`."""
         if not orders:
             return ()
         if atomic and len(orders) > 1:
             return self._run(lambda connection: self._add_all_or_none(connection, orders))
-        return self._run(lambda connection: run(self._adding(orders), connection))
+        return self._results(AddOrders(orders))
 
-    def load(
-        self,
-        rows: Sequence[tuple[str, str]],
-        *,
-        meanwhile: Callable[[], None] = lambda: None,
-    ) -> bool:
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
         """Store orders that are all new; see `OrderStore.load`."""
         if not rows:
             return True
@@ -122,7 +125,7 @@ class PostgresStore:
         # Format") an id may hold the backslash alone.
         text = "\n".join(map("\t".join, sorted(rows))).replace("\\", "\\\\").encode()
         try:
-            self._run(lambda connection: connection.copy(_COPY, text, meanwhile))
+            self._run(lambda connection: connection.copy(_COPY, text))
         except Duplicate:
             return False
         return True
@@ -131,23 +134,7 @@ class PostgresStore:
         """Look up orders; see `OrderStore.get`."""
         if not ids:
             return ()
-        return self._run(lambda connection: run(_getting(ids), connection))
-
-    def begin_add(self, orders: Sequence[Order]) -> PendingStatements[Outcome] | None:
-        """Begin to add; see `PromptStore.begin_add`."""
-        if len(orders) > _PROMPTLY or sum(len(each.id.value) for each in orders) > _PROMPT_LENGTH:
-            return None
-        return begin_statements(self._pool, lambda: self._adding(orders))
-
-    def begin_get(self, ids: Sequence[OrderId]) -> PendingStatements[Order | None] | None:
-        """Begin to look up; see `PromptStore.begin_get`."""
-        if len(ids) > _PROMPTLY or sum(len(each.value) for each in ids) > _PROMPT_LENGTH:
-            return None
-        return begin_statements(self._pool, lambda: _getting(ids))
-
-    def begin_pages_json(self, queries: Sequence[PageQuery]) -> PendingStatements[bytes] | None:
-        """Begin to read pages; see `PromptStore.begin_pages_json`."""
-        return begin_statements(self._pool, lambda: _reading(queries))
+        return self._results(GetOrders(ids))
 
     def page(
         self,
@@ -169,7 +156,7 @@ class PostgresStore:
         """Read pages as JSON; see `OrderStore.pages_json`."""
         if not queries:
             return ()
-        return self._run(lambda connection: run(_reading(queries), connection))
+        return self._results(ReadPages(queries))
 
     def totals(self) -> Totals:
         """Count and sum; see `OrderStore.totals`."""
@@ -221,6 +208,16 @@ class PostgresStore:
         with self._pool.connection(max_age_seconds) as connection:
             return work(connection)
 
+    def _results(self, call: Call) -> Sequence[Any]:
+        return self._run(lambda connection: run(self._statements(call), connection))
+
+    def _statements(self, call: Call) -> Statements[Any]:
+        if isinstance(call, AddOrders):
+            return self._adding(call.items)
+        if isinstance(call, GetOrders):
+            return _getting(call.items)
+        return _reading(call.items)
+
     def _rows(self, statement: str, *values: str | int) -> Sequence[Row]:
         return self._run(lambda connection: connection.run(statement, *values))
 
@@ -260,6 +257,14 @@ class PostgresStore:
             if Outcome.CONFLICT in outcomes:
                 connection.undo()
         return outcomes
+
+
+def _is_short(call: Call) -> bool:
+    """Tell whether a call can be sent at once, without waiting for the server to read."""
+    if isinstance(call, ReadPages):
+        return True
+    ids = [each.id if isinstance(each, Order) else each for each in call.items]
+    return len(ids) <= _PROMPTLY and sum(len(each.value) for each in ids) <= _PROMPT_LENGTH
 
 
 def _getting(ids: Sequence[OrderId]) -> Statements[Order | None]:

@@ -1,20 +1,20 @@
 """An `OrderStore` that measures another one."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from time import perf_counter
-from typing import Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
-from attrs import field, frozen
+from attrs import frozen
 
 from orders_core import (
+    AddOrders,
+    Call,
     Order,
     OrderId,
     OrderStore,
     Outcome,
     PageQuery,
     Pending,
-    PromptStore,
     StoreUnavailable,
     Totals,
 )
@@ -22,7 +22,6 @@ from orders_prometheus.metrics import Metrics
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
-_Item = TypeVar("_Item")
 
 
 class OutageObserver(Protocol):
@@ -48,26 +47,12 @@ class MeasuredStore:
     store: OrderStore
     metrics: Metrics
     outages: OutageObserver | None = None
-    _prompt: PromptStore | None = field(init=False)
 
-    @_prompt.default
-    def _prompt_store(self) -> PromptStore | None:
-        return self.store if isinstance(self.store, PromptStore) else None
-
-    def begin_add(self, orders: Sequence[Order]) -> Pending[Outcome] | None:
-        """Begin to add through the store, when it can; the end is measured."""
-        pending = None if self._prompt is None else self._prompt.begin_add(orders)
-        return None if pending is None else _MeasuredAdding(pending, self)
-
-    def begin_get(self, ids: Sequence[OrderId]) -> Pending[Order | None] | None:
-        """Begin to look up through the store, when it can; the end is measured."""
-        pending = None if self._prompt is None else self._prompt.begin_get(ids)
-        return None if pending is None else _MeasuredGetting(pending, self)
-
-    def begin_pages_json(self, queries: Sequence[PageQuery]) -> Pending[bytes] | None:
-        """Begin to read pages through the store, when it can; the end is measured."""
-        pending = None if self._prompt is None else self._prompt.begin_pages_json(queries)
-        return None if pending is None else _MeasuredReading(pending, self)
+    def begin(self, call: Call) -> Pending | None:
+        """Begin a call of the store, when the store can; its end is measured."""
+        started = perf_counter()
+        pending = self.store.begin(call)
+        return None if pending is None else _MeasuredPending(pending, self, call, started)
 
     def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
         """Add through the store, and count the outcomes."""
@@ -79,14 +64,9 @@ class MeasuredStore:
         )
         return outcomes
 
-    def load(
-        self,
-        rows: Sequence[tuple[str, str]],
-        *,
-        meanwhile: Callable[[], None] = lambda: None,
-    ) -> bool:
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
         """Load through the store, and count what was created."""
-        loaded = self._measured("add", partial(self.store.load, meanwhile=meanwhile), rows)
+        loaded = self._measured("add", self.store.load, rows)
         if loaded:
             self.metrics.orders_added([Outcome.CREATED] * len(rows))
         return loaded
@@ -158,16 +138,13 @@ class MeasuredStore:
 
 
 @frozen
-class _MeasuredPending(Generic[_Item]):
-    """Work that was begun, and is measured from then to its outcome."""
+class _MeasuredPending:
+    """A call that was begun, and is measured from then to its results."""
 
-    pending: Pending[_Item]
+    pending: Pending
     store: MeasuredStore
-    started: float = field(init=False, factory=perf_counter)
-
-    @property
-    def must_wait(self) -> bool:
-        return self.pending.must_wait
+    call: Call
+    started: float
 
     def fileno(self) -> int:
         return self.pending.fileno()
@@ -175,19 +152,8 @@ class _MeasuredPending(Generic[_Item]):
     def proceed(self) -> bool:
         return self.pending.proceed()
 
-
-class _MeasuredAdding(_MeasuredPending[Outcome]):
-    def outcome(self) -> Sequence[Outcome]:
-        outcomes = self.store.measured_since(self.started, "add", self.pending.outcome)
-        self.store.metrics.orders_added(outcomes)
-        return outcomes
-
-
-class _MeasuredGetting(_MeasuredPending[Order | None]):
-    def outcome(self) -> Sequence[Order | None]:
-        return self.store.measured_since(self.started, "get", self.pending.outcome)
-
-
-class _MeasuredReading(_MeasuredPending[bytes]):
-    def outcome(self) -> Sequence[bytes]:
-        return self.store.measured_since(self.started, "page", self.pending.outcome)
+    def results(self) -> Sequence[Any] | None:
+        results = self.store.measured_since(self.started, self.call.operation, self.pending.results)
+        if results is not None and isinstance(self.call, AddOrders):
+            self.store.metrics.orders_added(results)
+        return results

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from math import inf
 from pathlib import Path
@@ -18,10 +18,12 @@ from attrs import define, field, frozen
 
 from orders_core import (
     Amount,
+    Call,
     Order,
     OrderId,
     Outcome,
     PageQuery,
+    Pending,
     Reason,
     StoreUnavailable,
     Totals,
@@ -227,6 +229,9 @@ class SqliteStore:
         """Which file it keeps to, once one was opened."""
         return self._file
 
+    def begin(self, call: Call) -> Pending | None:
+        """Begin nothing: every call waits; see `OrderStore.begin`."""
+
     def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
         """Store the orders as one batch; see `OrderStore.add`."""
         if not orders:
@@ -251,12 +256,7 @@ class SqliteStore:
             self._require_same_files(opened, written=written)
             return outcomes
 
-    def load(
-        self,
-        rows: Sequence[tuple[str, str]],
-        *,
-        meanwhile: Callable[[], None] = lambda: None,  # noqa: ARG002 - nothing is waited for
-    ) -> bool:
+    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
         """Store orders that are all new; see `OrderStore.load`."""
         if not rows:
             return True

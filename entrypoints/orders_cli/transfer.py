@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -117,6 +118,7 @@ class _Import:
     Attributes:
         store: Where they go.
         batches: Where they come from.
+        thread: Loads, so that the next batch can be read while the store works.
         progress: Shows how many were read.
         tally: What became of them.
         all_new: Whether the orders that came last were all new, so that the next ones may be.
@@ -126,6 +128,7 @@ class _Import:
 
     store: OrderStore
     batches: _Ahead
+    thread: ThreadPoolExecutor
     progress: Progress
     tally: _Tally = Factory(_Tally)
     all_new: bool = True
@@ -135,9 +138,7 @@ class _Import:
         if not batch.rows:
             self._refuse(batch.refusals, [])
             return
-        # The next batch is read while the store is at work.
-        if self.all_new and self.store.load(batch.rows, meanwhile=self.batches.read):
-            self.tally.outcomes[Outcome.CREATED] += len(batch.rows)
+        if self.all_new and self._load(batch.rows):
             self._refuse(batch.refusals, [])
             return
         created = self.tally.outcomes[Outcome.CREATED]
@@ -145,6 +146,18 @@ class _Import:
             self._place_each(part)
         created = self.tally.outcomes[Outcome.CREATED] - created
         self.all_new = created == len(batch.rows)
+
+    def _load(self, rows: Sequence[tuple[str, str]]) -> bool:
+        """Load rows on the thread, and read the next batch while the store works."""
+        loading = self.thread.submit(self.store.load, rows)
+        try:
+            self.batches.read()
+        finally:
+            # Also when reading is interrupted: what is stored is counted.
+            loaded = loading.result()
+            if loaded:
+                self.tally.outcomes[Outcome.CREATED] += len(rows)
+        return loaded
 
     def _place_each(self, part: Batch) -> None:
         orders = [Order(*row) for row in part.rows]
@@ -216,6 +229,7 @@ def import_orders(
     with (
         _opened(file) as opened,
         closing(config.database.open()) as store,
+        ThreadPoolExecutor(1, "load") as thread,
         Progress(sys.stderr) as progress,
     ):
         # A database that is away is told before any row is; a new file gets its table.
@@ -225,7 +239,7 @@ def import_orders(
         else:
             media_type, content = _FORMATS[format_name], opened
         batches = _Ahead(read_batches(content, media_type, whole=whole))
-        importing = _Import(store, batches, progress)
+        importing = _Import(store, batches, thread, progress)
         tally = importing.tally
         try:
             for batch in batches:

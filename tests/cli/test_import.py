@@ -2,11 +2,15 @@
 
 import fcntl
 import gzip
+import os
 import signal
 import sqlite3
 import subprocess
 import termios
+import threading
 from array import array
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import IO
@@ -14,9 +18,11 @@ from typing import IO
 import pytest
 
 from orders_cli.exits import Exit
-from orders_cli.transfer import TOLD
+from orders_cli.transfer import TOLD, import_orders
 from orders_core import scan
+from orders_memory import MemoryStore
 from orders_records import BATCH_BYTES
+from orders_service.config import load
 from orders_sqlite import SqliteStore
 from tests.cli.command import Orders
 from tests.postgres_server import OrdersDatabase, open_server, wait_until
@@ -505,3 +511,28 @@ def test_orders_that_are_new_again_are_stored_after_those_that_were_there(
     ended = orders.read(b"id,amount\n" + csv_of(0, 3 * BATCH), "import", "-", **environ)
     assert ended.err == f"orders: {counts(created=3 * BATCH - 10, there=10)}"
     assert orders_database.run("SELECT count(*) FROM orders") == [[3 * BATCH]]
+
+
+def test_the_next_orders_are_read_while_the_store_is_at_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    content = b"id,amount\r\n" + csv_of(0, 7 * BATCH // 4)
+    all_is_read = threading.Event()
+
+    class SlowStore(MemoryStore):
+        def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+            assert all_is_read.wait(60)
+            return super().load(rows)
+
+    def write() -> None:
+        # More than a pipe holds, unless somebody reads.
+        pipe.write_bytes(content)
+        all_is_read.set()
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    config = load({}, {}, None)
+    monkeypatch.setattr(type(config.database), "open", lambda _database: SlowStore())
+    with ThreadPoolExecutor(1) as writer:
+        writer.submit(write)
+        assert import_orders(config, str(pipe), "csv") == Exit.DONE

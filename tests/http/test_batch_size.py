@@ -15,7 +15,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 from attrs import define, field
 
-from orders_core import Order, OrderId, PageQuery
+from orders_core import Call, GetOrders, Order
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
 from orders_http.api.messages import Reply
@@ -48,7 +48,6 @@ class Begun:
 
     orders: Sequence[Order | None]
     sockets: tuple[socket.socket, socket.socket] = field(factory=socket.socketpair)
-    must_wait: bool = False
     ended: bool = False
 
     def fileno(self) -> int:
@@ -61,7 +60,7 @@ class Begun:
     def proceed(self) -> bool:
         return self.ended
 
-    def outcome(self) -> Sequence[Order | None]:
+    def results(self) -> Sequence[Order | None]:
         self.close()
         return self.orders
 
@@ -110,18 +109,13 @@ class World(MemoryStore):
         application = create_app(self, HttpSettings("USD", HostRule(), log_requests=0))
         self.gatherer = Gatherer(application, self, self.loop, lambda: None, self.clock)
 
-    def begin_get(self, ids: Sequence[OrderId]) -> Begun:
-        begun = Begun(self.get(ids))
+    def begin(self, call: Call) -> Begun:
+        assert isinstance(call, GetOrders)
+        begun = Begun(self.get(call.items))
         self.open.add(begun)
-        self.batch_sizes.append(len(ids))
-        self.after(self.batch_seconds(len(ids)), begun.end)
+        self.batch_sizes.append(len(call.items))
+        self.after(self.batch_seconds(len(call.items)), begun.end)
         return begun
-
-    def begin_add(self, _orders: Sequence[Order]) -> None:
-        """Begin nothing."""
-
-    def begin_pages_json(self, _queries: Sequence[PageQuery]) -> None:
-        """Begin nothing."""
 
     def after(self, seconds: float, do: Callable[[], None]) -> None:
         heappush(self._events, (self.clock.seconds + seconds, next(self._numbers), do))

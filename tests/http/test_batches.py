@@ -3,22 +3,22 @@
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from orders_core import OrderId
-from orders_http.api.exchange import Exchange, Get, Steps
+from orders_core import GetOrders, OrderId
+from orders_http.api.exchange import Exchange, Steps
 from orders_http.api.messages import Reply
 from orders_http.server.batches import INITIAL_BATCH_SIZE, LATE_SECONDS, Batcher, Waiting
 
 
 def batcher(gathered: int) -> Batcher:
     """Make a batcher in which so many requests wait, the first one the longest."""
-    made = Batcher("add", asked=lambda step: step, begin=lambda _asked: None, take=list)
+    made = Batcher(GetOrders)
     made.gathered.extend(waiting(number) for number in range(gathered))
     return made
 
 
 def waiting(begun: float) -> Waiting:
     """Make a request that began to wait at some time."""
-    step = Get(OrderId("A"))
+    step = GetOrders([OrderId("A")])
 
     def steps() -> Steps:
         yield step

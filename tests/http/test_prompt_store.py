@@ -4,13 +4,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Generic, TypeVar
 from wsgiref.util import setup_testing_defaults
 
 import pytest
 from attrs import define, field
 
-from orders_core import Order, OrderId, Outcome, PageQuery, Reason, StoreUnavailable
+from orders_core import Call, Order, OrderId, Outcome, PageQuery, Reason, StoreUnavailable
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
 from orders_http.api.messages import Reply
@@ -25,15 +24,12 @@ from tests.http.hostile_requests import get, post
 from tests.http.wire import Wire, connected_to
 from tests.service_process import served
 
-T = TypeVar("T")
-
 
 @define
-class Begun(Generic[T]):
-    """Work that ends when its socket says so, or when it was asked often enough."""
+class Begun:
+    """A call that ends when its socket says so, or when it was asked often enough."""
 
-    run: Callable[[], Sequence[T]]
-    must_wait: bool = False
+    run: Callable[[], Sequence[object] | None]
     asked: int = 0
     patience: int | None = None
     sockets: tuple[socket.socket, socket.socket] = field(factory=socket.socketpair)
@@ -48,7 +44,7 @@ class Begun(Generic[T]):
         self.asked += 1
         return self.asked == self.patience if self.patience else True
 
-    def outcome(self) -> Sequence[T]:
+    def results(self) -> Sequence[object] | None:
         for each in self.sockets:
             each.close()
         return self.run()
@@ -59,30 +55,36 @@ class BeginningStore(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.must_wait = False
+        self.loses_connections = False
         self.patience: int | None = None
         self.ended_on: list[str] = []
 
-    def begin_add(self, orders: Sequence[Order]) -> Begun[Outcome]:
-        return self._begun(lambda: self.add(orders))
-
-    def begin_get(self, ids: Sequence[OrderId]) -> Begun[Order | None]:
-        if OrderId("defect") in ids:
+    def begin(self, call: Call) -> Begun:
+        if OrderId("defect") in call.items:
             raise StoreUnavailable(Reason.FAILED, "on purpose")
-        return self._begun(lambda: self.get(ids))
 
-    def begin_pages_json(self, queries: Sequence[PageQuery]) -> Begun[bytes]:
-        return self._begun(lambda: self.pages_json(queries))
+        def run() -> Sequence[object] | None:
+            return None if self.loses_connections else call.run(self)
 
-    def _begun(self, run: Callable[[], Sequence[T]]) -> Begun[T]:
-        def run_here() -> Sequence[T]:
-            self.ended_on.append(threading.current_thread().name)
-            return run()
-
-        begun = Begun(run_here, self.must_wait, patience=self.patience)
+        begun = Begun(run, patience=self.patience)
         if self.patience is None:
             begun.end()
         return begun
+
+    def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
+        self._note()
+        return super().add(orders, atomic=atomic)
+
+    def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
+        self._note()
+        return super().get(ids)
+
+    def pages_json(self, queries: Sequence[PageQuery]) -> Sequence[bytes]:
+        self._note()
+        return super().pages_json(queries)
+
+    def _note(self) -> None:
+        self.ended_on.append(threading.current_thread().name)
 
 
 @contextmanager
@@ -114,9 +116,9 @@ def test_a_batch_for_which_the_loop_has_no_room_to_wait_ends_all_the_same(
         assert [wire.receive().status for _ in range(2)] == [201, 200]
 
 
-def test_what_must_wait_in_the_end_waits_on_a_thread() -> None:
+def test_a_call_whose_connection_is_lost_is_made_again_on_a_thread() -> None:
     store = BeginningStore()
-    store.must_wait = True
+    store.loses_connections = True
     with asking(store) as wire:
         wire.send(post('{"id":"A","amount":1}') + get("/orders/A"))
         assert [wire.receive().status for _ in range(2)] == [201, 200]

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 import pytest
 from attrs import evolve, frozen
 
-from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
+from orders_core import AddOrders, Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_postgres import DatabaseUrl, PostgresStore, inspect
 from orders_postgres.connection import connect
 from orders_postgres.migrate import LIMITS as MIGRATION_LIMITS
@@ -53,11 +53,13 @@ def add_all_or_none(store: PostgresStore, orders: Sequence[Order]) -> None:
 
 
 def begin_to_add(store: PostgresStore, orders: Sequence[Order]) -> None:
-    pending = store.begin_add(orders)
+    pending = store.begin(AddOrders(orders))
     assert pending is not None
     while not pending.proceed():
         pass
-    assert Outcome.CONFLICT not in pending.outcome()
+    outcomes = pending.results()
+    assert outcomes is not None
+    assert Outcome.CONFLICT not in outcomes
 
 
 def load(store: PostgresStore, orders: Sequence[Order]) -> None:
@@ -164,14 +166,14 @@ def test_a_commit_that_no_standby_has_confirmed_is_not_acknowledged(
         own_server.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
         own_server.reload()
         try:
-            pending = store.begin_add([Order("A", 1)])
+            pending = store.begin(AddOrders([Order("A", 1)]))
             assert pending is not None
             wait_until(lambda: database.run(WAITING) != [])
             ((waiting,),) = database.run(WAITING)
             database.run("SELECT pg_cancel_backend(CAST(:pid AS integer))", pid=f"{waiting}")
             wait_until(pending.proceed)
             with pytest.raises(StoreUnavailable, match="no synchronous standby") as caught:
-                pending.outcome()
+                pending.results()
             assert caught.value.reason is Reason.TIMEOUT
         finally:
             own_server.run("ALTER SYSTEM RESET synchronous_standby_names")

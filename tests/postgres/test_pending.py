@@ -3,12 +3,21 @@
 import select
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import TypeVar
+from typing import Any
 
 import pytest
 from attrs import evolve
 
-from orders_core import Order, OrderId, Outcome, Pending, Reason, StoreUnavailable
+from orders_core import (
+    AddOrders,
+    GetOrders,
+    Order,
+    OrderId,
+    Outcome,
+    Pending,
+    Reason,
+    StoreUnavailable,
+)
 from orders_postgres import PostgresStore
 from orders_postgres.connection import Connection, connect
 from orders_postgres.pending import Statements, begin_statements
@@ -16,8 +25,6 @@ from orders_postgres.pool import Pool
 from orders_postgres.url import Host
 from tests.postgres.proxy import open_proxy
 from tests.postgres_server import HOST, OrdersDatabase
-
-T = TypeVar("T")
 
 
 @pytest.fixture
@@ -28,7 +35,7 @@ def open_store(orders_database: OrdersDatabase) -> Iterator[PostgresStore]:
         yield store
 
 
-def ended(pending: Pending[T] | None) -> Pending[T]:
+def ended(pending: Pending | None) -> Pending:
     """Wait for the work's end as a loop does."""
     assert pending is not None
     while not pending.proceed():
@@ -38,18 +45,25 @@ def ended(pending: Pending[T] | None) -> Pending[T]:
     return pending
 
 
+def results(pending: Pending) -> list[Any]:
+    """Give the results of a call whose connection was not lost."""
+    found = pending.results()
+    assert found is not None
+    return [*found]
+
+
 def test_orders_are_created_then_replayed_or_in_conflict(open_store: PostgresStore) -> None:
     orders = [Order("A", 1), Order("B", 2), Order("B", 3)]
-    created = ended(open_store.begin_add(orders))
-    assert list(created.outcome()) == [Outcome.CREATED, Outcome.CREATED, Outcome.CONFLICT]
-    again = ended(open_store.begin_add([Order("C", 1), Order("A", 1), Order("B", 5)]))
-    assert list(again.outcome()) == [Outcome.CREATED, Outcome.REPLAYED, Outcome.CONFLICT]
+    created = ended(open_store.begin(AddOrders(orders)))
+    assert results(created) == [Outcome.CREATED, Outcome.CREATED, Outcome.CONFLICT]
+    again = ended(open_store.begin(AddOrders([Order("C", 1), Order("A", 1), Order("B", 5)])))
+    assert results(again) == [Outcome.CREATED, Outcome.REPLAYED, Outcome.CONFLICT]
 
 
 def test_each_look_up_gets_its_order_or_none(open_store: PostgresStore) -> None:
     open_store.add([Order("A", 1)])
-    found = ended(open_store.begin_get([OrderId("A"), OrderId("missing"), OrderId("A")]))
-    assert list(found.outcome()) == [Order("A", 1), None, Order("A", 1)]
+    found = ended(open_store.begin(GetOrders([OrderId("A"), OrderId("missing"), OrderId("A")])))
+    assert results(found) == [Order("A", 1), None, Order("A", 1)]
 
 
 def test_an_answer_that_comes_piece_by_piece_is_taken_when_it_is_whole(
@@ -57,37 +71,37 @@ def test_an_answer_that_comes_piece_by_piece_is_taken_when_it_is_whole(
 ) -> None:
     ids = [OrderId("x" * 70 + str(number)) for number in range(200)]
     open_store.add([Order(each, 1) for each in ids])
-    pending = open_store.begin_get(ids)
+    pending = open_store.begin(GetOrders(ids))
     assert pending is not None
     while not pending.proceed():
         pass
-    assert [order and order.id for order in pending.outcome()] == ids
+    assert [order and order.id for order in results(pending)] == ids
 
 
 def test_nothing_is_begun_that_would_have_to_wait(orders_database: OrdersDatabase) -> None:
     with closing(orders_database.store(connections=1)) as store:
-        assert store.begin_add([Order("A", 1)]) is None, "no connection is open"
+        assert store.begin(AddOrders([Order("A", 1)])) is None, "no connection is open"
         store.check()
         many = [OrderId(f"{number}") for number in range(300)]
-        assert store.begin_get(many) is None, "sending takes its time"
-        assert store.begin_add([Order(each, 1) for each in many]) is None
-        pending = store.begin_get([OrderId("A")])
-        assert store.begin_get([OrderId("A")]) is None, "the connection is lent"
-        assert list(ended(pending).outcome()) == [None]
-    assert store.begin_get([OrderId("A")]) is None, "the store is closed"
+        assert store.begin(GetOrders(many)) is None, "sending takes its time"
+        assert store.begin(AddOrders([Order(each, 1) for each in many])) is None
+        pending = store.begin(GetOrders([OrderId("A")]))
+        assert store.begin(GetOrders([OrderId("A")])) is None, "the connection is lent"
+        assert results(ended(pending)) == [None]
+    assert store.begin(GetOrders([OrderId("A")])) is None, "the store is closed"
 
 
-def test_work_that_is_cut_short_is_done_once_more_on_another_connection(
+def test_a_call_whose_connection_is_lost_is_safe_to_make_again(
     orders_database: OrdersDatabase,
 ) -> None:
+    call = AddOrders([Order("cut here", 1)])
     with open_proxy(orders_database.server.port) as proxy:
         url = evolve(orders_database.url(), hosts=(Host(HOST, proxy.port),))
         with closing(PostgresStore(url)) as store:
             store.check()
             proxy.cut_after = b"cut here"
-            pending = ended(store.begin_add([Order("cut here", 1)]))
-            assert pending.must_wait
-            assert list(pending.outcome()) == [Outcome.REPLAYED]
+            assert ended(store.begin(call)).results() is None
+            assert list(call.run(store)) == [Outcome.REPLAYED]
             assert proxy.cuts == 1
 
 
@@ -98,12 +112,12 @@ def test_what_the_server_refuses_is_told_and_the_connection_stays(
     with closing(orders_database.server.connect(orders_database.name)) as other:
         other.run("BEGIN")
         other.run("LOCK TABLE orders")
-        pending = ended(open_store.begin_add([Order("A", 1)]))
+        pending = ended(open_store.begin(AddOrders([Order("A", 1)])))
         with pytest.raises(StoreUnavailable) as caught:
-            pending.outcome()
+            pending.results()
     assert caught.value.reason is Reason.TIMEOUT
     sessions = orders_database.sessions()
-    assert list(ended(open_store.begin_get([OrderId("A")])).outcome()) == [None]
+    assert results(ended(open_store.begin(GetOrders([OrderId("A")])))) == [None]
     assert orders_database.sessions() == sessions
 
 
@@ -113,10 +127,9 @@ def test_a_server_that_falls_silent_is_given_up(orders_database: OrdersDatabase)
         with closing(PostgresStore(url)) as store:
             store.check()
             proxy.silent = True
-            pending = ended(store.begin_get([OrderId("A")]))
-            assert not pending.must_wait
+            pending = ended(store.begin(GetOrders([OrderId("A")])))
             with pytest.raises(StoreUnavailable) as caught:
-                pending.outcome()
+                pending.results()
     assert caught.value.reason is Reason.TIMEOUT
 
 
@@ -133,5 +146,5 @@ def test_what_cannot_be_sent_is_not_begun(orders_database: OrdersDatabase) -> No
     with closing(pool):
         with pool.connection() as connection:
             assert connection.run("SELECT 2") == [[2]]
-        assert begin_statements(pool, unprepared) is None
+        assert begin_statements(pool, unprepared()) is None
         assert pool.take_open() is None, "its connection is not used again"

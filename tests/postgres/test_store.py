@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orders_core import Order, Outcome, StoreUnavailable
 from orders_postgres import PostgresStore
 from orders_postgres.connection import connect
-from tests.postgres_server import OWNER, OrdersDatabase, wait_until
+from tests.postgres_server import OWNER, OrdersDatabase
 from tests.strategies import has_usable_edges
 
 ids = st.text(
@@ -41,33 +41,6 @@ def test_ten_thousand_orders_are_one_batch(postgres_store: PostgresStore) -> Non
     orders = [Order(f"order-{number}", number) for number in range(10_000)]
     assert set(postgres_store.add(orders, atomic=True)) == {Outcome.CREATED}
     assert set(postgres_store.add(orders)) == {Outcome.REPLAYED}
-    assert postgres_store.get([order.id for order in orders]) == orders
-
-
-def test_loaded_rows_are_stored_while_the_caller_does_something_else(
-    orders_database: OrdersDatabase,
-    postgres_store: PostgresStore,
-) -> None:
-    seen = []
-
-    def look() -> None:
-        wait_until(lambda: len(orders_database.orders()) == len(ROWS))
-        seen.append(True)
-
-    assert postgres_store.load(ROWS, meanwhile=look)
-    assert seen == [True]
-
-
-def test_what_the_caller_fails_at_meanwhile_is_raised_and_costs_no_connection_its_step(
-    postgres_store: PostgresStore,
-) -> None:
-    def fail() -> None:
-        raise OSError("the file cannot be read")
-
-    with pytest.raises(OSError, match="the file cannot be read"):
-        postgres_store.load(ROWS, meanwhile=fail)
-    orders = [Order(*row) for row in ROWS]
-    assert Outcome.CONFLICT not in postgres_store.add(orders)
     assert postgres_store.get([order.id for order in orders]) == orders
 
 

@@ -1,6 +1,7 @@
 """A measured store does what the store does, and counts it."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import pytest
 from attrs import define
@@ -8,11 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders_core import (
+    AddOrders,
+    Call,
+    GetOrders,
     Order,
     OrderId,
     OrderStore,
     Outcome,
     PageQuery,
+    ReadPages,
     Reason,
     StoreUnavailable,
     page,
@@ -20,7 +25,6 @@ from orders_core import (
     place_each,
 )
 from orders_memory import MemoryStore
-from orders_postgres import PostgresStore
 from orders_prometheus import MeasuredStore, SharedMetrics
 from tests.prometheus.exposition import samples, value
 from tests.strategies import orders
@@ -105,13 +109,6 @@ def test_loaded_orders_are_created_unless_they_were_refused() -> None:
     assert operations(shared) == {"add": 2}
 
 
-def test_a_caller_that_loads_does_something_else_meanwhile(postgres_store: PostgresStore) -> None:
-    store, _ = measured(postgres_store)
-    calls: list[bool] = []
-    assert store.load([("A", "1")], meanwhile=lambda: calls.append(True))
-    assert calls == [True]
-
-
 def test_it_counts_each_operation() -> None:
     store, shared = measured()
     store.add([Order("A", 1)])
@@ -178,10 +175,9 @@ def test_a_breaker_that_opens_and_closes_is_told() -> None:
 
 @define
 class Done:
-    """Work that has ended."""
+    """A call that has ended; without results, its connection was lost."""
 
-    outcomes: tuple[Outcome, ...]
-    must_wait: bool = False
+    given: Sequence[object] | StoreUnavailable | None
 
     def fileno(self) -> int:
         return 0
@@ -189,68 +185,58 @@ class Done:
     def proceed(self) -> bool:
         return True
 
-    def outcome(self) -> tuple[Outcome, ...]:
-        if self.must_wait:
-            raise StoreUnavailable(Reason.UNREACHABLE, "on purpose")
-        return self.outcomes
+    def results(self) -> Sequence[object] | None:
+        if isinstance(self.given, StoreUnavailable):
+            raise self.given
+        return self.given
 
 
 class Beginning(MemoryStore):
-    """A store that begins to add, and looks up only while its caller waits."""
+    """A store that begins calls, which end as the test says."""
 
-    must_wait = False
+    def __init__(self, given: Sequence[object] | StoreUnavailable | None) -> None:
+        super().__init__()
+        self.given = given
 
-    def begin_add(self, orders: Sequence[Order]) -> Done:
-        return Done((Outcome.CREATED,) * len(orders), self.must_wait)
-
-    def begin_get(self, ids: Sequence[OrderId]) -> None:
-        assert ids
-
-    def begin_pages_json(self, queries: Sequence[PageQuery]) -> None:
-        assert queries
+    def begin(self, call: Call) -> Done:
+        assert call.items
+        return Done(self.given)
 
 
-def test_work_that_is_begun_is_measured_when_it_has_ended() -> None:
-    store, shared = measured(Beginning())
-    pending = store.begin_add([Order("A", 1), Order("B", 1)])
+ADD = AddOrders([Order("A", 1), Order("B", 1)])
+CALLS = (ADD, GetOrders([OrderId("A")]), ReadPages([PageQuery(1)]))
+
+
+def test_a_call_that_is_begun_is_measured_when_it_has_ended() -> None:
+    store, shared = measured(Beginning((Outcome.CREATED, Outcome.CREATED)))
+    pending = store.begin(ADD)
     assert pending is not None
-    assert (pending.fileno(), pending.must_wait, pending.proceed()) == (0, False, True)
+    assert (pending.fileno(), pending.proceed()) == (0, True)
     assert operations(shared) == {}
-    assert pending.outcome() == (Outcome.CREATED, Outcome.CREATED)
+    assert pending.results() == (Outcome.CREATED, Outcome.CREATED)
     assert operations(shared) == {"add": 1}
     assert outcomes(shared) == {"created": 2}
 
 
-def test_work_that_is_begun_and_fails_is_counted() -> None:
-    beginning = Beginning()
-    beginning.must_wait = True
-    store, shared = measured(beginning)
-    pending = store.begin_add([Order("A", 1)])
+@pytest.mark.parametrize("given", [StoreUnavailable(Reason.UNREACHABLE, "on purpose"), None])
+def test_a_call_that_is_begun_and_fails_is_counted(given: StoreUnavailable | None) -> None:
+    store, shared = measured(Beginning(given))
+    pending = store.begin(ADD)
     assert pending is not None
-    with pytest.raises(StoreUnavailable):
-        pending.outcome()
+    with nullcontext() if given is None else pytest.raises(StoreUnavailable):
+        assert pending.results() is None
     assert operations(shared) == {"add": 1}
     assert outcomes(shared) == {}
 
 
 def test_what_a_store_cannot_begin_a_measured_one_cannot() -> None:
-    assert measured(Beginning())[0].begin_get([OrderId("A")]) is None
-    assert measured()[0].begin_add([Order("A", 1)]) is None
-    assert measured()[0].begin_get([OrderId("A")]) is None
-    for store in (measured(Beginning())[0], measured()[0]):
-        assert store.begin_pages_json([PageQuery(1)]) is None
+    assert [measured()[0].begin(call) for call in CALLS] == [None, None, None]
 
 
-def test_reading_that_is_begun_is_measured() -> None:
-    class Reading(Beginning):
-        def begin_get(self, ids: Sequence[OrderId]) -> Done:  # type: ignore[override]
-            return Done((), must_wait=not ids)
-
-        def begin_pages_json(self, queries: Sequence[PageQuery]) -> Done:  # type: ignore[override]
-            return Done((), must_wait=not queries)
-
-    store, shared = measured(Reading())
-    for pending in (store.begin_get([OrderId("A")]), store.begin_pages_json([PageQuery(1)])):
+def test_each_kind_of_call_that_is_begun_is_measured() -> None:
+    store, shared = measured(Beginning(()))
+    for call in CALLS:
+        pending = store.begin(call)
         assert pending is not None
-        assert list(pending.outcome()) == []
-    assert operations(shared) == {"get": 1, "page": 1}
+        assert pending.results() == ()
+    assert operations(shared) == {"add": 1, "get": 1, "page": 1}

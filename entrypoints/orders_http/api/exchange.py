@@ -10,30 +10,8 @@ from typing import Any, Literal, Protocol
 
 from attrs import frozen
 
-from orders_core import Order, OrderId, OrderStore, PageQuery
+from orders_core import Call, OrderStore
 from orders_http.api.messages import Reply
-
-
-@frozen
-class Add:
-    """Store one order; its `Outcome` is the result."""
-
-    order: Order
-
-
-@frozen
-class Get:
-    """Look one order up; the order or None is the result."""
-
-    id: OrderId
-
-
-@frozen
-class Read:
-    """Read a page of few orders as JSON; its bytes are the result."""
-
-    query: PageQuery
-
 
 WorkKind = Literal["read", "write"]
 
@@ -51,7 +29,9 @@ class Work:
     kind: WorkKind = "read"
 
 
-Step = Add | Get | Read | Work
+Step = Call | Work
+"""What a request needs done next: a call with one item, whose result it gets, or work."""
+
 Steps = Generator[Step, Any, Reply]
 
 
@@ -156,7 +136,7 @@ class Exchange:
         """Take every step by itself, and give the reply."""
         while self.awaits is not None:
             try:
-                result = taken(self.awaits, store)
+                result = run_step(self.awaits, store)
             except Exception as error:  # noqa: BLE001 - the steps answer for it
                 self.fail(error)
             else:
@@ -164,17 +144,14 @@ class Exchange:
         return self.reply
 
 
-def taken(step: Step, store: OrderStore) -> object:
-    """Take one step by itself and give its result.
+def run_step(step: Step, store: OrderStore) -> object:
+    """Do one step by itself and give its result.
 
     Raises:
         Problem: The work refused the request.
-        StoreUnavailable: The store cannot take it.
+        StoreUnavailable: The store cannot do it.
     """
-    if isinstance(step, Add):
-        return store.add([step.order])[0]
-    if isinstance(step, Get):
-        return store.get([step.id])[0]
-    if isinstance(step, Read):
-        return store.pages_json([step.query])[0]
-    return step.run()
+    if isinstance(step, Work):
+        return step.run()
+    (result,) = step.run(store)
+    return result

@@ -14,6 +14,8 @@ from attrs import frozen
 
 from orders_core import (
     MAX_PAGE,
+    AddOrders,
+    GetOrders,
     InvalidOrder,
     JsonPage,
     Order,
@@ -23,11 +25,12 @@ from orders_core import (
     OrderStore,
     Outcome,
     PageQuery,
+    ReadPages,
     order_to_json,
     place_all,
 )
 from orders_core.characters import quoted
-from orders_http.api.exchange import Add, Get, Read, Steps, Work
+from orders_http.api.exchange import Steps, Work
 from orders_http.api.messages import KIB, Reply, Request, with_entity_tag
 from orders_http.api.negotiation import choose
 from orders_http.api.problems import Problem, ProblemType
@@ -88,7 +91,7 @@ class OrdersResource:
             raise Problem(ProblemType.MALFORMED_BODY, str(error)) from None
         except InvalidOrder as error:
             raise Problem(ProblemType.INVALID_ORDER, str(error), _violations(error)) from None
-        outcome: Outcome = yield Add(order)
+        outcome: Outcome = yield AddOrders([order])
         if outcome is Outcome.CONFLICT:
             conflict = OrderConflict((0,), (order.id.value,))
             raise Problem(ProblemType.ORDER_CONFLICT, str(conflict))
@@ -149,7 +152,7 @@ class OrdersResource:
     ) -> Steps:
         query = JsonPage.query(limit, after)
         if limit <= SHORT_LIST and media_type is not MediaType.CSV:
-            lines: bytes = yield Read(query)
+            lines: bytes = yield ReadPages([query])
             reply = _listed(request.root, query, lines, media_type)
         else:
             reply = yield Work(lambda: self._read(request.root, query, media_type))
@@ -167,7 +170,7 @@ class OrdersResource:
             raise Problem(
                 ProblemType.ORDER_NOT_FOUND, f"no order can have such an id: {error}"
             ) from None
-        order: Order | None = yield Get(order_id)
+        order: Order | None = yield GetOrders([order_id])
         if order is None:
             raise Problem(ProblemType.ORDER_NOT_FOUND, str(OrderNotFound(text)))
         return request.answered_conditionally(_order_reply(HTTPStatus.OK, order, _REVALIDATE))

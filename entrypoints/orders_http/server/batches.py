@@ -1,11 +1,11 @@
 """Requests that wait to be gathered into batches, and how large the next batch is."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Sequence
+from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from orders_core import Pending
+from orders_core import Call
 from orders_http.api.exchange import Exchange, Step
 
 SHED_SECONDS: Final = 1.0
@@ -79,10 +79,7 @@ class Batcher:
     """The steps of one kind: those that wait for the next batch, and whether one is under way.
 
     Attributes:
-        operation: What metrics call it.
-        asked: Gives what a step asks of the store.
-        begin: Begins a batch, when the store can do so without waiting.
-        take: Takes a batch, and waits.
+        call: What a batch asks of the store.
         gathered: What the next batch is made of.
         busy: Whether a batch is under way.
         max_batch_size: How many requests a batch has at most, however fast the store is.
@@ -92,10 +89,7 @@ class Batcher:
         rests_until: When the next batch is begun at the latest, once requests wait for it.
     """
 
-    operation: Literal["add", "get", "page"]
-    asked: Callable[[Any], object]
-    begin: Callable[[Sequence[Any]], Pending[object] | None]
-    take: Callable[[Sequence[Any]], Sequence[object]]
+    call: type[Call]
     gathered: list[Waiting] = field(factory=list)
     busy: bool = False
     max_batch_size: int = MAX_BATCH_SIZE
@@ -138,6 +132,11 @@ class Batcher:
             batch, self.gathered = waits[: self.batch_size], waits[self.batch_size :]
         self.busy, self.begun = True, now
         return batch
+
+    def joined(self, batch: Sequence[Waiting]) -> Call:
+        """Join the calls that requests wait for into one."""
+        steps: list[Any] = [waiting.step for waiting in batch]
+        return self.call([item for step in steps for item in step.items])
 
     def end_batch(self, size: int, now: float) -> None:
         """Take note that the batch has ended, and let its time decide on the next one."""

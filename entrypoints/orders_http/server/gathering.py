@@ -19,24 +19,23 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from operator import attrgetter
 from time import monotonic
 from typing import Any, Final
 
 from attrs import frozen
 
 from orders_core import (
-    Order,
-    OrderId,
+    AddOrders,
+    Call,
+    GetOrders,
     OrderStore,
-    PageQuery,
     Pending,
-    PromptStore,
+    ReadPages,
     Reason,
     StoreUnavailable,
 )
 from orders_http.api.application import Application
-from orders_http.api.exchange import Add, Exchange, Get, Read, Step, Work, WorkKind
+from orders_http.api.exchange import Exchange, Work, WorkKind
 from orders_http.api.messages import CLOSED, Reply, head_of
 from orders_http.api.problems import Problem
 from orders_http.server.batches import SHED_SECONDS, Batcher, Waiting, wait_for_far_store
@@ -67,7 +66,7 @@ _UNPREFIXED: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 class _Awaited:
     """A batch that the store has begun, as the loop knows its sockets."""
 
-    pending: Pending[object]
+    pending: Pending
     ended: Callable[["_Awaited"], None]
 
     def readable(self) -> bool:
@@ -116,17 +115,11 @@ class Gatherer:
         self._wake = wake
         self._clock = clock
         self._complete: deque[Any] = deque()
-        prompt = store if isinstance(store, PromptStore) else _NeverPrompt()
-        self._batchers: Mapping[type[Step], Batcher] = {
-            Add: Batcher("add", attrgetter("order"), prompt.begin_add, store.add),
-            Get: Batcher("get", attrgetter("id"), prompt.begin_get, store.get),
-            Read: Batcher(
-                "page",
-                attrgetter("query"),
-                prompt.begin_pages_json,
-                store.pages_json,
-                max_batch_size=PAGES,
-            ),
+        self._store = store
+        self._batchers: Mapping[type[Call], Batcher] = {
+            AddOrders: Batcher(AddOrders),
+            GetOrders: Batcher(GetOrders),
+            ReadPages: Batcher(ReadPages, max_batch_size=PAGES),
         }
         self._awaited: set[_Awaited] = set()
         self._under_way: set[Waiting] = set()
@@ -265,25 +258,22 @@ class Gatherer:
         now = self._clock()
         batch = batcher.next_batch(now)
         waits = [now - waiting.begun for waiting in batch]
-        self._application.observer.batch_begun(batcher.operation, waits)
-        asked = [batcher.asked(waiting.step) for waiting in batch]
+        self._application.observer.batch_begun(batcher.call.operation, waits)
+        call = batcher.joined(batch)
         try:
-            pending = batcher.begin(asked)
+            pending = self._store.begin(call)
         except Exception as error:  # noqa: BLE001 - answered for each
             self._give_batch(batcher, batch, [error] * len(batch))
             return
         if pending is None:
-            self._batches.submit(self._take_batch, batcher, batch, partial(batcher.take, asked))
+            self._batches.submit(self._run_batch, batcher, batch, call)
             return
 
         def ended(awaited: _Awaited) -> None:
             if pending.fileno() in self._loop:
                 del self._loop[pending.fileno()]
             self._awaited.discard(awaited)
-            if pending.must_wait:
-                self._batches.submit(self._take_batch, batcher, batch, pending.outcome)
-            else:
-                self._taken.append(partial(self._end_batch, batcher, batch, pending.outcome))
+            self._taken.append(partial(self._end_batch, batcher, batch, call, pending))
 
         awaited = _Awaited(pending, ended)
         self._awaited.add(awaited)
@@ -291,17 +281,28 @@ class Gatherer:
             # Where the system has no room to wait for it, each tick looks after it.
             self._loop[pending.fileno()] = awaited
 
-    def _take_batch(
-        self, batcher: Batcher, batch: Sequence[Waiting], take: Callable[[], Sequence[object]]
-    ) -> None:
-        """Take a batch on a thread of the batches."""
-        results = _results(take, len(batch))
+    def _run_batch(self, batcher: Batcher, batch: Sequence[Waiting], call: Call) -> None:
+        """Make a call that waits, on a thread of the batches."""
+        results: Sequence[object]
+        try:
+            results = call.run(self._store)
+        except Exception as error:  # noqa: BLE001 - the loop answers for it
+            results = [error] * len(batch)
         self._hand_back(partial(self._give_batch, batcher, batch, results))
 
     def _end_batch(
-        self, batcher: Batcher, batch: Sequence[Waiting], take: Callable[[], Sequence[object]]
+        self, batcher: Batcher, batch: Sequence[Waiting], call: Call, pending: Pending
     ) -> None:
-        self._give_batch(batcher, batch, _results(take, len(batch)))
+        """Give each request its result; when the connection was lost, make the call again."""
+        results: Sequence[object] | None
+        try:
+            results = pending.results()
+        except Exception as error:  # noqa: BLE001 - answered for each
+            results = [error] * len(batch)
+        if results is None:
+            self._batches.submit(self._run_batch, batcher, batch, call)
+        else:
+            self._give_batch(batcher, batch, results)
 
     def _give_batch(
         self, batcher: Batcher, batch: Sequence[Waiting], results: Sequence[object]
@@ -313,27 +314,6 @@ class Gatherer:
     def _hand_back(self, give: Callable[[], None]) -> None:
         self._taken.append(give)
         self._wake()
-
-
-def _results(take: Callable[[], Sequence[object]], count: int) -> Sequence[object]:
-    """Take a batch; when that fails, each gets the error."""
-    try:
-        return take()
-    except Exception as error:  # noqa: BLE001 - the loop answers for it
-        return [error] * count
-
-
-class _NeverPrompt:
-    """Stands in for a store that can only wait."""
-
-    def begin_add(self, _orders: Sequence[Order]) -> None:
-        """Begin nothing."""
-
-    def begin_pages_json(self, _queries: Sequence[PageQuery]) -> None:
-        """Begin nothing."""
-
-    def begin_get(self, _ids: Sequence[OrderId]) -> None:
-        """Begin nothing."""
 
 
 def _too_busy() -> StoreUnavailable:
