@@ -3,7 +3,8 @@
 from orders_core.extras import needing
 
 with needing("postgres", "asn1crypto", "pg8000"):
-    from orders_postgres.inspection import Inspection, inspect
+    from orders_postgres.database import PostgresDatabase
+    from orders_postgres.inspection import inspect
     from orders_postgres.migrate import migrate
     from orders_postgres.schema import SCHEMA_VERSION
     from orders_postgres.store import PostgresStore
@@ -19,8 +20,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "DatabaseUrl",
     "Host",
-    "Inspection",
     "InvalidDatabaseUrl",
+    "PostgresDatabase",
     "PostgresStore",
     "SslMode",
     "TargetSessionAttrs",

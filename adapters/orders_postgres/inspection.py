@@ -1,50 +1,33 @@
-"""What can be told of a database besides whether it answers."""
+"""What can be told of a database beyond whether it answers."""
 
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from attrs import field, frozen
-
 from orders_core import Reason, StoreUnavailable
+from orders_core.database import Condition
 from orders_postgres.certificates import earliest_expiry, expiry
 from orders_postgres.connection import Connection, SessionState, connect
-from orders_postgres.schema import applied_version
+from orders_postgres.schema import SCHEMA_VERSION, applied_version
 from orders_postgres.settings import DURABLE_COMMITS
 from orders_postgres.url import DatabaseUrl
 
 
-@frozen
-class Inspection:
-    """What was found.
+def inspect(url: DatabaseUrl) -> Condition:
+    """Read the certificate files, and look at the server on a new connection.
 
-    Attributes:
-        expiries: When the certificates expire, in seconds since 1970: `client` and `ca` of the
-            files that the URL names, `server` of the one that the server showed. Of a file with
-            several it is the first to expire. What is not to be had is missing.
-        schema_version: The last migration that was applied, 0 when none was; None when the
-            database did not tell.
-        notes: What the people who run the service should know of the server, one sentence each.
-    """
-
-    expiries: dict[str, float] = field(factory=dict)
-    schema_version: int | None = None
-    notes: tuple[str, ...] = ()
-
-
-def inspect(url: DatabaseUrl) -> Inspection:
-    """Read the certificates' files, and look at the server on a new connection.
-
-    A new one shows the certificate that the server has now. One that cannot be made is no
-    error here: whoever asks `OrderStore.check` is told.
+    Certificates are `client` and `ca`, of the files that the URL names, and `server`, as the server
+    presents it now. Of a file with several certificates, the first to expire counts. A failed
+    connection is no error here: `OrderStore.check` reports it.
     """
     expiries = dict(_of_files(url))
     with suppress(StoreUnavailable), closing(connect(url)) as connection:
         shown = connection.server_certificate
         if shown is not None:
             expiries["server"] = expiry(shown)
-        return Inspection(expiries, _schema_version(connection), tuple(_notes(connection.state)))
-    return Inspection(expiries)
+        schema = (_schema_version(connection), SCHEMA_VERSION)
+        return Condition(expiries, schema, notes=tuple(_notes(connection.state)))
+    return Condition(expiries)
 
 
 def _notes(state: SessionState) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """A store in one SQLite file: the embedded default, no server needed."""
 
-from orders_sqlite.files import FileIdentity
-from orders_sqlite.store import SqliteStore, has_room
+from orders_sqlite.database import SqliteDatabase
+from orders_sqlite.store import SqliteStore
 
-__all__ = ["FileIdentity", "SqliteStore", "has_room"]
+__all__ = ["SqliteDatabase", "SqliteStore"]

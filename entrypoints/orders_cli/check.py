@@ -14,11 +14,12 @@ from orders_cli.circumstances import Circumstances
 from orders_cli.exits import Exit
 from orders_http.api.problems import CONTENT_TYPE
 from orders_service.composition import tokens_of
-from orders_service.config import Address, Auth, Config, InvalidConfig, Listener
+from orders_service.config import Config, InvalidConfig, Listener
 from orders_service.open_files import allow_open_files, refuse_few_files
 from orders_service.sockets import try_listening
-from orders_service.systemd import knob_of_socket
+from orders_service.systemd import set_by_socket
 from orders_service.units import ServiceUnit
+from orders_service.values import Address, Auth
 from orders_tokens import read_tokens
 
 _SECONDS: Final = 1.0
@@ -52,7 +53,7 @@ def check(config: Config, circumstances: Circumstances) -> int:
     _remark([_admission(config, count, listeners, circumstances)])
     if circumstances.is_known:
         _remark(_try_addresses(config, circumstances))
-    if config.database.is_to_be_made:
+    if config.database.can_be_created:
         _remark([f"{config.database} does not exist yet; the first start makes it"])
         return Exit.DONE
     with closing(config.database.open()) as store:
@@ -94,7 +95,7 @@ def _listeners(config: Config, circumstances: Circumstances) -> Sequence[Listene
     if not circumstances.orders:
         return [config.listener]
     return [
-        Listener(each.address, knob_of_socket(each.unit))
+        Listener(each.address, set_by_socket(each.unit))
         for each in circumstances.orders
         if each.address is not None
     ]
@@ -131,7 +132,7 @@ def _try_addresses(config: Config, circumstances: Circumstances) -> Iterable[str
         if handed:
             continue
         try:
-            try_listening(address, config.knob(name))
+            try_listening(Listener(address, config.set_by(name)))
         except OSError as error:
             if not _is_in_use(error) or _is_another_program(address, path):
                 raise

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
-from orders_service.config import SETTINGS, Address, InvalidConfig
+from orders_service.config import SETTINGS, InvalidConfig
 from orders_service.systemd import OPERATIONS
 from orders_service.units import ServiceUnit, UnitSocket, UnknownUnit, ask_systemd, systemd_runs
+from orders_service.values import Address
 
 
 @frozen

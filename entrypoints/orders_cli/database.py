@@ -1,8 +1,8 @@
 """`orders migrate`: the database's schema."""
 
 from orders_cli.exits import Exit
+from orders_core.database import InvalidDatabase
 from orders_service.config import Config, InvalidConfig
-from orders_service.databases import InvalidDatabase
 
 
 def migrate(config: Config, grant_to: str | None) -> int:

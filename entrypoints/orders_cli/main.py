@@ -12,7 +12,8 @@ from orders_cli.parser import Parser, WrongArguments, build_parser
 from orders_cli.standard_error import is_read_by_a_person, log, tell
 from orders_core import Reason, StoreUnavailable
 from orders_core.extras import MissingExtra
-from orders_service.config import SETTINGS, Config, InvalidConfig, load
+from orders_service.config import SETTINGS, Config, InvalidConfig
+from orders_service.loading import load
 from orders_service.logs import configure_logs, log_what_python_prints
 from orders_tokens import InvalidTokens
 

@@ -8,7 +8,7 @@ from typing import Final
 from orders_cli.circumstances import Circumstances
 from orders_cli.exits import Exit
 from orders_service.config import Config
-from orders_service.systemd import OPERATIONS, knob_of_socket
+from orders_service.systemd import OPERATIONS, set_by_socket
 
 _SECONDS: Final = 4.0
 # Who listens on every address is asked at the loopback address of the same kind.
@@ -30,7 +30,7 @@ def check_running(config: Config, circumstances: Circumstances) -> int:
     """
     handed = circumstances.operations
     address = handed or config.ops_listen
-    knob = knob_of_socket(OPERATIONS) if handed else config.knob("ops_listen")
+    set_by = set_by_socket(OPERATIONS) if handed else config.set_by("ops_listen")
     host = _LOOPBACK.get(address.host, address.host)
     with closing(HTTPConnection(host, address.port, timeout=_SECONDS)) as connection:
         try:
@@ -38,7 +38,7 @@ def check_running(config: Config, circumstances: Circumstances) -> int:
             response = connection.getresponse()
             said = response.read()
         except (HTTPException, OSError) as error:
-            reason = f"no answer of a running service: {error}; {knob} says where it is asked"
+            reason = f"no answer of a running service: {error}; {set_by} says where it is asked"
             raise OSError(0, reason, f"http://{address}/readyz") from error
     print(said.decode("ascii", "backslashreplace"))
     return Exit.DONE if response.status == HTTPStatus.OK else Exit.UNAVAILABLE

@@ -101,7 +101,9 @@ def list_tokens(config: Config) -> int:
 
 def _file(config: Config) -> Path:
     if config.tokens_file is None:
-        raise InvalidConfig([f"there is no tokens_file; name it with {config.knob('tokens_file')}"])
+        raise InvalidConfig(
+            [f"there is no tokens_file; name it with {config.set_by('tokens_file')}"]
+        )
     return config.tokens_file
 
 

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from attrs import evolve, frozen
 
 from orders_core import OrderStore, Reason, StoreUnavailable
+from orders_core.database import Database
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
 from orders_http.api.operations import Operations
@@ -26,7 +27,6 @@ from orders_http.server.self_request import ASK_SECONDS, SelfRequest
 from orders_http.server.server import DRAIN_SECONDS, IDLE_SECONDS
 from orders_prometheus import MeasuredStore, Metrics, SharedMetrics
 from orders_service.config import Config, InvalidConfig
-from orders_service.databases import Database
 from orders_service.open_files import allow_open_files
 from orders_service.outages import OutageLog
 from orders_service.repeating import repeating
@@ -157,7 +157,7 @@ def _with_database_found(config: Config) -> Config:
     One of them may open it long after the start, when another file has taken its place.
     """
     try:
-        return evolve(config, database=config.database.found())
+        return evolve(config, database=config.database.checked())
     except StoreUnavailable as error:
         if error.reason is Reason.SCHEMA:
             raise

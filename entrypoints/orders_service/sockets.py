@@ -5,8 +5,9 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 
 from orders_http.server.listening import bind, listen
-from orders_service.config import Address, Config, Listener
-from orders_service.systemd import OPERATIONS, inherited_sockets, knob_of_socket
+from orders_service.config import Config, Listener
+from orders_service.systemd import OPERATIONS, inherited_sockets, set_by_socket
+from orders_service.values import Address
 
 
 def listening_sockets(
@@ -27,23 +28,26 @@ def listening_sockets(
     orders = [each for sockets in inherited.values() for each in sockets]
     # A service manager may have opened other addresses than the configuration has.
     config.refuse_unprotected(
-        Listener(Address(*each.getsockname()[:2]), knob_of_socket(name))
+        Listener(Address(*each.getsockname()[:2]), set_by_socket(name))
         for name, sockets in inherited.items()
         for each in sockets
         # Only this machine reaches a Unix socket.
         if each.family != socket.AF_UNIX
     )
-    opened = orders or _opened(listen, config.listen, config.knob("listen"))
-    return opened, operations or _opened(listen, config.ops_listen, config.knob("ops_listen"))
+    own_operations = Listener(config.ops_listen, config.set_by("ops_listen"))
+    return (
+        orders or _opened(listen, config.listener),
+        operations or _opened(listen, own_operations),
+    )
 
 
-def try_listening(address: Address, knob: str) -> None:
+def try_listening(listener: Listener) -> None:
     """Find out whether an address can be listened on, without listening.
 
     Raises:
         OSError: As when the service starts.
     """
-    close_all(_opened(bind, address, knob))
+    close_all(_opened(bind, listener))
 
 
 def close_all(sockets: Iterable[socket.socket]) -> None:
@@ -54,8 +58,7 @@ def close_all(sockets: Iterable[socket.socket]) -> None:
 
 def _opened(
     open_sockets: Callable[[str, int], Sequence[socket.socket]],
-    address: Address,
-    knob: str,
+    listener: Listener,
 ) -> Sequence[socket.socket]:
     """Open an address, or say which one is unavailable and how to choose another.
 
@@ -63,8 +66,8 @@ def _opened(
         OSError: The address is in use, is not of this machine, or is no address at all.
     """
     try:
-        return open_sockets(address.host, address.port)
+        return open_sockets(listener.address.host, listener.address.port)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no name"
-        message = f"cannot be listened on: {reason}; {knob} chooses another address"
-        raise OSError(0, message, str(address)) from error
+        message = f"cannot be listened on: {reason}; {listener.set_by} chooses another address"
+        raise OSError(0, message, str(listener.address)) from error

@@ -57,7 +57,7 @@ class Notifier:
             self.tell("WATCHDOG=1")
 
 
-def knob_of_socket(name: str) -> str:
+def set_by_socket(name: str) -> str:
     """Name what changes a socket that the manager opened: its unit, when it has no other name."""
     unit = name if name.endswith(".socket") else f"the socket unit with FileDescriptorName={name}"
     return f"ListenStream= in {unit}"

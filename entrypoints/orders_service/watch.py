@@ -8,8 +8,8 @@ from typing import Final
 from attrs import frozen
 
 from orders_core import OrderStore, StoreUnavailable
+from orders_core.database import Database
 from orders_prometheus import Metrics
-from orders_service.databases import Database
 from orders_service.repeating import repeating
 
 _LOG: Final = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from orders_cli.exits import Exit
 from orders_cli.main import main
 from orders_cli.transfer import export_orders, import_orders
 from orders_core import Order, place_each
-from orders_service.config import load
+from orders_service.loading import load
 from orders_sqlite import SqliteStore
 from tests.cli.command import Orders
 from tests.postgres_server import OrdersDatabase

@@ -7,13 +7,10 @@ from zlib import crc32
 
 from attrs import evolve
 
-from orders_postgres import DatabaseUrl
-from orders_service.databases import (
-    InvalidDatabase,
-    PostgresDatabase,
-    SqliteFile,
-    parse_database,
-)
+from orders_core.database import Database, InvalidDatabase
+from orders_postgres import DatabaseUrl, PostgresDatabase
+from orders_service.databases import parse_database
+from orders_sqlite import SqliteDatabase
 from tests.fuzz.target import Target
 
 # No word of any message, and nothing that percent-decoding changes.
@@ -27,9 +24,9 @@ def check(content: bytes) -> None:
     if _CANARY in unquote(text):
         return  # It could be in any part of the URL.
     database = _read(text)
-    if isinstance(database, SqliteFile):
+    if isinstance(database, SqliteDatabase):
         assert parse_database(str(database)) == database
-    elif database is not None:
+    elif isinstance(database, PostgresDatabase):
         _check_postgres(database.url)
     at = crc32(content) % (len(text) + 1)
     with_canary = _read(text[:at] + _CANARY + text[at:])
@@ -57,7 +54,7 @@ def _check_hidden(database: PostgresDatabase) -> None:
             assert _CANARY not in shown, "a password is shown"
 
 
-def _read(text: str) -> SqliteFile | PostgresDatabase | None:
+def _read(text: str) -> Database | None:
     """Read a URL; hold the messages when it is refused."""
     try:
         return parse_database(text)

@@ -12,7 +12,8 @@ import pytest
 
 from orders_cli.exits import Exit
 from orders_cli.parser import build_parser
-from orders_service.config import SETTINGS, load
+from orders_service.config import SETTINGS
+from orders_service.loading import load
 from tests.debian_package import ROOT, run
 from tests.packaging.test_distribution import PACKAGES, SOURCE_ROOTS
 

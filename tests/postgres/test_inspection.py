@@ -51,7 +51,7 @@ def test_the_ends_of_all_three_certificates_are_told(client: Client) -> None:
 def test_the_files_are_told_also_when_the_server_is_away(client: Client) -> None:
     found = inspect(client.url(**NOWHERE))
     assert found.expiries.keys() == {"client", "ca"}
-    assert found.schema_version is None
+    assert found.schema is None
 
 
 def test_files_that_cannot_be_used_are_left_out(client: Client) -> None:
@@ -67,16 +67,16 @@ def test_without_tls_there_is_no_certificate(orders_database: OrdersDatabase) ->
 
 
 def test_the_version_of_the_schema_is_told_whatever_it_is(orders_database: OrdersDatabase) -> None:
-    assert inspect(orders_database.url()).schema_version == SCHEMA_VERSION
+    assert inspect(orders_database.url()).schema == (SCHEMA_VERSION, SCHEMA_VERSION)
     orders_database.run("DELETE FROM orders_schema WHERE version > 1")
-    assert inspect(orders_database.url()).schema_version == 1
+    assert inspect(orders_database.url()).schema == (1, SCHEMA_VERSION)
     orders_database.run("DROP TABLE orders_schema")
-    assert inspect(orders_database.url()).schema_version == 0
+    assert inspect(orders_database.url()).schema == (0, SCHEMA_VERSION)
 
 
 def test_a_database_that_does_not_let_the_schema_be_read_tells_no_version(
     orders_database: OrdersDatabase,
 ) -> None:
     orders_database.run(f"REVOKE SELECT ON orders_schema FROM {SERVICE}")  # noqa: S608 - no value
-    assert inspect(orders_database.url()).schema_version is None
-    assert inspect(evolve(orders_database.url(), database="nowhere")).schema_version is None
+    assert inspect(orders_database.url()).schema is None
+    assert inspect(evolve(orders_database.url(), database="nowhere")).schema is None

@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_service.config import SETTINGS, Address, Auth, Config, InvalidConfig, Setting, load
+from orders_postgres import PostgresDatabase
+from orders_service.config import SETTINGS, Config, InvalidConfig
 from orders_service.cores import usable_cores
-from orders_service.databases import PostgresDatabase, SqliteFile
+from orders_service.loading import load
+from orders_service.setting import Setting
+from orders_service.values import Address, Auth
+from orders_sqlite import SqliteDatabase
 
 SOURCES = ("flag", "environment", "file")
 URL = "postgresql://me@localhost/mine"
@@ -97,7 +101,7 @@ def test_every_setting_that_can_be_shown_is_in_the_property_above() -> None:
 
 def test_the_defaults() -> None:
     config = load({}, {}, None)
-    assert config.database == SqliteFile(Path("orders.db"))
+    assert config.database == SqliteDatabase(Path("orders.db"))
     assert (config.listen, config.ops_listen) == (
         Address("127.0.0.1", 8000),
         Address("127.0.0.1", 9000),
@@ -142,7 +146,7 @@ def test_all_problems_are_told_at_once_and_with_their_source(tmp_path: Path) -> 
         f"currency ({toml})",
         "allowed_hosts (environment ORDERS_ALLOWED_HOSTS)",
     ]
-    assert "colour is no setting; there are database_url, " in found[0]
+    assert "colour is not a setting; settings are database_url, " in found[0]
     assert "listen must be a string" in found[1]
 
 
@@ -175,7 +179,7 @@ def test_a_number_in_toml_is_not_anything_else(tmp_path: Path, value: str) -> No
 def test_how_many_requests_are_logged_is_a_whole_number(value: str) -> None:
     (problem,) = problems(environ={"ORDERS_LOG_REQUESTS": value})
     assert problem.startswith("log_requests (environment ORDERS_LOG_REQUESTS): ")
-    assert problem.endswith(f"{value!r} is no whole number from 0 to 999999")
+    assert problem.endswith(f"{value!r} is not a whole number from 0 to 999999")
 
 
 def test_hosts_in_toml_are_not_anything_else(tmp_path: Path) -> None:
@@ -275,7 +279,7 @@ def test_the_final_dot_of_a_host_name_does_not_count() -> None:
 )
 def test_a_host_is_nothing_else(text: str) -> None:
     (found,) = problems({"allowed_hosts": f"b,{text}"})
-    assert found.startswith(f"allowed_hosts (flag --allowed-hosts): {text!r} is no host name")
+    assert found.startswith(f"allowed_hosts (flag --allowed-hosts): {text!r} is not a host name")
 
 
 @pytest.mark.parametrize(
@@ -292,13 +296,13 @@ def test_a_root_is_a_path_and_its_last_slash_does_not_count(text: str, root: str
 )
 def test_a_root_is_nothing_else(text: str) -> None:
     (found,) = problems({"root": text})
-    assert found.startswith(f"root (flag --root): {text!r} is no path such as /shop")
+    assert found.startswith(f"root (flag --root): {text!r} is not a path such as /shop")
 
 
 @pytest.mark.parametrize("text", ["0", "86401", "1.5", "-1", "x", "9999999"])
 def test_the_idle_time_is_a_number_of_seconds(text: str) -> None:
     (found,) = problems({"idle_seconds": text})
-    reason = f"{text!r} is no whole number from 1 to 86400"
+    reason = f"{text!r} is not a whole number from 1 to 86400"
     assert found == f"idle_seconds (flag --idle-seconds): {reason}"
 
 
@@ -373,20 +377,20 @@ def test_the_path_of_a_secrets_file_has_no_nul(tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_PASSWORD"])
 def test_a_secret_and_its_file_exclude_each_other(name: str) -> None:
     environ = {"DATABASE_URL": URL, name: URL, f"{name}_FILE": "file"}
-    assert problems(environ=environ) == (f"{name} and {name}_FILE are both set; one must go",)
+    assert problems(environ=environ) == (f"{name} and {name}_FILE are both set; remove one",)
 
 
 def test_a_secret_and_its_file_exclude_each_other_in_toml(tmp_path: Path) -> None:
     toml = file_of(tmp_path, f'database_url = "{URL}"\ndatabase_url_file = "file"\n')
     assert problems(toml=toml) == (
-        f"{toml}: database_url and database_url_file are both set; one must go",
+        f"{toml}: database_url and database_url_file are both set; remove one",
     )
 
 
 def test_what_is_no_secret_has_no_file(tmp_path: Path) -> None:
     toml = file_of(tmp_path, 'listen_file = "file"\n')
     (found,) = problems(toml=toml)
-    assert found.startswith(f"{toml}: listen_file is no setting")
+    assert found.startswith(f"{toml}: listen_file is not a setting")
     assert load({}, {"ORDERS_LISTEN_FILE": "file"}, None).listen == Address("127.0.0.1", 8000)
 
 
@@ -473,14 +477,14 @@ def test_a_token_file_means_that_tokens_are_needed_also_on_this_machine() -> Non
 def test_a_trusted_network_and_a_token_file_contradict_each_other() -> None:
     (found,) = problems({"tokens_file": "tokens"}, {"ORDERS_AUTH": "trusted-network"})
     assert found == (
-        "auth is trusted-network, which asks for no token, and there is a tokens_file; "
+        "auth is trusted-network, which needs no token, but a tokens_file is set; "
         "remove ORDERS_AUTH or --tokens-file"
     )
 
 
 def test_tokens_without_their_file_are_a_problem() -> None:
     (found,) = problems({"auth": "tokens"})
-    assert found.startswith("auth is tokens (--auth), and there is no tokens_file; name it with ")
+    assert found.startswith("auth is tokens (--auth), but no tokens_file is set; name it with ")
 
 
 def knobs(tmp_path: Path) -> Mapping[str, tuple[dict[str, str], dict[str, str], Path | None]]:
@@ -513,7 +517,9 @@ def test_a_setting_that_nobody_gave_belongs_into_the_file_when_there_is_one(tmp_
 
 @pytest.mark.parametrize("kind", ["DATABASE_PASSWORD", "DATABASE_PASSWORD_FILE"])
 def test_a_sqlite_file_has_no_password(kind: str) -> None:
-    assert problems(environ={kind: "canary"}) == (f"a SQLite file has no password; remove {kind}",)
+    assert problems(environ={kind: "canary"}) == (
+        f"sqlite:///orders.db has no password; remove {kind}",
+    )
 
 
 @pytest.mark.parametrize("text", ["none", "TOKENS", "trusted network", " tokens"])

@@ -7,14 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_postgres import PostgresStore
-from orders_service.databases import (
-    InvalidDatabase,
-    PostgresDatabase,
-    SqliteFile,
-    parse_database,
-)
-from orders_sqlite import SqliteStore
+from orders_core.database import InvalidDatabase
+from orders_postgres import PostgresDatabase, PostgresStore
+from orders_service.databases import parse_database
+from orders_sqlite import SqliteDatabase, SqliteStore
 
 
 @pytest.mark.parametrize(
@@ -30,7 +26,7 @@ from orders_sqlite import SqliteStore
 )
 def test_a_sqlite_url_names_a_file(url: str, path: str) -> None:
     database = parse_database(url)
-    assert database == SqliteFile(Path(path))
+    assert database == SqliteDatabase(Path(path))
     assert not database.holds_password
 
 
@@ -40,18 +36,18 @@ def test_a_sqlite_url_names_a_file(url: str, path: str) -> None:
     ),
 )
 def test_a_file_written_as_a_url_is_read_as_the_same_file(text: str) -> None:
-    database = SqliteFile(Path(text))
+    database = SqliteDatabase(Path(text))
     assert parse_database(str(database)) == database
 
 
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("", "it must begin with sqlite:/// and a file, or with postgresql://"),
-        ("orders.db", "it must begin with sqlite:/// and a file, or with postgresql://"),
-        ("sqlite://orders.db", "it must begin with sqlite:/// and a file, or with postgresql://"),
-        ("sqlite:///", "it must begin with sqlite:/// and a file, or with postgresql://"),
-        ("SQLITE:///a", "it must begin with sqlite:/// and a file, or with postgresql://"),
+        ("", "it must begin with sqlite:///, postgresql:// or postgres://"),
+        ("orders.db", "it must begin with sqlite:///, postgresql:// or postgres://"),
+        ("sqlite://orders.db", "it must begin with sqlite:///, postgresql:// or postgres://"),
+        ("SQLITE:///a", "it must begin with sqlite:///, postgresql:// or postgres://"),
+        ("sqlite:///", "it must name a file: sqlite:///FILE"),
         ("sqlite:///a?mode=ro", "a SQLite file has no parameters; write ? as %3F and # as %23"),
         ("sqlite:///a#b", "a SQLite file has no parameters; write ? as %3F and # as %23"),
         ("sqlite:///a%00", "the path is not UTF-8 or holds a control character"),
@@ -76,10 +72,10 @@ def test_all_problems_of_a_sqlite_file_are_told() -> None:
 
 
 def test_a_sqlite_file_exists_once_it_is_migrated(tmp_path: Path) -> None:
-    database = SqliteFile(tmp_path / "orders.db")
-    before = (database.exists, database.is_to_be_made)
+    database = SqliteDatabase(tmp_path / "orders.db")
+    before = (database.exists, database.can_be_created)
     assert database.migrate(None) == ("orders",)
-    assert (before, database.exists, database.is_to_be_made) == ((False, True), True, False)
+    assert (before, database.exists, database.can_be_created) == ((False, True), True, False)
     assert database.migrate(None) == ()
     with closing(database.open()) as store:
         assert isinstance(store, SqliteStore)
@@ -87,12 +83,12 @@ def test_a_sqlite_file_exists_once_it_is_migrated(tmp_path: Path) -> None:
 
 
 def test_a_file_in_a_missing_folder_is_not_going_to_be_made(tmp_path: Path) -> None:
-    database = SqliteFile(tmp_path / "missing" / "orders.db")
-    assert (database.exists, database.is_to_be_made) == (False, False)
+    database = SqliteDatabase(tmp_path / "missing" / "orders.db")
+    assert (database.exists, database.can_be_created) == (False, False)
 
 
 def test_opening_makes_no_file(tmp_path: Path) -> None:
-    database = SqliteFile(tmp_path / "orders.db")
+    database = SqliteDatabase(tmp_path / "orders.db")
     database.open().close()
     assert not database.exists
 
@@ -103,7 +99,7 @@ def test_a_postgresql_url_names_a_database(scheme: str) -> None:
     assert isinstance(database, PostgresDatabase)
     assert not database.holds_password
     assert database.exists
-    assert not database.is_to_be_made
+    assert not database.can_be_created
     assert str(database).startswith("postgresql://me@localhost:5432/mine?")
     with closing(database.open()) as store:
         assert isinstance(store, PostgresStore)

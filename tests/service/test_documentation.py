@@ -7,7 +7,8 @@ from typing import Final
 
 from orders_cli.exits import Exit
 from orders_cli.transfer import BATCH
-from orders_service.config import SETTINGS, load
+from orders_service.config import SETTINGS
+from orders_service.loading import load
 from orders_tokens import parse_tokens
 
 PAGE: Final = (Path(__file__).parents[2] / "docs/configuration.md").read_text("utf-8")

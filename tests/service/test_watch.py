@@ -10,13 +10,14 @@ from typing import NoReturn
 import pytest
 
 from orders_core import OrderStore
+from orders_core.database import Database
 from orders_memory import MemoryStore
 from orders_postgres import SCHEMA_VERSION
 from orders_service import watch as watching
 from orders_service.composition import Service, SharedMetrics, build_service
-from orders_service.config import load
-from orders_service.databases import Database, SqliteFile
+from orders_service.loading import load
 from orders_service.watch import Watch
+from orders_sqlite import SqliteDatabase
 from tests.certificates import Authority
 from tests.postgres_server import OrdersDatabase
 from tests.prometheus.exposition import samples, value
@@ -102,7 +103,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def watch_of(store: OrderStore, tmp_path: Path, metrics: SharedMetrics) -> Watch:
-    return Watch(store, SqliteFile(tmp_path / "orders.db"), metrics.of(0))
+    return Watch(store, SqliteDatabase(tmp_path / "orders.db"), metrics.of(0))
 
 
 @pytest.mark.usefixtures("impatient")

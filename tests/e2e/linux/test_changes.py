@@ -62,7 +62,7 @@ def test_an_upgrade_and_the_way_back_fail_no_request(
 def test_a_wrong_configuration_is_told_and_the_right_one_starts(installed: Host) -> None:
     installed.run("echo 'nonsense = 1' >>/etc/orders/orders.toml")
     assert installed.attempt("systemctl restart orders").returncode != 0
-    assert "nonsense is no setting" in installed.run("journalctl --unit orders --output cat")
+    assert "nonsense is not a setting" in installed.run("journalctl --unit orders --output cat")
     installed.run("sed --in-place '$d' /etc/orders/orders.toml; systemctl restart orders")
     installed.place("A-1")
 
