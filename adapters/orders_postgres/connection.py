@@ -17,6 +17,7 @@ from attrs import field, frozen
 
 from orders_core import Reason, StoreUnavailable
 from orders_postgres.names import quoted
+from orders_postgres.parameters import SslMode, TargetSessionAttrs
 from orders_postgres.session import MESSAGE, Row, Session, Unsuitable
 from orders_postgres.settings import (
     ISOLATION,
@@ -26,13 +27,7 @@ from orders_postgres.settings import (
     for_transaction,
 )
 from orders_postgres.tls import client_context, tls_problem
-from orders_postgres.url import (
-    DatabaseUrl,
-    Host,
-    KeepAlive,
-    SslMode,
-    TargetSessionAttrs,
-)
+from orders_postgres.url import DatabaseUrl, Host
 
 # PostgreSQL, "Message Formats": SSLRequest.
 _SSL_REQUEST: Final = bytes.fromhex("00000008 04d2162f")
@@ -411,7 +406,7 @@ def connect(
         password = _password(url)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else _why_not_text(error)
-        message = f"{url.place}: cannot read the password file {url.password_file}: {why}"
+        message = f"{url.address}: cannot read the password file {url.password_file}: {why}"
         raise StoreUnavailable(Reason.REFUSED, message) from error
     context = None if url.sslmode is SslMode.DISABLE else client_context(url)
     login = _Login(url, limits, {**limits.settings(), **settings}, context, password)
@@ -536,20 +531,20 @@ def _opened(host: Host, url: DatabaseUrl, context: ssl.SSLContext | None) -> soc
             transport.connect(host.socket_path)
             return transport
         transport.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _keep_alive(transport, url.keepalive)
+        _keep_alive(transport, url)
         return transport if context is None else _secured(transport, context, host.name)
     except BaseException:
         transport.close()
         raise
 
 
-def _keep_alive(transport: socket.socket, wanted: KeepAlive) -> None:
-    transport.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(wanted.enabled))
+def _keep_alive(transport: socket.socket, url: DatabaseUrl) -> None:
+    transport.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(url.keepalives))
     numbers = {
-        socket.TCP_KEEPIDLE: wanted.idle,
-        socket.TCP_KEEPINTVL: wanted.interval,
-        socket.TCP_KEEPCNT: wanted.count,
-        socket.TCP_USER_TIMEOUT: wanted.user_timeout,
+        socket.TCP_KEEPIDLE: url.keepalives_idle,
+        socket.TCP_KEEPINTVL: url.keepalives_interval,
+        socket.TCP_KEEPCNT: url.keepalives_count,
+        socket.TCP_USER_TIMEOUT: url.tcp_user_timeout,
     }
     for option, number in numbers.items():
         if number:

@@ -62,11 +62,11 @@ def migrate(url: DatabaseUrl, grant_to: str | None = None) -> tuple[str, ...]:
     """
     connection = connect(url, LIMITS)
     try:
-        require_utf8(connection, url.place)
+        require_utf8(connection, url.address)
         rights = _Rights(*connection.run(_RIGHTS)[0])
-        applied = _apply(connection, migrations(), rights, url.place)
+        applied = _apply(connection, migrations(), rights, url.address)
         if grant_to is not None:
-            _grant(connection, grant_to, rights, url.place)
+            _grant(connection, grant_to, rights, url.address)
         return applied
     finally:
         connection.close()

@@ -9,7 +9,7 @@ import pg8000.core  # type: ignore[import-untyped]  # pg8000 ships no types
 import pg8000.native  # type: ignore[import-untyped]  # the same
 
 from orders_core import Reason
-from orders_postgres.url import ChannelBinding
+from orders_postgres.parameters import ChannelBinding
 
 Row = Sequence[Any]
 """One row of an answer: text, whole numbers, truth values or None."""

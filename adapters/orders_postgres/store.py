@@ -183,8 +183,8 @@ class PostgresStore:
     def _connect(self) -> Connection:
         connection = connect(self._url, settings=_PLANS)
         try:
-            require_utf8(connection, self._url.place)
-            require_schema(connection, self._url.place)
+            require_utf8(connection, self._url.address)
+            require_schema(connection, self._url.address)
             for statement in (_INSERT, _GET, _PAGES_JSON):
                 connection.prepare(statement)
         except BaseException:
@@ -193,8 +193,8 @@ class PostgresStore:
         return connection
 
     def _check(self, connection: Connection) -> None:
-        require_schema(connection, self._url.place)
-        require_writable(connection, self._url.place)
+        require_schema(connection, self._url.address)
+        require_writable(connection, self._url.address)
 
     def _run(
         self,
@@ -243,7 +243,7 @@ class PostgresStore:
             found = yield from _getting(known)
             stored = {order.id: order.amount for order in found if order is not None}
         if len(stored) < len(known):
-            message = f"{self._url.place}: orders were neither stored nor found"
+            message = f"{self._url.address}: orders were neither stored nor found"
             raise StoreUnavailable(Reason.FAILED, message)
         return judge(orders, stored)
 

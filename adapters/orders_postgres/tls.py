@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from orders_core import Reason, StoreUnavailable
-from orders_postgres.url import DatabaseUrl, SslMode, TlsVersion
+from orders_postgres.parameters import SslMode, TlsVersion
+from orders_postgres.url import DatabaseUrl
 
 _ROOT_USER: Final = 0
 _VERSIONS: Final = {
@@ -93,5 +94,5 @@ def _named(url: DatabaseUrl, files: str) -> Iterator[None]:
         why = error.strerror
         if isinstance(error, ssl.SSLError):
             why = _FILE_PROBLEMS.get(error.reason, why)
-        message = f"{url.place}: cannot use {files}: {why}"
+        message = f"{url.address}: cannot use {files}: {why}"
         raise StoreUnavailable(Reason.TLS, message) from error

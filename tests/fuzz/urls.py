@@ -50,7 +50,7 @@ def _check_postgres(url: DatabaseUrl) -> None:
 
 def _check_hidden(database: PostgresDatabase) -> None:
     if _CANARY in (database.url.password or ""):
-        for shown in (str(database), repr(database), database.url.place):
+        for shown in (str(database), repr(database), database.url.address):
             assert _CANARY not in shown, "a password is shown"
 
 

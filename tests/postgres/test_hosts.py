@@ -189,4 +189,4 @@ def test_an_error_at_work_names_the_host_that_was_connected_to(
     with closing(connect(evolve(url, hosts=(dead, *url.hosts)))) as connection:
         with pytest.raises(StoreUnavailable) as caught:
             connection.script("nonsense")
-        assert str(caught.value).startswith(f"{url.place}: ")
+        assert str(caught.value).startswith(f"{url.address}: ")

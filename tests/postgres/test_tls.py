@@ -306,7 +306,7 @@ def unheard(
         error = refusal(url)
     assert (server.asked, server.heard) == (SSL_REQUEST, b"")
     assert error.reason is Reason.TLS
-    assert str(error).startswith(f"{url.place}: cannot connect: ")
+    assert str(error).startswith(f"{url.address}: cannot connect: ")
     assert PASSWORD not in str(error)
     return str(error)
 

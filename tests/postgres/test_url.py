@@ -9,8 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orders_postgres import DatabaseUrl, Host, InvalidDatabaseUrl, SslMode, TargetSessionAttrs
-from orders_postgres.url import PARAMETERS, ChannelBinding, KeepAlive, TlsVersion
-from orders_postgres.words import FIXED
+from orders_postgres.parameters import FIXED, PARAMETERS, ChannelBinding, TlsVersion
 
 SECRET = "secret"  # noqa: S105 - an example
 COMPLETE = f"postgresql://ordersuser:{SECRET}@db.example:6432/ordersdb"
@@ -178,8 +177,8 @@ def test_a_password_file_is_kept_as_a_path() -> None:
         ("postgresql://u:p?w@h/d", "write @ as %40"),
         ("postgresql://u:p#w@h/d", "write @ as %40"),
         ("postgresql://u@h/d#fragment", "# as %23"),
-        ("postgresql://u@2001:db8::1/d", "an IPv6 address stands in [ ]"),
-        ("postgresql://u@[::1/d", "an IPv6 address stands in [ ]"),
+        ("postgresql://u@2001:db8::1/d", "write an IPv6 address in [ ]"),
+        ("postgresql://u@[::1/d", "write an IPv6 address in [ ]"),
         ("postgresql://u@/d", "host is missing"),
         ("postgresql://h/d", "user is missing"),
         ("postgresql://u@h", "dbname is missing"),
@@ -187,14 +186,14 @@ def test_a_password_file_is_kept_as_a_path() -> None:
         ("postgresql://u@h/?dbname=", "dbname is missing"),
         ("postgresql://u@h1,,h2/d", "host lists an empty host"),
         ("postgresql://u@,:5/d", "host lists an empty host"),
-        ("postgresql://u@h1,[::1/d", "an IPv6 address stands in [ ]"),
+        ("postgresql://u@h1,[::1/d", "write an IPv6 address in [ ]"),
         ("postgresql://u@h1,h2:x/d", "port is not a number from 1 to 65535"),
         ("postgresql://u@h1:0,h2/d", "port is not a number from 1 to 65535"),
         ("postgresql://u@h1,h2/d?port=1,2,3", "port lists 3 ports for 2 hosts"),
         ("postgresql://u@h/d?port=1,2", "port lists 2 ports for 1 hosts"),
         ("postgresql://u@h1:1,h2/d?port=1", "port is given more than once"),
         ("postgresql://u@h/d?target_session_attrs=what", "must be one of any, read-write"),
-        ("postgresql://u@h/d?target_session_attrs=primary", "primary can lead to a server that"),
+        ("postgresql://u@h/d?target_session_attrs=primary", "primary can select a server that"),
         ("postgresql://u@h:/d", "port is not a number from 1 to 65535"),
         ("postgresql://u@h:0/d", "port is not a number from 1 to 65535"),
         ("postgresql://u@h:65536/d", "port is not a number from 1 to 65535"),
@@ -220,7 +219,7 @@ def test_a_password_file_is_kept_as_a_path() -> None:
         ("postgresql://u@h/d?keepalives_count=128", "is not a number from 0 to 127"),
         ("postgresql://u@h/d?client_encoding=LATIN1", "client_encoding can only be utf8 or"),
         ("postgresql://u@h/d?gssencmode=require", "gssencmode can only be disable or prefer: "),
-        ("postgresql://u@h/d?ssl=true", "ssl is not taken: write sslmode=verify-full"),
+        ("postgresql://u@h/d?ssl=true", "ssl is not supported: use sslmode=verify-full"),
         ("postgresql://u@h/d?port=1&what=2", "parameter 2 after the ? is unknown"),
         ("postgresql://u@h/d?sslmode", "has no ="),
         ("postgresql://u@h/d?sslmode=allow", "sslmode=allow falls back to plain text"),
@@ -235,9 +234,9 @@ def test_a_password_file_is_kept_as_a_path() -> None:
         ("postgresql://u%zz@h/d", "user has a % that begins no percent-encoded byte"),
         ("postgresql://u%@h/d", "user has a % that begins no percent-encoded byte"),
         ("postgresql://u@h/d%FF", "dbname is not UTF-8"),
-        ("postgresql://u@h/d%00", "dbname holds a control character"),
-        ("postgresql://u@h/d\n", "dbname holds a control character"),
-        ("postgresql://u@h/d\udc80", "dbname holds a control character or a lone surrogate"),
+        ("postgresql://u@h/d%00", "dbname contains a control character"),
+        ("postgresql://u@h/d\n", "dbname contains a control character"),
+        ("postgresql://u@h/d\udc80", "dbname contains a control character or a lone surrogate"),
         ("postgresql://u@h/d?sslcert=/c", "sslcert and sslkey must be given together"),
         ("postgresql://u@h/d?sslkey=/k", "sslcert and sslkey must be given together"),
         ("postgresql://u@h/d?sslrootcert=", "sslrootcert is empty"),
@@ -266,7 +265,7 @@ def test_the_password_may_be_given_only_once() -> None:
 
 def test_a_password_that_cannot_be_sent_is_refused() -> None:
     (problem,) = problems_of("postgresql://u@localhost/d", password=f"{SECRET}\x00")
-    assert problem == "password holds a control character or a lone surrogate"
+    assert problem == "password contains a control character or a lone surrogate"
 
 
 @pytest.mark.parametrize(
@@ -356,11 +355,11 @@ def test_what_is_shown_names_every_host(hosts: list[Host]) -> None:
     query = "host=" + encoded(",".join(host.name for host in hosts))
     url = DatabaseUrl.parse(f"postgresql://u@/d?{query}")
     for host in hosts:
-        assert f"{host.name}:5432" in url.place
+        assert f"{host.name}:5432" in url.address
         assert f"{written(host.name)}:5432" in url.redacted
 
 
-@pytest.mark.parametrize("show", [str, repr, lambda url: url.redacted, lambda url: url.place])
+@pytest.mark.parametrize("show", [str, repr, lambda url: url.redacted, lambda url: url.address])
 def test_a_url_that_is_shown_hides_the_password(show: object) -> None:
     assert callable(show)
     shown = show(DatabaseUrl.parse(COMPLETE))
@@ -405,7 +404,9 @@ def test_the_rarer_words_are_taken_and_shown() -> None:
     assert url.ssl_min_protocol_version is url.ssl_max_protocol_version is TlsVersion.TLS_1_3
     assert url.channel_binding is ChannelBinding.REQUIRE
     assert url.options == "-c search_path=shop"
-    assert url.keepalive == KeepAlive(False, 10, 5, 3, 7000)  # noqa: FBT003 - as in the URL
+    assert url.keepalives is False
+    probes = (url.keepalives_idle, url.keepalives_interval, url.keepalives_count)
+    assert (*probes, url.tcp_user_timeout) == (10, 5, 3, 7000)
     assert url.application_name == "shop"
     assert DatabaseUrl.parse(url.redacted) == url
 

@@ -12,7 +12,7 @@ from attrs import evolve
 from orders_core import Order, Reason, StoreUnavailable
 from orders_postgres import PostgresStore
 from orders_postgres.connection import connect
-from orders_postgres.url import ChannelBinding, KeepAlive
+from orders_postgres.parameters import ChannelBinding
 from tests.postgres.secure_server import Client, SecureServer, open_secure_server
 from tests.postgres_server import OWNER, PASSWORD, OrdersDatabase
 
@@ -74,26 +74,32 @@ def test_the_version_of_tls_is_bounded(client: Client, word: str, version: str) 
     assert rows == [[version]]
 
 
-@pytest.mark.parametrize(
-    "alive",
-    [KeepAlive(), KeepAlive(idle=11, interval=7, count=3, user_timeout=9000)],
-)
-def test_a_silent_connection_is_probed_as_told(
+@pytest.mark.parametrize("probes", [None, (11, 7, 3, 9000)])
+def test_a_silent_connection_is_probed_as_the_url_says(
     orders_database: OrdersDatabase,
-    alive: KeepAlive,
+    probes: tuple[int, int, int, int] | None,
 ) -> None:
-    url = evolve(orders_database.url(), keepalive=alive)
+    url = orders_database.url()
+    if probes is not None:
+        idle, interval, count, user_timeout = probes
+        url = evolve(
+            url,
+            keepalives_idle=idle,
+            keepalives_interval=interval,
+            keepalives_count=count,
+            tcp_user_timeout=user_timeout,
+        )
     with (
         closing(connect(url)) as connection,
         socket.socket(fileno=os.dup(connection.fileno())) as transport,
     ):
         assert transport.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-        found = [transport.getsockopt(socket.IPPROTO_TCP, option) for option in OPTIONS]
-    assert alive.idle is None or found == [11, 7, 3, 9000]
+        found = tuple(transport.getsockopt(socket.IPPROTO_TCP, option) for option in OPTIONS)
+    assert probes is None or found == probes
 
 
 def test_a_silent_connection_need_not_be_probed(orders_database: OrdersDatabase) -> None:
-    url = evolve(orders_database.url(), keepalive=KeepAlive(enabled=False))
+    url = evolve(orders_database.url(), keepalives=False)
     with (
         closing(connect(url)) as connection,
         socket.socket(fileno=os.dup(connection.fileno())) as transport,
