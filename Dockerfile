@@ -1,12 +1,12 @@
-# The image of Orders. `make image` builds it.
+# The container image of Orders, built by `make image`.
 ARG PYTHON=python:3.13-slim-trixie
 
 FROM ${PYTHON} AS build
 WORKDIR /build
-# An environment of its own, without pip, at the place where it stands in the end.
+# A virtual environment without pip, at its final path.
 RUN python -m venv --without-pip /opt/orders
 COPY requirements.txt requirements-build.txt ./
-# What builds the package stays in this stage.
+# The build backend stays in this stage.
 RUN pip install --no-cache-dir --require-hashes --requirement requirements-build.txt && \
     pip --python /opt/orders/bin/python install --no-cache-dir --no-compile --no-deps \
       --only-binary :all: --require-hashes --requirement requirements.txt
@@ -15,8 +15,8 @@ COPY orders_core orders_core
 COPY adapters adapters
 COPY entrypoints entrypoints
 ARG SOURCE_DATE_EPOCH=0
-# Compiled by content, not by time, with sets in one order; and all as old as the source: the same
-# source gives the same files.
+# Reproducible: bytecode is validated by hash, not by time, and compiled with a fixed hash seed;
+# every file gets the source's time.
 RUN pip wheel --no-cache-dir --no-deps --no-index --no-build-isolation --wheel-dir dist . && \
     pip --python /opt/orders/bin/python install --no-cache-dir --no-compile --no-deps --no-index \
       dist/*.whl && \
@@ -26,7 +26,7 @@ RUN pip wheel --no-cache-dir --no-deps --no-index --no-build-isolation --wheel-d
 
 FROM ${PYTHON}
 ARG SOURCE_DATE_EPOCH=0
-# A service installs nothing. The folders are as old as the source again.
+# The service needs no pip. Reset the directories' times to the source's.
 RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/lib/python3*/ensurepip \
       /usr/local/bin/pip* && \
     touch --date="@${SOURCE_DATE_EPOCH}" /usr/local/lib/python3* /usr/local/bin \
@@ -45,5 +45,5 @@ LABEL org.opencontainers.image.title="Orders" \
       org.opencontainers.image.revision="${REVISION}"
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["orders", "check", "--running"]
 ENTRYPOINT ["orders"]
-# Not in the environment, where it would be true of every other command as well.
+# As arguments: in the environment, they would apply to every other command too.
 CMD ["serve", "--listen", "0.0.0.0:8000", "--ops-listen", "0.0.0.0:9000"]

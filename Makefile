@@ -1,4 +1,4 @@
-# What a developer types. `make` alone lists it.
+# The developer's commands. `make` lists them.
 
 PYTHON ?= python3
 export PYTHON
@@ -9,7 +9,7 @@ BENCH := .venv-bench
 SCRIPTS := .ci/run $(wildcard scripts/*) k8s/generate-secrets \
 	$(addprefix k8s/postgres/scripts/,backup reload restore) terraform/modules/orders/wait-for
 IMAGE ?= orders:dev
-# What starts the service or the command; schemathesis would take as long as all of it.
+# The tests that start the service or the command. Schemathesis would take as long as all others.
 ON_PYPY := tests/pypy tests/http tests/cli tests/faults/test_service.py \
 	tests/faults/test_canaries.py tests/prometheus/test_processes.py tests/service \
 	--ignore=tests/http/test_schemathesis.py
@@ -26,43 +26,43 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 
 .PHONY: help
-help: ## List what can be made
+help: ## List the targets
 	@awk -F ': .*## ' '/^[a-z0-9-]+: .*## / { printf "make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: $(VENV)/.service ## Install the service and start it, on SQLite at 127.0.0.1:8000 unless told
+run: $(VENV)/.service ## Install and start the service, by default with SQLite on 127.0.0.1:8000
 	@exec $(BIN)/orders serve
 
 .PHONY: test
-test: $(VENV)/.dev ## Run every test but e2e; COVERAGE=1 also measures, and fails below 100 %
-	@# libatomic1 is of the program that drives the browser, which pip brought.
+test: $(VENV)/.dev ## Run all tests except e2e; COVERAGE=1 measures coverage and fails below 100 %
+	@# The browser's driver, which pip installs, needs libatomic1.
 	@scripts/require curl openssl postgresql pgbouncer new-pgbouncer chromium libatomic1 \
 		nginx haproxy prometheus prometheus-alertmanager prometheus-node-exporter
 	$(BIN)/pytest -n auto --ignore=tests/e2e $(if $(COVERAGE),--cov --cov-report=term \
 		--cov-report=html:artefacts/coverage --cov-report=markdown:artefacts/coverage.md)
 
 .PHONY: pypy
-pypy: $(VENV)/.dev ## Run the tests that start the service or the command once more, on PyPy
+pypy: $(VENV)/.dev ## Run the tests that start the service or the command on PyPy
 	@scripts/require pypy3 curl openssl postgresql pgbouncer new-pgbouncer
 	SERVICE_PYTHON="$${PYPY:-pypy3}" FAULT_ORDERS=100 $(BIN)/pytest -n auto $(ON_PYPY)
 
 .PHONY: e2e
-e2e: $(VENV)/.dev ## Run the tests on the Linux hosts and clusters that ORDERS_LAB makes, or a PART
+e2e: $(VENV)/.dev ## Run the tests on ORDERS_LAB's Linux hosts and clusters; PART selects some
 	@scripts/require dpkg-buildpackage dh dh_python3 po2debconf pip lintian openssl ssh
-	@# One after the other: a machine that does too much at once fails requests of its own.
+	@# One part at a time: an overloaded machine fails requests by itself.
 	status=0; for part in $(or $(PART),tests/e2e/linux tests/e2e/containers tests/e2e/cluster); do \
 		$(BIN)/pytest -n auto --dist=loadgroup --log-level=INFO $$part || status=1; \
 	done; exit $$status
 
 .PHONY: soak
-soak: $(VENV)/.dev ## Make every fault again and again, and fuzz what reads input 10 million times
+soak: $(VENV)/.dev ## Run the fault tests for longer, and fuzz the parsers with 10 million inputs
 	@scripts/require postgresql
 	FUZZ_RUNS=10000000 FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} \
 		$(BIN)/pytest -n 2 --timeout=14400 -rP tests/fuzz
 	FAULT_ORDERS=5000 $(BIN)/pytest -n 2 --timeout=3600 --log-level=INFO -rP tests/faults
 
 .PHONY: coverage
-coverage: ## Run every test and show the lines and branches that none of them reaches
+coverage: ## Run all tests except e2e, and show the lines and branches not covered
 	@$(MAKE) --no-print-directory test COVERAGE=1
 
 .PHONY: lint
@@ -78,16 +78,16 @@ lint: $(VENV)/.dev $(BIN)/actionlint ## Check style, imports, scripts, YAML, wor
 	$(BIN)/zizmor --quiet --offline --persona=auditor --strict-collection .
 
 .PHONY: format
-format: $(VENV)/.dev ## Lay the code out and mend what can be mended without a person
+format: $(VENV)/.dev ## Format the code and apply the automatic fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 .PHONY: types
-types: $(VENV)/.dev ## Check the types, those of the tests included
+types: $(VENV)/.dev ## Check the types, including those of the tests
 	$(BIN)/mypy
 
 .PHONY: bench
-bench: $(BENCH)/.peers ## Measure the service beside its peers; QUICK=1 is quick, and changes no page
+bench: $(BENCH)/.peers ## Compare the service with its peers; QUICK=1 is shorter and updates no page
 	@scripts/require postgresql wrk
 	@rm -rf build
 	@$(BENCH)/bin/pip install --quiet '.[service]'
@@ -104,51 +104,51 @@ deb: ## Build the Debian package into dist/
 
 .PHONY: image
 image: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
-image: ## Build the container image, orders:dev unless IMAGE names another
+image: ## Build the container image (orders:dev, or IMAGE)
 	docker build --tag $(IMAGE) --build-arg SOURCE_DATE_EPOCH \
 		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
 		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" .
 
 .PHONY: sbom
-sbom: $(VENV)/.dev ## List what is in the wheel and the Debian package in dist/, in CycloneDX
+sbom: $(VENV)/.dev ## Write CycloneDX SBOMs of the wheel and the Debian package in dist/
 	$(BIN)/python -m release sbom --dist dist
 
 .PHONY: sbom-image
-sbom-image: $(VENV)/.dev ## List what is in the container image, orders:dev unless IMAGE names another
+sbom-image: $(VENV)/.dev ## Write a CycloneDX SBOM of the container image (orders:dev, or IMAGE)
 	$(BIN)/python -m release sbom --dist dist --image $(IMAGE)
 
 .PHONY: checksums
-checksums: $(VENV)/.dev ## Write dist/SHA256SUMS, of all that a release has and nothing besides
+checksums: $(VENV)/.dev ## Write dist/SHA256SUMS of the release's files, and fail on any other file
 	$(BIN)/python -m release checksums --dist dist
 
 .PHONY: release-check
-release-check: $(VENV)/.dev ## Say what a tag would publish; fail where files disagree. TAG=v1.2.3
+release-check: $(VENV)/.dev ## Print what the tag would publish, and fail if versions differ; TAG=v1.2.3
 	$(BIN)/python -m release check --dist dist $(if $(TAG),--tag "$$TAG")
 
 .PHONY: release-notes
-release-notes: $(VENV)/.dev ## Print what the changelog says of this version
+release-notes: $(VENV)/.dev ## Print this version's section of the changelog
 	@$(BIN)/python -m release notes
 
 .PHONY: smoke
-smoke: ## Place an order at URL and read it back; ARGUMENTS are curl's, such as --cacert FILE
+smoke: ## Place an order at URL and read it back; ARGUMENTS go to curl
 	@scripts/require curl
 	@scripts/smoke "$$URL" $(ARGUMENTS)
 
 .PHONY: check-monitoring
-check-monitoring: ## Ask the PROMETHEUS and ALERTMANAGER at these URLs whether they watch Orders; ALERT=NAME
+check-monitoring: ## Check that PROMETHEUS and ALERTMANAGER (URLs) watch Orders; ALERT=NAME
 	@scripts/require curl jq
 	@scripts/check-monitoring "$$PROMETHEUS" "$$ALERTMANAGER" "$$ALERT"
 
 .PHONY: deploy
-deploy: ## Put k8s/overlays/kind, with secrets of its own, into the cluster that kubectl talks to
+deploy: ## Deploy k8s/overlays/kind with new secrets to kubectl's current cluster
 	k8s/generate-secrets
-	@# The migration is a Job, and none can be given another image.
+	@# The migration is a Job, and a Job's image cannot be changed.
 	kubectl --namespace orders delete job orders-migrate --ignore-not-found
 	kubectl apply --kustomize k8s/overlays/kind
 	kubectl --namespace orders rollout status deployment/orders --timeout=5m
 
 .PHONY: diagnose
-diagnose: ## Tell all that kubectl knows of the deployment: its pods, its events, the last logs
+diagnose: ## Print the deployment's state: resources, events, pods, recent logs
 	kubectl --namespace orders get all,persistentvolumeclaims --output=wide
 	kubectl --namespace orders get events --sort-by=.lastTimestamp
 	kubectl --namespace orders describe pods
@@ -156,55 +156,55 @@ diagnose: ## Tell all that kubectl knows of the deployment: its pods, its events
 		--prefix --tail=50 --ignore-errors
 
 .PHONY: try-package
-try-package: ## Install the Debian package in dist/ on this machine, as root, and place an order
+try-package: ## Install the package in dist/ on this machine, as root, and place an order
 	@scripts/require curl
 	scripts/try-package dist/orders_*_all.deb
 
 .PHONY: lock
-lock: $(VENV)/.dev ## Choose anew what the package brings, and what builds it, by hash
+lock: $(VENV)/.dev ## Update the pinned dependencies and build requirements, with hashes
 	$(LOCK) --extra=service --output-file=requirements.txt setup.py
 	echo 'setuptools>=77' | $(LOCK) --output-file=requirements-build.txt -
 
 .PHONY: completion
-completion: $(VENV)/.dev ## Write the shell completions anew, from the command's own parser
+completion: $(VENV)/.dev ## Regenerate the shell completions from the command's parser
 	mkdir -p $(COMPLETIONS)
 	$(SHTAB) --shell=bash >$(COMPLETIONS)/orders.bash
 	$(SHTAB) --shell=zsh >$(COMPLETIONS)/orders.zsh
 
 .PHONY: monitoring
-monitoring: $(VENV)/.dev ## Write anew what watches the service: rules, dashboards, list of metrics
+monitoring: $(VENV)/.dev ## Regenerate the alerting rules, the dashboards and the list of metrics
 	$(BIN)/python -m monitoring
 
 .PHONY: reference
-reference: $(VENV)/.dev ## Write anew what the Terraform modules take and give, into their READMEs
+reference: $(VENV)/.dev ## Regenerate the inputs and outputs in the Terraform modules' READMEs
 	$(BIN)/python -m tests.terraform.reference
 
 .PHONY: picture
-picture: $(VENV)/.dev ## Draw the dashboards under load into docs/, from a live Prometheus
+picture: $(VENV)/.dev ## Draw the dashboards under load, with a real Prometheus, into docs/
 	@scripts/require postgresql prometheus prometheus-node-exporter
 	@$(BIN)/pip install --quiet matplotlib==3.11.2
 	$(BIN)/python -m monitoring.picture
 
 .PHONY: clean
-clean: ## Remove all that was made here, but for orders.db: it holds orders
+clean: ## Remove everything generated, except orders.db
 	rm -rf $(VENV) $(BENCH) build dist artefacts *.egg-info .coverage .coverage.* .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# An environment serves one interpreter and one place: when either changes, it is made anew.
+# An environment belongs to one interpreter and one path. If either changes, it is recreated.
 $(VENV)/.interpreter $(BENCH)/.interpreter: FORCE
 	@scripts/require python3 venv
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or \
 		sys.exit("Orders needs Python 3.11; this is " + sys.version + ". Try: make PYTHON=python3.11")'
 	@made_for=$$($(PYTHON) -c 'import os, sys; print(os.getcwd(), sys.base_prefix, sys.version)'); \
 	if [ "$$made_for" != "$$(cat $@ 2>&1)" ]; then \
-		echo "Making $(@D)"; \
+		echo "Creating $(@D)"; \
 		$(PYTHON) -m venv --clear $(@D) && echo "$$made_for" >$@; \
 	fi
 
 .PHONY: FORCE
 FORCE:
 
-# The two folders change when a package is added to them, which the installer has to learn.
+# Adding a package changes these two directories, and the installer must find it.
 PACKAGING := $(VENV)/.interpreter pyproject.toml setup.py adapters entrypoints
 
 $(VENV)/.service: $(PACKAGING)
@@ -217,7 +217,7 @@ $(VENV)/.dev: $(PACKAGING) ansible/requirements.txt
 	@$(BIN)/pip install --quiet --editable '.[dev]' --requirement ansible/requirements.txt
 	@touch $(VENV)/.service $@
 
-# PyPI has it only as what fetches it from elsewhere. So it is compiled, once for each environment.
+# PyPI has only downloaders of actionlint, so compile it, once per environment.
 $(BIN)/actionlint: | $(VENV)/.dev
 	@scripts/require ca-certificates
 	@echo "Compiling actionlint into $(BIN)"

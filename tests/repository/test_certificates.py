@@ -62,9 +62,7 @@ def test_an_authority_from_elsewhere_can_revoke(authority: Path) -> None:
 def test_nothing_outlives_its_authority(authority: Path) -> None:
     ended = certificates(authority, "issue", "client", "3654", "shop")
     assert ended.returncode == 1
-    assert ended.stderr == (
-        "certificates: the authority ends before a certificate of 3654 days would\n"
-    )
+    assert ended.stderr == "certificates: the CA expires before a certificate of 3654 days would\n"
     assert not (authority / "shop").exists()
 
 
@@ -101,25 +99,25 @@ def test_two_authorities_are_trusted_until_the_former_one_is_retired(authority: 
 
 
 def test_an_authority_is_not_forgotten_while_it_is_trusted(authority: Path) -> None:
-    assert "there is no former authority" in certificates(authority, "retire").stderr
+    assert "there is no former CA" in certificates(authority, "retire").stderr
     certificates(authority, "rotate")
     trusted = certificates(authority, "trusted").stdout
     ended = certificates(authority, "rotate")
     assert ended.returncode == 1
-    assert "the former authority is still trusted: retire it first" in ended.stderr
+    assert "the former CA is still trusted: retire it first" in ended.stderr
     assert certificates(authority, "trusted").stdout == trusted
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("issue", "client", "7"), "issue takes client or server, DAYS, NAME and HOSTs"),
-        (("issue", "both", "7", "shop"), "issue takes client or server, not both"),
-        (("issue", "client", "0", "shop"), "DAYS is a whole number, not 0"),
-        (("issue", "client", "soon", "shop"), "DAYS is a whole number, not soon"),
+        (("issue", "client", "7"), "issue needs client or server, DAYS, NAME and HOSTs"),
+        (("issue", "both", "7", "shop"), "issue needs client or server, not both"),
+        (("issue", "client", "0", "shop"), "DAYS must be a whole number, not 0"),
+        (("issue", "client", "soon", "shop"), "DAYS must be a whole number, not soon"),
         (("issue", "server", "7", "shop"), "a server's certificate needs a HOST"),
-        (("revoke",), "revoke takes a FILE"),
-        (("renew",), "there is no action renew"),
+        (("revoke",), "revoke needs a FILE"),
+        (("renew",), "unknown action: renew"),
     ],
 )
 def test_a_wrong_use_is_told_and_does_nothing(

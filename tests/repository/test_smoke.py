@@ -61,7 +61,7 @@ def test_a_service_that_takes_an_order_and_gives_it_back_passes(service: Running
     ended = smoke(service.url)
     assert (ended.returncode, ended.stderr) == (0, "")
     (order,) = orders_at(service)
-    assert f"took the order {order['id']}, and gave it back" in ended.stdout
+    assert f"placed the order {order['id']} at {service.url} and read it back" in ended.stdout
 
 
 def test_it_can_be_run_again_and_again(service: RunningService) -> None:
@@ -87,7 +87,7 @@ def test_it_shows_the_token_that_it_is_given(
 def test_a_service_that_lets_nobody_in_fails(locked: RunningService) -> None:
     ended = smoke(locked.url)
     assert ended.returncode != 0
-    assert "placing an order: the answer is 401, and 201 is right" in ended.stderr
+    assert "placing an order: expected status 201, got 401" in ended.stderr
 
 
 def test_a_service_that_lets_nobody_write_fails(
@@ -95,7 +95,7 @@ def test_a_service_that_lets_nobody_write_fails(
 ) -> None:
     ended = smoke(locked.url, settings={"ORDERS_TOKEN": tokens["reader"]})
     assert ended.returncode != 0
-    assert "placing an order: the answer is 403, and 201 is right" in ended.stderr
+    assert "placing an order: expected status 201, got 403" in ended.stderr
 
 
 def test_a_service_whose_database_is_away_fails(own_server: PostgresServer) -> None:
@@ -108,7 +108,7 @@ def test_a_service_whose_database_is_away_fails(own_server: PostgresServer) -> N
             own_server.start()
     database.drop()
     assert ended.returncode != 0
-    assert "placing an order: the answer is 503, and 201 is right" in ended.stderr
+    assert "placing an order: expected status 201, got 503" in ended.stderr
 
 
 def test_where_nothing_listens_it_fails(service: RunningService) -> None:
@@ -121,4 +121,4 @@ def test_where_nothing_listens_it_fails(service: RunningService) -> None:
 def test_what_is_no_address_is_refused() -> None:
     ended = smoke("localhost")
     assert ended.returncode != 0
-    assert "'localhost' is no address; right would be: make smoke URL=http" in ended.stderr
+    assert "'localhost' is not an HTTP URL; example: make smoke URL=http" in ended.stderr

@@ -38,10 +38,10 @@ def test_without_its_authority_it_makes_and_rotates_nothing(
     finally:
         cluster.kubectl("create", f"--filename={kept}")
     assert (made.returncode, rotated.returncode) == (1, 1)
-    assert "generate-secrets: there is orders-client-tls, and not the Secret orders-ca" in (
+    assert "generate-secrets: there is orders-client-tls, but not the Secret orders-ca" in (
         made.stderr
     )
-    assert "generate-secrets: the namespace orders has no authority" in rotated.stderr
+    assert "generate-secrets: the namespace orders has no CA" in rotated.stderr
     assert without == {name: data for name, data in before.items() if name != "orders-ca"}
     changing.generate_secrets()
     assert secrets(cluster) == before
@@ -75,17 +75,17 @@ def test_when_it_cannot_tell_whether_there_is_an_authority_it_makes_none(
     with writer(installed.cluster, tmp_path) as cluster:
         ended = cluster.attempt(GENERATE)
     assert ended.returncode == 1
-    assert "generate-secrets: cannot tell whether there is a secret orders-ca" in ended.stderr
+    assert "generate-secrets: cannot tell whether the secret orders-ca exists" in ended.stderr
     assert secrets(installed.cluster) == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--renew",), "there is no option --renew; see --help"),
+        (("--renew",), "unknown option: --renew; see --help"),
         (("--host",), "--host needs a value"),
-        (("--days", "0"), "--days takes a whole number, not 0"),
-        (("--days", "soon"), "--days takes a whole number, not soon"),
+        (("--days", "0"), "--days must be a whole number, not 0"),
+        (("--days", "soon"), "--days must be a whole number, not soon"),
     ],
 )
 def test_a_wrong_use_is_told_and_does_nothing(
@@ -110,7 +110,7 @@ def test_nothing_outlives_the_authority(installed: Deployed) -> None:
     before = secrets(installed.cluster)
     ended = installed.cluster.attempt(GENERATE, "--rotate", "--days", "3660")
     assert ended.returncode == 1
-    assert "the authority ends before a certificate of 3660 days would" in ended.stderr
+    assert "the CA expires before a certificate of 3660 days would" in ended.stderr
     assert secrets(installed.cluster) == before
 
 
@@ -140,13 +140,13 @@ def test_its_options_say_for_what_and_for_how_long(cluster: Cluster) -> None:
         database = hosts(certificate(cluster, "shop", "orders-postgres-server-tls"))
         assert database[:2] == ["orders-postgres", "orders-postgres.shop"]
         # What ends soon is told each time, until it is renewed.
-        told = [line for line in made.stderr.splitlines() if "ends on" in line]
+        told = [line for line in made.stderr.splitlines() if "expires on" in line]
         assert [line.split()[4] for line in told] == [
             *("orders-client-tls", "orders-owner-tls"),
             *("orders-postgres-server-tls", "orders-ingress-tls"),
         ]
         assert cluster.attempt(GENERATE, *shop).stderr.splitlines() == told
-        assert "ends on" not in cluster.attempt(GENERATE, *shop, "--rotate").stderr
+        assert "expires on" not in cluster.attempt(GENERATE, *shop, "--rotate").stderr
         # The namespace is that of the manifests.
         found = cluster.run("kubectl", "get", "namespace", "shop", "--output=json")
         labels = json.loads(found)["metadata"]["labels"]
@@ -177,16 +177,16 @@ def test_another_authority_takes_its_steps_in_order(changing: Deployed) -> None:
         assert secrets(cluster) == before
         return ended.stderr
 
-    assert "there is no former authority" in refused("--retire-authority")
+    assert "there is no former CA" in refused("--retire-authority")
     changing.generate_secrets("--rotate-authority")
     new, also_trusted = authorities(changing)
     assert (also_trusted, new == former) == (former, False)
     # Again: what may have been interrupted is done to its end, by the same authority.
     changing.generate_secrets("--rotate-authority")
     assert authorities(changing) == [new, former]
-    assert "not of the new authority: run this with --rotate first" in refused("--retire-authority")
+    assert "not issued by the new CA: run this with --rotate first" in refused("--retire-authority")
     changing.generate_secrets("--rotate")
-    assert "former authority, which is still trusted" in refused("--rotate-authority")
+    assert "the former CA, which is still trusted" in refused("--rotate-authority")
     changing.generate_secrets("--retire-authority")
     assert authorities(changing) == [new]
     changing.authority.write_text(changing.generate_secrets("--authority"))

@@ -23,5 +23,5 @@ def test_every_step_of_the_workflow_passes(changing: Deployed, image: str) -> No
     finally:
         # The migration is a Job, and none can be given another image.
         changing.update()
-    assert "and gave it back" in told
+    assert "and read it back" in told
     assert "deployment.apps/orders" in told
