@@ -22,7 +22,7 @@ from benchmarks.database import environment, url
 from benchmarks.processes import family
 from benchmarks.settings import FOLDER
 from orders_core import OrderId
-from orders_http.api.orders import cursor_of_id
+from orders_http.api.cursors import cursor_of_id
 from tests.postgres_server import HOST, OrdersDatabase, free_port
 
 _PEERS: Final = FOLDER / "peers"

@@ -12,7 +12,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.core.failures import Failure
 
-from orders_http.api.orders import cursor_of_id
+from orders_http.api.cursors import cursor_of_id
 from orders_records import CSV_HEADER
 from tests.strategies import order_ids
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from orders_cli.exits import Exit
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
-from orders_http.api.sessions import COOKIE
+from orders_http.api.page.sessions import COOKIE
 from orders_http.server.gathering import GatheringServer
 from orders_http.server.listening import listen
 from orders_memory import MemoryStore

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from orders_core import GetOrders, OrderId
-from orders_http.api.exchange import Exchange, Steps
+from orders_http.api.exchange import Exchange, ReplyCoroutine
 from orders_http.api.messages import Reply
 from orders_http.server.batches import INITIAL_BATCH_SIZE, LATE_SECONDS, Batcher, Waiting
 
@@ -20,7 +20,7 @@ def waiting(begun: float) -> Waiting:
     """Make a request that began to wait at some time."""
     step = GetOrders([OrderId("A")])
 
-    def steps() -> Steps:
+    def steps() -> ReplyCoroutine:
         yield step
         return Reply(HTTPStatus.OK)
 

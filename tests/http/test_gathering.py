@@ -15,9 +15,10 @@ from attrs import frozen
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_http.api.application import HttpSettings, create_app
-from orders_http.api.exchange import Exchange, Steps, Unobserved
+from orders_http.api.exchange import Exchange, ReplyCoroutine
 from orders_http.api.hosts import HostRule
 from orders_http.api.messages import Reply
+from orders_http.api.observer import Unobserved
 from orders_http.server.gathering import WORK_THREADS, GatheringServer
 from orders_http.server.listening import listen
 from orders_memory import MemoryStore
@@ -464,7 +465,7 @@ def test_a_reply_that_cannot_be_written_ends_its_connection_and_no_other(
     begin = application.begin
 
     def unwritable(environ: dict[str, object]) -> Exchange:
-        def steps() -> Steps:
+        def steps() -> ReplyCoroutine:
             yield from ()
             return Reply(HTTPStatus.OK, headers=(("Location", "\u2028"),))
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from orders_core import MAX_PAGE, Order, OrderId
 from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.cursors import cursor_of_id, id_of_cursor
 from orders_http.api.hosts import HostRule
-from orders_http.api.orders import cursor_of_id, id_of_cursor
 from orders_http.api.problems import Problem, ProblemType
 from orders_memory import MemoryStore
 from tests.http.response import Response

@@ -48,7 +48,7 @@ def test_an_id_that_no_order_can_have_is_not_found_and_told_why(
     for target in (f"/orders/{order_id}", f"/orders?id={order_id}"):
         answer = client.get(target)
         assert (answer.status, answer.problem()) == (404, "order-not-found"), target
-        assert "no order can have such an id" in answer.json()["detail"]
+        assert "no order can have this id" in answer.json()["detail"]
 
 
 def test_a_look_up_that_fails_names_the_characters_that_may_not_show(client: WsgiClient) -> None:

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from orders_core import Amount, OrderId
-from orders_http.api.orders import cursor_of_id
+from orders_http.api.cursors import cursor_of_id
 from tests.http.strategies import awkward_id_texts
 from tests.service_process import RunningService
 from tests.strategies import amounts

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from orders_http.api.orders import MAX_BULK_BYTES, MAX_BULK_ROWS
+from orders_http.api.bulk import MAX_BULK_BYTES, MAX_BULK_ROWS
 from tests.http.wsgi_client import WsgiClient
 
 NDJSON = "application/x-ndjson"
@@ -77,7 +77,7 @@ def test_a_conflict_within_the_body_is_not_told_as_one_with_what_is_stored_alone
     (error,) = answer.json()["errors"]
     assert error == {
         "line": first_line(content_type) + 1,
-        "detail": "order 'A' is stored, or stands on an earlier line, with another amount",
+        "detail": "order 'A' is stored, or is on an earlier line, with another amount",
     }
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from orders_http.api.application import HttpSettings, create_app
-from orders_http.api.exchange import Unobserved
 from orders_http.api.hosts import HostRule
+from orders_http.api.observer import Unobserved
 from orders_memory import MemoryStore
 from orders_sqlite import SqliteStore
 from tests.http.wsgi_client import WsgiClient

@@ -39,7 +39,7 @@ class Busy:
     def answer(self, status: int) -> None:
         """Let a request be answered."""
         if self.log.admits(status):
-            self.log.tell({}, {"status": status})
+            self.log.write({}, {"status": status})
 
     def lines(self, caplog: pytest.LogCaptureFixture) -> list[tuple[int, int]]:
         """Give the status and the omissions of each line."""

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from orders_http.api.messages import Request
-from orders_http.api.sessions import COOKIE, HOST_PREFIX, SESSION_SECONDS, Sessions
+from orders_http.api.page.sessions import COOKIE, HOST_PREFIX, SESSION_SECONDS, Sessions
 from orders_tokens import Scope, Token, TokenFile, new_secret
 from tests.token_files import put, watched, write_tokens
 

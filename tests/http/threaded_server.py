@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 
-from orders_http.api.messages import CLOSED
 from orders_http.server.connections import Channel
 from orders_http.server.loop import Loop
+from orders_http.server.response_head import CLOSED
 from orders_http.server.roster import Place
 from orders_http.server.server import Server
 

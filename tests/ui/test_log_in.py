@@ -9,7 +9,7 @@ from attrs import frozen
 from playwright.sync_api import Page, expect
 
 from orders_core import Order
-from orders_http.api.sessions import COOKIE
+from orders_http.api.page.sessions import COOKIE
 from tests.postgres_server import wait_until
 from tests.service_process import RunningService, running_service
 from tests.token_files import put, write_tokens

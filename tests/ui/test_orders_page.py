@@ -121,7 +121,7 @@ def test_wrong_values_are_kept_and_named_beside_their_fields(
             "Amount",
             "1.005",
             (
-                "Amount can be read in two ways; type 1005 without a separator, or not more than "
+                "Amount can be read in two ways; type 1005 without a separator, or at most "
                 "two decimals, such as 1.00."
             ),
         ),

@@ -29,8 +29,8 @@ from orders_core import (
     place_all,
 )
 from orders_http.api.application import HttpSettings, create_app
+from orders_http.api.cursors import cursor_of_id
 from orders_http.api.hosts import HostRule
-from orders_http.api.orders import cursor_of_id
 from orders_memory import MemoryStore
 from orders_sqlite import SqliteStore
 from tests.strategies import amounts, orders
@@ -356,7 +356,7 @@ def test_every_amount_may_be_typed_with_a_point_or_a_comma(amount: Amount) -> No
         assert client.store.totals().amount == amount.value
 
 
-TWO_WAYS = "Amount can be read in two ways; type {} without a separator, or not more than two"
+TWO_WAYS = "Amount can be read in two ways; type {} without a separator, or at most two"
 SEPARATOR = "Amount has a thousands separator; leave it out, as in 1234.50."
 
 
@@ -410,12 +410,12 @@ def test_a_wrong_id_is_told_beside_an_amount_that_may_mean_something_else(client
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("id=A-1&id=A-1", "a parameter is there twice"),
+        ("id=A-1&id=A-1", "a parameter is repeated"),
         ("id=%FF", "a parameter is not UTF-8"),
-        ("id=A-1&after=QQ", "after and id do not go together"),
-        ("after=QQ&before=QQ", "after and before do not go together"),
-        ("after=!", "after is no place in the list"),
-        ("before=", "before is no place in the list"),
+        ("id=A-1&after=QQ", "after and id exclude each other"),
+        ("after=QQ&before=QQ", "after and before exclude each other"),
+        ("after=!", "after is not a position in the list"),
+        ("before=", "before is not a position in the list"),
     ],
 )
 def test_a_wrong_query_is_told_with_a_way_back(client: Client, query: str, said: str) -> None:

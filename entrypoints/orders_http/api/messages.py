@@ -2,12 +2,8 @@
 
 import re
 from collections.abc import Collection, Mapping
-from email.utils import formatdate
-from functools import lru_cache
 from hashlib import blake2b
 from http import HTTPStatus
-from operator import itemgetter
-from time import time
 from typing import Any, BinaryIO, Final
 from urllib.parse import parse_qsl, quote, unquote_plus
 
@@ -17,7 +13,6 @@ from orders_http.api.problems import CONTENT_TYPE as PROBLEM_TYPE
 from orders_http.api.problems import Problem, ProblemType
 
 KIB: Final = 1024
-_by_name: Final = itemgetter(0)
 _MAX_PARAMETERS: Final = 16
 _NO_SNIFFING: Final = ("X-Content-Type-Options", "nosniff")
 # Longer numbers of bytes than anyone sends; int() would refuse 4,301 digits with an error.
@@ -153,7 +148,7 @@ class Request:
             known: The names that it may have.
 
         Raises:
-            Problem: 400 when it is not UTF-8, or a parameter is unknown or there twice.
+            Problem: 400 when it is not UTF-8, or a parameter is unknown or repeated.
         """
         raw = str(self.environ.get("QUERY_STRING", "")).encode("latin-1")
         if not raw:
@@ -169,7 +164,7 @@ class Request:
             known: The names that count.
 
         Raises:
-            Problem: 400 when one of them is not UTF-8, or is there twice.
+            Problem: 400 when one of them is not UTF-8, or is repeated.
         """
         pairs = str(self.environ.get("QUERY_STRING", "")).encode("latin-1").split(b"&")
         ours = [pair for pair in pairs if _name_of(pair) in known]
@@ -195,40 +190,6 @@ def _name_of(pair: bytes) -> str:
     return unquote_plus(pair.partition(b"=")[0].decode("latin-1"))
 
 
-CLOSED: Final = b"Connection: close\r\n\r\n"
-"""The end of a head that says that the connection is closed behind the answer."""
-
-
-def head_of(reply: Reply, version: str, end: bytes) -> bytes:
-    """Write the status line and the headers of a response.
-
-    Args:
-        reply: What is answered.
-        version: Of HTTP: `1.0` or `1.1`.
-        end: What to tell about the connection, and the empty line.
-    """
-    headers = [(_capitalized(name), value) for name, value in reply.header_list()]
-    headers.append(("Date", _date(int(time()))))
-    headers.sort(key=_by_name)
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    return f"HTTP/{version} {_status_line(reply.status)}\r\n{lines}".encode("latin-1") + end
-
-
-@lru_cache
-def _capitalized(name: str) -> str:
-    return "-".join(part.capitalize() for part in name.split("-"))
-
-
-@lru_cache(1)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
-
-
-@lru_cache
-def _status_line(status: HTTPStatus) -> str:
-    return f"{status.value} {status.phrase}"
-
-
 def with_entity_tag(reply: Reply) -> Reply:
     """Add a strong entity tag, which is the same for the same body."""
     tag = f'"{blake2b(reply.body, digest_size=16).hexdigest()}"'
@@ -248,7 +209,7 @@ def read_form(
         wrong: The problem to raise when it cannot be read.
 
     Raises:
-        Problem: The content is not UTF-8, or a name is unknown or there twice.
+        Problem: The content is not UTF-8, or a name is unknown or repeated.
     """
     try:
         pairs = parse_qsl(
@@ -267,7 +228,7 @@ def read_form(
             expected = " and ".join(sorted(known)) or "none"
             raise Problem(wrong, f"the parameter {name!r} is unknown; known: {expected}")
     if len(values) < len(pairs):
-        raise Problem(wrong, "a parameter is there twice")
+        raise Problem(wrong, "a parameter is repeated")
     return values
 
 

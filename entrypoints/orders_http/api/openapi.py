@@ -13,12 +13,14 @@ from attrs import frozen
 
 from orders_core import MAX_AMOUNT_LENGTH, MAX_CENTS, MAX_ID_LENGTH, MAX_PAGE, Amount, Order
 from orders_core.characters import CONTROLS, INVISIBLE, SPACES, Ranges
+from orders_http.api.bulk import MAX_BULK_BYTES, MAX_BULK_ROWS
+from orders_http.api.cursors import cursor_of_id
 from orders_http.api.messages import KIB, Reply, Request
-from orders_http.api.orders import MAX_BULK_BYTES, MAX_BULK_ROWS, MAX_JSON_BYTES, cursor_of_id
+from orders_http.api.orders import MAX_JSON_BYTES
+from orders_http.api.page.sessions import COOKIE, HOST_PREFIX
 from orders_http.api.problems import CONTENT_TYPE as PROBLEM_TYPE
 from orders_http.api.problems import RETRY_AFTER_SECONDS, Problem, ProblemType
 from orders_http.api.request_ids import REQUEST_ID
-from orders_http.api.sessions import COOKIE, HOST_PREFIX
 from orders_records import CSV_HEADER, MediaType
 from orders_tokens import Scope
 

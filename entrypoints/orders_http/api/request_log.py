@@ -1,4 +1,4 @@
-"""The request log: one line a request, and on a busy service only some of them."""
+"""The request log: one line per request, limited to some lines per second."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -17,12 +17,12 @@ _WINDOW_SECONDS: Final = 1.0
 
 @define
 class _Allowance:
-    """How many lines may still be written in this second.
+    """The lines left in the current second.
 
     Attributes:
         left: Lines that may still be written.
-        until: When that changes, by the monotonic clock.
-        omitted: Lines that were not written since the last one that was.
+        until: When the second ends, by the monotonic clock.
+        omitted: Lines omitted since the last one written.
     """
 
     left: int = 0
@@ -31,21 +31,21 @@ class _Allowance:
 
 
 class RequestLog:
-    """Tells of requests as they are answered, to the log.
+    """Logs requests as they are answered.
 
-    A line holds nothing that could be secret: no body, no query, no path but the route's
-    template, no header but those that name the request.
+    A line holds nothing that could be secret: no body, no query, no path but the route's template,
+    and no header but the request id and the traceparent.
 
-    Only one thread at a time should tell it something; of several, a line may be miscounted.
+    Meant for one thread; with several, omitted lines may be miscounted.
     """
 
     def __init__(self, lines_per_second: int, clock: Callable[[], float] = monotonic) -> None:
-        """Begin with every line allowed.
+        """Begin with the full allowance.
 
         Args:
-            lines_per_second: Lines a second at most for failures of ours (5xx), and as many
-                for all other answers. 0 writes none.
-            clock: Gives the time in seconds, from any beginning.
+            lines_per_second: Maximum lines per second for server errors (5xx), and as many for all
+                other answers. 0 writes none.
+            clock: Gives the time in seconds, from any start.
         """
         self._lines_per_second = lines_per_second
         self._clock = clock
@@ -53,7 +53,7 @@ class RequestLog:
         self._others = _Allowance()
 
     def admits(self, status: int) -> bool:
-        """Tell whether a request that is answered now is to be told of; count it when not.
+        """Tell whether to log the request that is answered now; count it as omitted if not.
 
         Args:
             status: The status code of the answer.
@@ -69,12 +69,12 @@ class RequestLog:
         allowance.left -= 1
         return True
 
-    def tell(self, environ: Mapping[str, Any], members: Mapping[str, Any]) -> None:
-        """Write the line of a request that is admitted.
+    def write(self, environ: Mapping[str, Any], members: Mapping[str, Any]) -> None:
+        """Write the line of an admitted request.
 
         Args:
-            environ: Its WSGI environment, for what its client says of itself.
-            members: What else the line has; `status` is among it.
+            environ: Its WSGI environment, for its client and traceparent.
+            members: The other members of the line; `status` is required.
         """
         allowance = self._allowance(members["status"])
         omitted, allowance.omitted = allowance.omitted, 0

@@ -36,11 +36,12 @@ from orders_core import (
 )
 from orders_http.api.application import Application
 from orders_http.api.exchange import Exchange, Work, WorkKind
-from orders_http.api.messages import CLOSED, Reply, head_of
+from orders_http.api.messages import Reply
 from orders_http.api.problems import Problem
 from orders_http.server.batches import SHED_SECONDS, Batcher, Waiting, wait_for_far_store
 from orders_http.server.connections import Channel
 from orders_http.server.loop import Loop
+from orders_http.server.response_head import CLOSED, head_of
 from orders_http.server.roster import Place
 from orders_http.server.server import Server
 
