@@ -22,7 +22,7 @@ from orders_cli.transfer import TOLD, import_orders
 from orders_core import scan
 from orders_memory import MemoryStore
 from orders_records import BATCH_BYTES
-from orders_service.config import load
+from orders_service.loading import load
 from orders_sqlite import SqliteStore
 from tests.cli.command import Orders
 from tests.postgres_server import OrdersDatabase, open_server, wait_until
