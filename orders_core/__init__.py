@@ -23,8 +23,8 @@ from orders_core.errors import (
     StoreUnavailable,
     Violation,
 )
-from orders_core.json_lines import json_lines, order_to_json
-from orders_core.order import MAX_ID_LENGTH, Order, OrderId
+from orders_core.order import FIELD_NAMES, FIELDS, Field, Order, OrderRow, json_lines, order_to_json
+from orders_core.order_id import MAX_ID_LENGTH, OrderId
 from orders_core.outcome import Outcome, judge
 from orders_core.ports import (
     AddOrders,
@@ -52,6 +52,8 @@ from orders_core.use_cases import (
 )
 
 __all__ = [
+    "FIELDS",
+    "FIELD_NAMES",
     "MAX_AMOUNT_LENGTH",
     "MAX_CENTS",
     "MAX_ID_LENGTH",
@@ -59,6 +61,7 @@ __all__ = [
     "AddOrders",
     "Amount",
     "Call",
+    "Field",
     "GetOrders",
     "InvalidOrder",
     "InvalidPage",
@@ -67,6 +70,7 @@ __all__ = [
     "OrderConflict",
     "OrderId",
     "OrderNotFound",
+    "OrderRow",
     "OrderStore",
     "OrdersError",
     "Outcome",

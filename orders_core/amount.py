@@ -21,8 +21,12 @@ _WRITTEN: Final = re.compile(
     r"(?:[eE](?P<exponent>[+-]?[0-9]+))?",
 )
 
-# As nearly all are written: two decimals, and at most 15 digits.
-_WRITTEN_EXACTLY: Final = re.compile(r"(?:0|[1-9][0-9]{0,12})\.[0-9]{2}")
+_WHOLE: Final = f"(?:0|[1-9][0-9]{{0,{len(str(MAX_CENTS)) - _DECIMAL_PLACES - 1}}})"
+AMOUNT_PATTERN: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{_DECIMAL_PLACES}}})?"
+"""Regular expression for amounts without sign and exponent that need no rounding."""
+
+# Nearly all amounts are written like this.
+_WRITTEN_EXACTLY: Final = re.compile(rf"{_WHOLE}\.[0-9]{{{_DECIMAL_PLACES}}}")
 
 
 def _invalid(message: str) -> InvalidOrder:

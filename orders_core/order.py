@@ -1,108 +1,44 @@
-"""An order: an id that its client chose, and an amount."""
+"""An order: its fields, and how they are written. Every other form of an order derives from here.
 
-import re
-from collections.abc import Callable
+To add a field, add it to `Order`, `OrderRow`, `FIELDS` and `json_lines`. A test compares `FIELDS`
+with each store, CSV, JSON and OpenAPI.
+"""
+
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from json import JSONEncoder
 from typing import Any, Final
 
 from attrs import field, frozen
 
-from orders_core.amount import Amount
-from orders_core.characters import (
-    CONTROLS,
-    SPACES,
-    SURROGATES,
-    class_of,
-    is_invisible,
-    name_of,
-)
+from orders_core.amount import AMOUNT_PATTERN, Amount
 from orders_core.errors import InvalidOrder, Violation
+from orders_core.order_id import OrderId, id_pattern
 
-MAX_ID_LENGTH: Final = 128
-"""Code points that an id may have."""
-
-_UNUSABLE: Final = re.compile(f"(?P<control>[{class_of(CONTROLS)}])|[{class_of(SURROGATES)}]")
-_SPACE: Final = re.compile(f"[{class_of(SPACES)}]")
+OrderRow = tuple[str, str]
+"""The fields of an order as text, in the order of `FIELDS`. Each is acceptable to `Order`."""
 
 
-def _reason_against(text: str) -> str | None:
-    """Tell why no order can have this id; None when one can."""
-    if not text:
-        return "is empty"
-    if len(text) > MAX_ID_LENGTH:
-        return f"is longer than {MAX_ID_LENGTH} characters"
-    if text in {".", ".."}:
-        return "must not be '.' or '..', which paths cannot carry"
-    unusable = _UNUSABLE.search(text)
-    if unusable is not None:
-        kind = "control character" if unusable["control"] else "lone surrogate"
-        return f"holds the {kind} U+{ord(unusable[0]):04X}"
-    if _SPACE.match(text) or _SPACE.match(text, len(text) - 1):
-        return "begins or ends with white space"
-    return None
-
-
-def _reason_against_new(text: str) -> str | None:
-    """Tell why no new order can have this id; None when one can."""
-    reason = _reason_against(text)
-    if reason is None:
-        for verb, edge in (("begins", text[0]), ("ends", text[-1])):
-            if is_invisible(edge):
-                return f"{verb} with {name_of(edge)}, an invisible or format character"
-    return reason
-
-
-def _checked_id(text: str) -> str:
-    return _checked(text, _reason_against_new)
-
-
-def _checked(text: str, reason_against: Callable[[str], str | None]) -> str:
-    if not isinstance(text, str):
-        raise InvalidOrder(Violation("id", f"must be a string, not {type(text).__name__}"))
-    # A subclass of str could carry state, and its str() may be another text: for a member of
-    # a (str, Enum) class it is the member's name.
-    plain = str.__str__(text)
-    message = reason_against(plain)
-    if message is not None:
-        raise InvalidOrder(Violation("id", message))
-    return plain
-
-
-@frozen(order=True)
-class OrderId:
-    """The id of an order: 1 to 128 Unicode code points, kept exactly as they are.
-
-    Ids are not normalised and not trimmed: two spellings of one word are two ids. They are
-    ordered by code point, which is the order of their UTF-8 bytes and of every page.
+@frozen
+class Field:
+    """A field of an order.
 
     Attributes:
-        value: The id as text.
-
-    Raises:
-        InvalidOrder: The text is empty, too long, `.` or `..`, begins or ends with white space
-            or an invisible character, or holds a control character or a lone surrogate.
+        name: Its name in `Order`, as a member of JSON, and as a column of CSV and of each store.
+        pattern: Writes a regular expression for its text, free of the characters of a class.
+        is_number: Whether JSON has it as a number, not as a string.
     """
 
-    value: str = field(converter=_checked_id)
+    name: str
+    pattern: Callable[[str], str]
+    is_number: bool = False
 
-    @classmethod
-    def of_stored(cls, text: str) -> "OrderId":
-        """Name an order that may be stored already.
 
-        Earlier releases took ids that begin or end with an invisible character. Such orders are
-        read and found as before; no new ones are made.
-
-        Raises:
-            InvalidOrder: No release took this id.
-        """
-        order_id = cls.__new__(cls)
-        # The class is frozen, and its converter accepts new ids alone.
-        object.__setattr__(order_id, "value", _checked(text, _reason_against))
-        return order_id
-
-    def __str__(self) -> str:
-        """Give the id as it is."""
-        return self.value
+FIELDS: Final = (
+    Field("id", id_pattern),
+    Field("amount", lambda _excluded: AMOUNT_PATTERN, is_number=True),
+)
+FIELD_NAMES: Final = tuple(each.name for each in FIELDS)
 
 
 def _as_id(value: OrderId | str) -> OrderId:
@@ -120,11 +56,11 @@ class Order:
     `Order("A-1", "12.30")` is `Order(OrderId("A-1"), Amount("12.30"))`.
 
     Attributes:
-        id: What names the order, for ever; also the key that makes placing it idempotent.
+        id: Names the order permanently, and makes placing it idempotent.
         amount: How much it is for.
 
     Raises:
-        InvalidOrder: The id or the amount is not acceptable. `Order.parse` names both at once.
+        InvalidOrder: The id or the amount is not acceptable. `Order.parse` reports both at once.
     """
 
     id: OrderId = field(converter=_as_id)
@@ -132,20 +68,25 @@ class Order:
 
     @classmethod
     def parse(cls, id: object, amount: object) -> "Order":  # noqa: A002 - the field's own name
-        """Make an order of untrusted values and name everything that is wrong with them.
+        """Make an order from untrusted values, and report everything that is wrong with them.
 
         Args:
-            id: Text, else it is refused.
-            amount: Text, a Decimal or an int, else it is refused.
+            id: Text; anything else is refused.
+            amount: Text, a Decimal or an int; anything else is refused.
 
         Raises:
-            InvalidOrder: With a violation for each part that is wrong.
+            InvalidOrder: With a violation for each value that is wrong.
         """
         try:
             return cls(OrderId(id), Amount(amount))  # type: ignore[arg-type]  # refused when not
         except InvalidOrder:
             violations = [*_violations(OrderId, id), *_violations(Amount, amount)]
         raise InvalidOrder(*violations)
+
+    @property
+    def row(self) -> OrderRow:
+        """Its fields as text; the amount has two decimals."""
+        return self.id.value, str(self.amount)
 
 
 def _violations(check: Callable[[Any], object], value: object) -> tuple[Violation, ...]:
@@ -154,3 +95,24 @@ def _violations(check: Callable[[Any], object], value: object) -> tuple[Violatio
     except InvalidOrder as error:
         return error.violations
     return ()
+
+
+_QUOTED: Final = JSONEncoder(ensure_ascii=False).encode
+
+
+def order_to_json(order: Order) -> bytes:
+    """Write an order as a JSON object whose amount is a number with two decimals."""
+    return _object(order.id.value, str(order.amount)).encode()
+
+
+def json_lines(rows: Iterable[OrderRow]) -> bytes:
+    """Write orders as `order_to_json` does, one per line. Every store writes these bytes.
+
+    Args:
+        rows: The orders; their amounts have two decimals, like `12.30`.
+    """
+    return "".join([f"{_object(order_id, amount)}\n" for order_id, amount in rows]).encode()
+
+
+def _object(order_id: str, amount: str) -> str:
+    return f'{{"id":{_QUOTED(order_id)},"amount":{amount}}}'

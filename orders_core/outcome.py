@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from orders_core.amount import Amount
-from orders_core.order import Order, OrderId
+from orders_core.order import Order
+from orders_core.order_id import OrderId
 
 
 class Outcome(Enum):

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from attrs import frozen
 
-from orders_core.order import Order, OrderId
+from orders_core.order import Order, OrderRow
+from orders_core.order_id import OrderId
 from orders_core.outcome import Outcome
 
 
@@ -97,7 +98,7 @@ class OrderStore(Protocol):
             StoreUnavailable: It is unknown which orders are stored; adding them again is safe.
         """
 
-    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+    def load(self, rows: Sequence[OrderRow]) -> bool:
         """Store orders that are all new, as fast as the store can, or store nothing.
 
         For many orders that were checked already: the store does not do it once more.

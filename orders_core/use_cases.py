@@ -7,7 +7,8 @@ from typing import Final
 from attrs import frozen
 
 from orders_core.errors import InvalidPage, OrderConflict, OrderNotFound
-from orders_core.order import Order, OrderId
+from orders_core.order import Order
+from orders_core.order_id import OrderId
 from orders_core.outcome import Outcome
 from orders_core.ports import OrderStore, PageQuery, Totals
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from threading import Lock
 
 from orders_core import (
-    Amount,
     Call,
     Order,
     OrderId,
+    OrderRow,
     Outcome,
     PageQuery,
     Pending,
@@ -25,7 +25,7 @@ class MemoryStore:
     def __init__(self) -> None:
         """Start empty."""
         self._lock = Lock()
-        self._amounts: dict[OrderId, Amount] = {}
+        self._orders: dict[OrderId, Order] = {}
         self._ids: list[OrderId] = []
         self._cents = 0
 
@@ -36,7 +36,9 @@ class MemoryStore:
         """Store the orders as one batch; see `OrderStore.add`."""
         with self._lock:
             stored = {
-                order.id: self._amounts[order.id] for order in orders if order.id in self._amounts
+                order.id: self._orders[order.id].amount
+                for order in orders
+                if order.id in self._orders
             }
             outcomes = judge(orders, stored)
             if not (atomic and Outcome.CONFLICT in outcomes):
@@ -45,11 +47,11 @@ class MemoryStore:
                         self._keep(order)
             return outcomes
 
-    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+    def load(self, rows: Sequence[OrderRow]) -> bool:
         """Store orders that are all new; see `OrderStore.load`."""
         orders = {order_id: Order(OrderId.of_stored(order_id), amount) for order_id, amount in rows}
         with self._lock:
-            known = any(order.id in self._amounts for order in orders.values())
+            known = any(order.id in self._orders for order in orders.values())
             if known or len(orders) < len(rows):
                 return False
             for order in orders.values():
@@ -59,8 +61,7 @@ class MemoryStore:
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
         """Look up orders; see `OrderStore.get`."""
         with self._lock:
-            found = [(order_id, self._amounts.get(order_id)) for order_id in ids]
-        return [None if amount is None else Order(order_id, amount) for order_id, amount in found]
+            return [self._orders.get(order_id) for order_id in ids]
 
     def page(
         self,
@@ -77,14 +78,12 @@ class MemoryStore:
             else:
                 start = 0 if after is None else bisect_right(self._ids, after)
                 ids = self._ids[start : start + limit]
-            return [Order(order_id, self._amounts[order_id]) for order_id in ids]
+            return [self._orders[order_id] for order_id in ids]
 
     def pages_json(self, queries: Sequence[PageQuery]) -> Sequence[bytes]:
         """Read pages as JSON; see `OrderStore.pages_json`."""
         pages = [self.page(query.limit, after=query.after) for query in queries]
-        return [
-            json_lines((each.id.value, str(each.amount)) for each in orders) for orders in pages
-        ]
+        return [json_lines(order.row for order in page) for page in pages]
 
     def totals(self) -> Totals:
         """Count and sum; see `OrderStore.totals`."""
@@ -92,7 +91,7 @@ class MemoryStore:
             return Totals(len(self._ids), decimal_of_cents(self._cents))
 
     def _keep(self, order: Order) -> None:
-        self._amounts[order.id] = order.amount
+        self._orders[order.id] = order
         self._cents += order.amount.cents
         insort(self._ids, order.id)
 

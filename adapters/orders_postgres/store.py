@@ -13,6 +13,7 @@ from orders_core import (
     GetOrders,
     Order,
     OrderId,
+    OrderRow,
     Outcome,
     PageQuery,
     ReadPages,
@@ -117,7 +118,7 @@ class PostgresStore:
             return self._run(lambda connection: self._add_all_or_none(connection, orders))
         return self._results(AddOrders(orders))
 
-    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+    def load(self, rows: Sequence[OrderRow]) -> bool:
         """Store orders that are all new; see `OrderStore.load`."""
         if not rows:
             return True

@@ -11,6 +11,7 @@ from orders_core import (
     Call,
     Order,
     OrderId,
+    OrderRow,
     OrderStore,
     Outcome,
     PageQuery,
@@ -64,7 +65,7 @@ class MeasuredStore:
         )
         return outcomes
 
-    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+    def load(self, rows: Sequence[OrderRow]) -> bool:
         """Load through the store, and count what was created."""
         loaded = self._measured("add", self.store.load, rows)
         if loaded:

@@ -6,13 +6,13 @@ from typing import BinaryIO, Final
 
 from attrs import define, field, frozen
 
-from orders_core import InvalidOrder, Order
-from orders_records.csv_rows import CSV_HEADER, fields_of_two, order_from_csv
+from orders_core import FIELD_NAMES, InvalidOrder, Order, OrderRow
+from orders_records.csv_rows import order_from_csv, split_row
 from orders_records.diagnosis import explain_encoding, explain_header
 from orders_records.json_array import read_array
 from orders_records.json_objects import NotJson, order_from_json
 from orders_records.media_types import MediaType
-from orders_records.plain_lines import PLAIN
+from orders_records.patterns import PLAIN
 from orders_records.record_ends import follow_csv_record, follow_line
 from orders_records.records import (
     MAX_RECORD_BYTES,
@@ -148,7 +148,7 @@ class _Reader:
         """Read the batches of CSV, whose first line was read; it is empty when there is none."""
         record = _without_end(header)
         try:
-            is_header = fields_of_two(record.decode()) == tuple(CSV_HEADER.split(","))
+            is_header = split_row(record.decode()) == FIELD_NAMES
         except UnicodeDecodeError:
             is_header = False
         if not is_header:
@@ -180,7 +180,7 @@ class _Reader:
         self.number += len(rows)
         yield from self._mixed_batches(content, end)
 
-    def _plain_rows(self, lines: bytes) -> Sequence[tuple[str, str]]:
+    def _plain_rows(self, lines: bytes) -> Sequence[OrderRow]:
         """Read lines if all of them are plain, else give nothing."""
         # What is no UTF-8 becomes lone surrogates, which no plain record has.
         rows = self.form.plain.findall(lines.decode(errors="surrogateescape"))
@@ -226,21 +226,19 @@ class _Reader:
         """Read one record, which has its line end."""
         number = self.number
         self.number += record.count(b"\n")
-        plain = self.form.plain.fullmatch(record.decode(errors="surrogateescape"))
-        if plain is not None:
-            batch.add(number, (plain[1], plain[2]))
+        if rows := self._plain_rows(record):
+            batch.add_lines(number, rows)
             return
         try:
             batch.add(number, self._row_of(record))
         except (MalformedRecord, InvalidOrder) as error:
             batch.refuse(number, self.number - 1, error)
 
-    def _row_of(self, record: bytes) -> tuple[str, str]:
+    def _row_of(self, record: bytes) -> OrderRow:
         content = _without_end(record)
         if len(content) > MAX_RECORD_BYTES:
             raise _too_long()
-        order = self.form.read(content)
-        return order.id.value, str(order.amount)
+        return self.form.read(content).row
 
     def _pass_over(self, content: bytes, start: int, batch: BatchBuilder) -> tuple[bytes, int]:
         """Refuse a record that is too long, and pass over it piece by piece.

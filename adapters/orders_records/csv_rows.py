@@ -6,27 +6,27 @@ import json
 import re
 from typing import Final
 
-from orders_core import InvalidOrder, Order, Violation
+from attrs import evolve
+
+from orders_core import FIELD_NAMES, FIELDS, InvalidOrder, Order, Violation
 from orders_records.media_types import MediaType
-from orders_records.plain_lines import PLAIN
+from orders_records.patterns import PLAIN
 from orders_records.records import MalformedRecord
 
-CSV_HEADER: Final = "id,amount"
+CSV_HEADER: Final = ",".join(FIELD_NAMES)
 
-_FIELD: Final = r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))'
-_TWO_FIELDS: Final = re.compile(f"{_FIELD},{_FIELD}")
+_FIELD: Final = r'("[^"]*(?:""[^"]*)*"|[^",\r\n]*)'
+_ROW: Final = re.compile(",".join([_FIELD] * len(FIELDS)))
 _BESIDE_QUOTES: Final = re.compile(r'(?:"[^"]*(?:""[^"]*)*"(?!")|(?!"))([^,]*)(?:,|\Z)')
 
 
-def fields_of_two(text: str) -> tuple[str, str] | None:
-    """Read a row of two fields, each quoted or not; None when it is no such row."""
-    row = _TWO_FIELDS.fullmatch(text)
+def split_row(text: str) -> tuple[str, ...] | None:
+    """Split a row into its fields, each quoted or not; None when it has others than an order."""
+    row = _ROW.fullmatch(text)
     if row is None:
         return None
-    first_quoted, first, second_quoted, second = row.groups()
-    return (
-        first if first_quoted is None else first_quoted.replace('""', '"'),
-        second if second_quoted is None else second_quoted.replace('""', '"'),
+    return tuple(
+        [each[1:-1].replace('""', '"') if each.startswith('"') else each for each in row.groups()]
     )
 
 
@@ -46,28 +46,29 @@ def order_from_csv(record: bytes) -> Order:
         wrong = f"byte {error.start} of the row is 0x{record[error.start]:02x}"
         message = f"not UTF-8: {wrong}; convert the content to UTF-8 first"
         raise MalformedRecord(message) from None
-    row = fields_of_two(text)
+    row = split_row(text)
     if row is None:
         raise MalformedRecord(_why_not(text))
     try:
         return Order.parse(*row)
     except InvalidOrder as error:
-        named = (_naming_line_feeds(each, row[0]) for each in error.violations)
+        values = dict(zip(FIELD_NAMES, row, strict=True))
+        named = (_naming_line_feeds(each, values[each.field]) for each in error.violations)
         raise InvalidOrder(*named) from None
 
 
-def _naming_line_feeds(violation: Violation, order_id: str) -> Violation:
-    """Name what is peculiar to CSV: an id that goes on in the next line."""
-    if violation.field == "id" and "\n" in order_id:
-        return Violation("id", "holds a line feed: its quote closes in a later line")
+def _naming_line_feeds(violation: Violation, value: str) -> Violation:
+    """Explain a mistake that only CSV can have: a field that continues in the next line."""
+    if "\n" in value:
+        return evolve(violation, message="holds a line feed: its quote closes in a later line")
     return violation
 
 
 def _why_not(text: str) -> str:
     """Say which rule a row breaks."""
-    for field in _BESIDE_QUOTES.finditer(text):
-        outside = field[1]
-        quoted = field[0].startswith('"')
+    for each in _BESIDE_QUOTES.finditer(text):
+        outside = each[1]
+        quoted = each[0].startswith('"')
         if quoted and outside:
             return "text follows the closing quote of a field; double each quote that is inside one"
         if '"' in outside:
@@ -77,7 +78,7 @@ def _why_not(text: str) -> str:
             )
         if "\r" in outside:
             return "a carriage return is outside quotes, and ends no line"
-    return "not two comma-separated fields, id and amount"
+    return f"not the {len(FIELDS)} comma-separated fields {' and '.join(FIELD_NAMES)}"
 
 
 def csv_of_json_lines(lines: bytes) -> bytes:
@@ -90,7 +91,7 @@ def csv_of_json_lines(lines: bytes) -> bytes:
     rows = PLAIN[MediaType.NDJSON].findall(lines.decode())
     if len(rows) < lines.count(b"\n"):
         objects = (json.loads(line, parse_float=str) for line in lines.split(b"\n")[:-1])
-        rows = [(each["id"], each["amount"]) for each in objects]
+        rows = [tuple(each[name] for name in FIELD_NAMES) for each in objects]
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()

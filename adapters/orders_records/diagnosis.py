@@ -4,8 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-_HEADER: Final = ("id", "amount")
-_MUST_BE: Final = "the first line of CSV must be id,amount"
+from orders_core import FIELD_NAMES
+from orders_records.csv_rows import CSV_HEADER
+
+_MUST_BE: Final = f"the first line of CSV must be {CSV_HEADER}"
+_NAMES: Final = " and ".join(FIELD_NAMES)
 _SHOWN: Final = 60
 
 _UTF_8: Final = "convert it to UTF-8 first, for example: iconv -f {} -t UTF-8"
@@ -33,7 +36,11 @@ _WITHOUT_MARK: Final = (
 )
 
 _SEPARATORS: Final = ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars"))
-_OTHER_SEPARATOR: Final = re.compile(r'"?id"?\s*([^\w",])\s*"?amount"?', re.IGNORECASE)
+_OTHER_SEPARATOR: Final = re.compile(
+    r"\s*(?P<separator>[^\w\",])\s*".join(f'"?{name}"?' for name in FIELD_NAMES[:2])
+    + "".join(rf'\s*(?P=separator)\s*"?{name}"?' for name in FIELD_NAMES[2:]),
+    re.IGNORECASE,
+)
 _QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
 _AMOUNT: Final = re.compile(r'"?-?[0-9]+(?:[.,][0-9]+)?"?')
 
@@ -106,18 +113,18 @@ def _separated(by: str) -> str:
 
 def _help_with_names(fields: Sequence[str]) -> str:
     names = [_plain(each) for each in fields]
-    if tuple(names) == _HEADER:
+    if tuple(names) == FIELD_NAMES:
         return _help_with_spelling(fields)
-    if sorted(names) == sorted(_HEADER):
-        return "the columns are in another order: put id first, in every row"
-    missing = [name for name in _HEADER if name not in names]
+    if sorted(names) == sorted(FIELD_NAMES):
+        return f"the columns are in another order: put them as {CSV_HEADER}, in every row"
+    missing = [name for name in FIELD_NAMES if name not in names]
     if not missing:
-        more = ", ".join(quoted(each.encode()) for each in names if each not in _HEADER)
+        more = ", ".join(quoted(each.encode()) for each in names if each not in FIELD_NAMES)
         more = more or "one twice"
-        return f"there are more columns ({more}): leave id and amount alone, in this order"
+        return f"there are more columns ({more}): leave only {_NAMES}, in this order"
     if len(fields) > 1 and _AMOUNT.fullmatch(fields[-1].strip()):
-        return "that looks like an order: put the header, id,amount, in a line in front of it"
-    return f"there is no column {' and no column '.join(missing)}: name the columns id and amount"
+        return f"that looks like an order: put the header, {CSV_HEADER}, in a line in front of it"
+    return f"there is no column {' and no column '.join(missing)}: name the columns {_NAMES}"
 
 
 def _help_with_spelling(fields: Sequence[str]) -> str:

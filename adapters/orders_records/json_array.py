@@ -116,7 +116,7 @@ class _Array:
         """Read the item that ends there; tell whether it is JSON."""
         content = self.buffer[self.start : end].rstrip()
         try:
-            row = _row_of(content)
+            row = order_from_json(content).row
         except NotJson as error:
             return self._give_up(batch, str(error))
         except (MalformedRecord, InvalidOrder) as error:
@@ -137,7 +137,7 @@ class _Array:
         """Read the last item of an array that has no end, if there is one."""
         rest = self.buffer[self.start :].rstrip()
         with suppress(MalformedRecord, InvalidOrder):
-            batch.add(self.line, _row_of(rest))
+            batch.add(self.line, order_from_json(rest).row)
         last = self.line + rest.count(b"\n")
         problem = MalformedRecord("possibly cut off: the array is not closed by ]")
         batch.refuse(self.line, last, problem)
@@ -173,11 +173,6 @@ class _Array:
         self.buffer = self.buffer[self.start :] + chunk
         self.start = 0
         return bool(chunk)
-
-
-def _row_of(item: bytes) -> tuple[str, str]:
-    order = order_from_json(item)
-    return order.id.value, str(order.amount)
 
 
 def _item_end(content: bytes, start: int) -> int:

@@ -1,31 +1,21 @@
 """An order as one JSON object, read strictly."""
 
 import json
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 from attrs import evolve, frozen
 
-from orders_core import InvalidOrder, Order, Violation
+from orders_core import FIELDS, Field, InvalidOrder, Order, Violation
+from orders_records.patterns import PLAIN_OBJECT
 from orders_records.records import MalformedRecord
 from orders_records.strict_json import InvalidJson, JsonValue, Number, parse
 
-_MEMBERS: Final = ("id", "amount")
-_UNKNOWN: Final = "is unknown: an order has id and amount"
+_FIELDS: Final = {field.name: field for field in FIELDS}
+_UNKNOWN: Final = f"is unknown: an order has {' and '.join(_FIELDS)}"
 _MAX_UNKNOWN: Final = 10
 _MAX_NAME_LENGTH: Final = 64
-_SPACE: Final = rb"[ \t\r\n]*"
-_PLAIN_OBJECT: Final = re.compile(
-    _SPACE.join(
-        (
-            *(b"", rb"\{", b'"id"', b":", rb'"([^"\\\x00-\x1f]*)"'),
-            *(b",", b'"amount"', b":", rb"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)", rb"\}", b""),
-        ),
-    ),
-)
-"""One order with nothing escaped, and its amount a plain number: nearly every body."""
 
 
 class NotJson(MalformedRecord):
@@ -50,10 +40,10 @@ def order_from_json(content: bytes) -> Order:
         InvalidOrder: A member is unknown, or an id or amount is not acceptable. Of many unknown
             members the first ten are named, and the others counted.
     """
-    plain = _PLAIN_OBJECT.fullmatch(content)
-    if plain is not None:
-        with suppress(UnicodeDecodeError):  # Which is told below.
-            return Order.parse(plain[1].decode(), plain[2].decode("ascii"))
+    with suppress(UnicodeDecodeError):  # Reported below.
+        plain = PLAIN_OBJECT.fullmatch(content.decode())
+        if plain is not None:
+            return Order.parse(*plain.groups())
     try:
         value = parse(content)
     except InvalidJson as error:
@@ -62,20 +52,23 @@ def order_from_json(content: bytes) -> Order:
     if not isinstance(value, dict):
         message = 'not a JSON object such as {"id": "A-1", "amount": 12.30}'
         raise MalformedRecord(message)
-    missing = [name for name in _MEMBERS if name not in value]
+    missing = [name for name in _FIELDS if name not in value]
     if missing:
         message = f"the object lacks {' and '.join(missing)}"
         raise MalformedRecord(message)
-    unknown = _unknown_members([name for name in value if name not in _MEMBERS])
-    amount = value["amount"]
+    unknown = _unknown_members([name for name in value if name not in _FIELDS])
     try:
-        order = Order.parse(value["id"], amount.text if isinstance(amount, Number) else amount)
+        order = Order.parse(*[_plain_value(field, value[field.name]) for field in FIELDS])
     except InvalidOrder as error:
         known = (_in_words_of_json(each, value[each.field]) for each in error.violations)
         raise InvalidOrder(*unknown, *known) from None
     if unknown:
         raise InvalidOrder(*unknown)
     return order
+
+
+def _plain_value(field: Field, value: JsonValue) -> object:
+    return value.text if field.is_number and isinstance(value, Number) else value
 
 
 def _unknown_members(names: Sequence[str]) -> list[UnknownMember]:
@@ -92,12 +85,13 @@ def _shortened(name: str) -> str:
 
 
 def _in_words_of_json(violation: Violation, value: JsonValue) -> Violation:
-    """Tell of a value of the wrong type in words of JSON; the core's are Python's."""
-    if violation.field == "id" and not isinstance(value, str):
-        return Violation("id", f"must be a string, not {_kind(value)}")
-    if violation.field == "amount" and not isinstance(value, str | Number):
-        wanted = 'a number or a string such as "12.30"'
-        return Violation("amount", f"must be {wanted}, not {_kind(value)}")
+    """Describe a value of the wrong type in terms of JSON; the core does so in terms of Python."""
+    if _FIELDS[violation.field].is_number:
+        if not isinstance(value, str | Number):
+            wanted = 'a number or a string such as "12.30"'
+            return evolve(violation, message=f"must be {wanted}, not {_kind(value)}")
+    elif not isinstance(value, str):
+        return evolve(violation, message=f"must be a string, not {_kind(value)}")
     return violation
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from attrs import Factory, define, frozen
 
-from orders_core import InvalidOrder
+from orders_core import InvalidOrder, OrderRow
 
 MAX_RECORD_BYTES: Final = 8 * 1024
 """No order needs a longer record: 128 characters of JSON escapes take 1,536 bytes."""
@@ -64,7 +64,7 @@ class Batch:
         blank: How many blank lines there are besides.
     """
 
-    rows: Sequence[tuple[str, str]]
+    rows: Sequence[OrderRow]
     numbers: Sequence[int]
     refusals: Sequence[Refusal] = ()
     blank: int = 0
@@ -74,17 +74,17 @@ class Batch:
 class BatchBuilder:
     """A batch that is put together record by record."""
 
-    rows: list[tuple[str, str]] = Factory(list)
+    rows: list[OrderRow] = Factory(list)
     numbers: list[int] = Factory(list)
     refusals: list[Refusal] = Factory(list)
     blank: int = 0
 
-    def add(self, number: int, row: tuple[str, str]) -> None:
+    def add(self, number: int, row: OrderRow) -> None:
         """Add the id and the amount of an order that begins in this line."""
         self.rows.append(row)
         self.numbers.append(number)
 
-    def add_lines(self, number: int, rows: Sequence[tuple[str, str]]) -> None:
+    def add_lines(self, number: int, rows: Sequence[OrderRow]) -> None:
         """Add orders that stand in a line each, the first of them in this one."""
         self.rows += rows
         self.numbers += range(number, number + len(rows))

@@ -21,6 +21,7 @@ from orders_core import (
     Call,
     Order,
     OrderId,
+    OrderRow,
     Outcome,
     PageQuery,
     Pending,
@@ -256,7 +257,7 @@ class SqliteStore:
             self._require_same_files(opened, written=written)
             return outcomes
 
-    def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+    def load(self, rows: Sequence[OrderRow]) -> bool:
         """Store orders that are all new; see `OrderStore.load`."""
         if not rows:
             return True

@@ -201,7 +201,7 @@ def test_refused_rows_are_told_with_their_lines_and_stop_no_other(orders: Orders
         "orders: line 2: order 'A-1' is already stored with another amount\n"
         "orders: line 3: amount has more than two decimal places; it is never rounded\n"
         "orders: line 6: order 'C-3' is already stored with another amount\n"
-        "orders: line 8: not two comma-separated fields, id and amount\n"
+        "orders: line 8: not the 2 comma-separated fields id and amount\n"
         "orders: line 9: not UTF-8: byte 0 of the row is 0xff; convert the content to UTF-8 first\n"
         f"orders: {counts(created=2, there=1, conflicts=2, malformed=3)}"
     )
