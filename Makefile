@@ -171,6 +171,10 @@ completion: $(VENV)/.dev ## Regenerate the shell completions from the command's 
 	$(SHTAB) --shell=bash >$(COMPLETIONS)/orders.bash
 	$(SHTAB) --shell=zsh >$(COMPLETIONS)/orders.zsh
 
+.PHONY: settings
+settings: completion ## Write every list of the settings again, and the completions
+	$(BIN)/python -m tests.service.settings_reference
+
 .PHONY: monitoring
 monitoring: $(VENV)/.dev ## Regenerate the alerting rules, the dashboards and the list of metrics
 	$(BIN)/python -m monitoring

@@ -5,11 +5,14 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from orders_cli.exits import Exit
 from orders_cli.transfer import BATCH
 from orders_service.config import SETTINGS
 from orders_service.loading import load
 from orders_tokens import parse_tokens
+from tests.service.settings_reference import LISTINGS
 
 PAGE: Final = (Path(__file__).parents[2] / "docs/configuration.md").read_text("utf-8")
 
@@ -22,17 +25,17 @@ def rows(header: str) -> list[list[str]]:
     return [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in lines[start:end]]
 
 
-def test_the_table_of_settings_is_the_programs() -> None:
-    assert rows("| Key in TOML | Flag | Environment | Default |") == [
-        [setting.name, setting.flag or "", setting.variable, setting.default or ""]
-        for setting in SETTINGS
+def test_the_table_of_settings_explains_each_of_them() -> None:
+    assert rows("| Key in TOML | Flag | Environment | Default | Meaning |") == [
+        [each.name, each.flag or "", each.variable, each.default or "", each.explanation]
+        for each in SETTINGS
     ]
 
 
-def test_every_setting_is_explained() -> None:
-    assert re.findall(r"^- \*\*`(\w+)`\*\*: ", PAGE, re.MULTILINE) == [
-        setting.name for setting in SETTINGS
-    ]
+@pytest.mark.parametrize("name", LISTINGS)
+def test_every_list_of_settings_is_what_make_settings_writes(name: str) -> None:
+    listing = LISTINGS[name]
+    assert listing.found() == listing.write(SETTINGS), "run: make settings"
 
 
 def test_every_secret_names_its_files() -> None:
