@@ -12,7 +12,8 @@ core = find_packages(include=["orders_core", "orders_core.*"])
 rooted = {package: root for root in SOURCE_ROOTS for package in find_packages(root)}
 
 POSTGRES = ["asn1crypto>=1.5.1", "pg8000>=1.31.5"]  # older pg8000: CVE-2025-61385
-HTTP = ["bottle>=0.13.2,<0.14", "waitress>=3.0.2,<4"]
+# Each release of waitress is verified first: see orders_http/server/waitress_internals.py.
+HTTP = ["bottle>=0.13.2,<0.14", "waitress==3.0.2"]
 METRICS = ["prometheus-client>=0.21"]
 SERVICE = [*POSTGRES, *HTTP, *METRICS]
 

@@ -20,11 +20,11 @@ from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
 from orders_http.api.operations import Operations
 from orders_http.server.gathering import GatheringServer
+from orders_http.server.limits import Limits
 from orders_http.server.listening import url_of
 from orders_http.server.operations_server import OperationsServer
-from orders_http.server.roster import Roster
+from orders_http.server.scoreboard import Scoreboard
 from orders_http.server.self_request import ASK_SECONDS, SelfRequest
-from orders_http.server.server import DRAIN_SECONDS, IDLE_SECONDS
 from orders_prometheus import MeasuredStore, Metrics, SharedMetrics
 from orders_service.config import Config, InvalidConfig
 from orders_service.open_files import allow_open_files
@@ -138,14 +138,16 @@ def serve(config: Config, started: Callable[[Started], None]) -> bool:
     """
     tokens = tokens_of(config, TokenFile)
     config = _with_database_found(config)
-    allow_open_files()
+    limits = Limits(idle_seconds=config.idle_seconds)
+    allow_open_files(limits)
     orders_sockets, operations_sockets = listening_sockets(config)
     return _Processes(
         config,
+        limits,
         orders_sockets,
         operations_sockets,
-        workers=Roster(config.worker_count),
-        operations=Roster(1),
+        workers=Scoreboard(config.worker_count),
+        operations=Scoreboard(1),
         metrics=SharedMetrics(config.worker_count + 2),
         tokens=tokens,
     ).run(started)
@@ -173,6 +175,7 @@ class _Processes:
 
     Attributes:
         config: The configuration.
+        limits: The limits of each process.
         orders_sockets: The listening sockets of the orders and the page.
         operations_sockets: The listening sockets of probes and metrics.
         workers: What the workers know of each other.
@@ -182,16 +185,17 @@ class _Processes:
     """
 
     config: Config
+    limits: Limits
     orders_sockets: Sequence[socket.socket]
     operations_sockets: Sequence[socket.socket]
-    workers: Roster
-    operations: Roster
+    workers: Scoreboard
+    operations: Scoreboard
     metrics: SharedMetrics
     tokens: TokenFile | None
 
     def run(self, started: Callable[[Started], None]) -> bool:
         """Run all of them until a signal ends the service; see `serve`."""
-        count = self.workers.places
+        count = self.workers.slots
         metrics = self.metrics.of(count + 1, "parent")
         worker_roles = [self._worker_role(number) for number in range(count)]
         names = [role.name for role in worker_roles]
@@ -209,7 +213,7 @@ class _Processes:
 
         return Supervisor(
             [worker_roles, [self._operations_role()]],
-            drain_seconds=DRAIN_SECONDS + 2 * IDLE_SECONDS,
+            drain_seconds=self.limits.drain_seconds + 2 * self.limits.drain_idle_seconds,
             notifier=Notifier.from_environment(os.environ, os.getpid()),
             ready=lambda: started(self._where()),
             stopping=self._stop,
@@ -234,7 +238,7 @@ class _Processes:
         return Role(
             f"worker-{number}",
             run=lambda attend: self._work(number, attend),
-            worked=lambda: self.workers.turned(number),
+            worked=lambda: self.workers.last_heartbeat(number),
         )
 
     def _operations_role(self) -> Role:
@@ -245,7 +249,7 @@ class _Processes:
         return Role(
             OPERATIONS,
             run=self._operate,
-            worked=lambda: self.operations.turned(0),
+            worked=lambda: self.operations.last_heartbeat(0),
         )
 
     def _work(self, number: int, attend: Attend) -> None:
@@ -260,23 +264,22 @@ class _Processes:
                 log_requests=config.log_requests,
             )
             app = create_app(service.store, settings, service.metrics)
-            place = self.workers.place(number)
-            server = GatheringServer(app, service.store, self.orders_sockets, place)
-            server.keep_idle(config.idle_seconds)
-            attend(server.stop, lambda: server.soon(service.renew))
+            slot = self.workers.slot(number)
+            server = GatheringServer(app, service.store, self.orders_sockets, slot, self.limits)
+            attend(server.stop, lambda: server.call_soon(service.renew))
             server.run()
 
     def _operate(self, attend: Attend) -> None:
         close_all(self.orders_sockets)
-        metrics = self.metrics.of(self.workers.places, "operations")
+        metrics = self.metrics.of(self.workers.slots, "operations")
         with closing(build_service(self.config, metrics)) as service:
             operations = Operations(
                 service.store, lambda: self.workers.stopping, self.metrics.exposition
             )
             server = OperationsServer(operations, self.operations_sockets)
-            attend(server.stop, lambda: server.soon(service.renew))
-            place = self.operations.place(0)
-            itself = SelfRequest(server.connect, lambda: place.turned(server.connections))
+            attend(server.stop, lambda: server.call_soon(service.renew))
+            slot = self.operations.slot(0)
+            itself = SelfRequest(server.connect, lambda: slot.heartbeat(server.connections))
             with (
                 service.watch(self.config.database).running(),
                 repeating(itself.ask, ASK_SECONDS, "self-request"),

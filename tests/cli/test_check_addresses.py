@@ -14,7 +14,7 @@ import pytest
 from attrs import frozen
 
 from orders_cli.exits import Exit
-from orders_http.server.server import LEAST_FILES
+from orders_http.server.limits import DEFAULT_LIMITS
 from orders_service import units
 from tests.cli.command import Ended, Orders
 from tests.service_process import running_service
@@ -227,8 +227,8 @@ def test_sockets_of_which_no_client_can_be_accepted_are_refused(
 @pytest.mark.parametrize(
     ("limit", "status"),
     [
-        (str(LEAST_FILES - 1), Exit.CONFIGURATION),
-        (str(LEAST_FILES), Exit.DONE),
+        (str(DEFAULT_LIMITS.least_files - 1), Exit.CONFIGURATION),
+        (str(DEFAULT_LIMITS.least_files), Exit.DONE),
         ("infinity", Exit.DONE),
     ],
 )

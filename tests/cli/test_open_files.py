@@ -9,12 +9,13 @@ from shlex import quote
 import pytest
 
 from orders_cli.exits import Exit
-from orders_http.server.server import FILES, LEAST_FILES
+from orders_http.server.limits import DEFAULT_LIMITS
 from tests.cli.command import Orders
 from tests.http.wire import HEALTH, connected
 from tests.service_process import running_service
 from tests.service_python import SERVICE_PYTHON
 
+FILES, LEAST_FILES = DEFAULT_LIMITS.files, DEFAULT_LIMITS.least_files
 FEW_CLIENTS = 50
 
 

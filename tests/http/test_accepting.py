@@ -13,10 +13,11 @@ import pytest
 
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
-from orders_http.server.episodes import QUIET_SECONDS, Episode
 from orders_http.server.gathering import GatheringServer
+from orders_http.server.incidents import QUIET_SECONDS, Incident
+from orders_http.server.limits import DEFAULT_LIMITS, Limits
 from orders_http.server.listening import listen
-from orders_http.server.roster import Place, Roster
+from orders_http.server.scoreboard import Scoreboard, Slot
 from orders_http.server.server import Server
 from orders_memory import MemoryStore
 from tests.http.full_epoll import fill_epoll
@@ -35,10 +36,10 @@ def limit_files(pid: int, files: int) -> None:
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (files, most))
 
 
-def new_server() -> Server:
+def new_server(limits: Limits = DEFAULT_LIMITS) -> Server:
     store = MemoryStore()
     application = create_app(store, HttpSettings("USD", HostRule()))
-    return GatheringServer(application, store, listen("127.0.0.1", 0))
+    return GatheringServer(application, store, listen("127.0.0.1", 0), limits=limits)
 
 
 @pytest.fixture
@@ -80,16 +81,16 @@ def test_without_files_the_clients_wait_and_are_answered_when_there_are_some(
 def test_what_happens_again_and_again_is_told_when_it_begins_and_when_it_is_over(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    episode = Episode("it begins", "it is over")
+    incident = Incident("it begins", "it is over")
     for now in range(5):
-        episode.happened(float(now), OSError(now, "why"))
-        episode.look(now + 0.5)
+        incident.occurred(float(now), OSError(now, "why"))
+        incident.check(now + 0.5)
     assert caplog.messages == ["it begins"]
-    episode.look(4 + QUIET_SECONDS)
-    episode.look(5 + QUIET_SECONDS)
+    incident.check(4 + QUIET_SECONDS)
+    incident.check(5 + QUIET_SECONDS)
     assert caplog.messages == ["it begins", "it is over"]
     assert (vars(caplog.records[1])["times"], vars(caplog.records[1])["seconds"]) == (5, 4.0)
-    episode.happened(100.0)
+    incident.occurred(100.0)
     assert caplog.messages[2:] == ["it begins"]
 
 
@@ -151,10 +152,10 @@ def test_a_defect_while_accepting_closes_no_listening_socket(
 ) -> None:
     class DefectError(Exception): ...
 
-    roster = Roster(1)
+    scoreboard = Scoreboard(1)
     failures = [DefectError(), DefectError()]
 
-    class DefectivePlace(Place):
+    class DefectiveSlot(Slot):
         def may_accept(self, connections: int) -> bool:
             if failures:
                 raise failures.pop()
@@ -162,7 +163,8 @@ def test_a_defect_while_accepting_closes_no_listening_socket(
 
     store = MemoryStore()
     application = create_app(store, HttpSettings("USD", HostRule()))
-    server = GatheringServer(application, store, listen("127.0.0.1", 0), DefectivePlace(roster, 0))
+    slot = DefectiveSlot(scoreboard, 0)
+    server = GatheringServer(application, store, listen("127.0.0.1", 0), slot)
     with served(server) as port, connected_to("127.0.0.1", port) as wire:
         wire.send(HEALTH)
         assert wire.receive().status == 200
@@ -171,10 +173,9 @@ def test_a_defect_while_accepting_closes_no_listening_socket(
 
 
 def test_more_connections_than_there_may_be_wait_and_are_told_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("orders_http.server.server._CONNECTIONS", 4)
-    with served(new_server()) as port, ExitStack() as stack:
+    with served(new_server(Limits(connections=4))) as port, ExitStack() as stack:
         kept = [stack.enter_context(connected_to("127.0.0.1", port)) for _ in range(2)]
         for _ in range(5):
             for wire in kept:

@@ -75,13 +75,12 @@ class Client:
 
     world: "World"
     sent: float = 0.0
-    connected: bool = True
 
     def send(self) -> None:
         self.sent = self.world.clock.seconds
         self.world.gatherer.add_task(self)
 
-    def environment(self) -> dict[str, object]:
+    def open_request(self) -> dict[str, object]:
         environ: dict[str, object] = {"PATH_INFO": "/orders/A", "HTTP_HOST": "localhost"}
         setup_testing_defaults(environ)
         return environ
@@ -99,7 +98,8 @@ class World(MemoryStore):
         super().__init__()
         self.add([Order("A", 1)])
         self.batch_seconds = batch_seconds
-        self.clock, self.loop = Clock(), Loop()
+        self.clock = Clock()
+        self.loop = Loop(self.clock)
         self.statuses: list[int] = []
         self.waits: list[float] = []
         self.batch_sizes: list[int] = []
@@ -107,7 +107,7 @@ class World(MemoryStore):
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         application = create_app(self, HttpSettings("USD", HostRule(), log_requests=0))
-        self.gatherer = Gatherer(application, self, self.loop, lambda: None, self.clock)
+        self.gatherer = Gatherer(application, self, self.loop, lambda: None)
 
     def begin(self, call: Call) -> Begun:
         assert isinstance(call, GetOrders)
@@ -132,7 +132,7 @@ class World(MemoryStore):
             while self._events and self._events[0][0] <= self.clock.seconds:
                 _, _, do = heappop(self._events)
                 do()
-            self.loop.turn(0)
+            self.loop.run_once(0)
             self.gatherer.turn()
 
     @property

@@ -20,6 +20,7 @@ from orders_http.api.hosts import HostRule
 from orders_http.api.messages import Reply
 from orders_http.api.observer import Unobserved
 from orders_http.server.gathering import WORK_THREADS, GatheringServer
+from orders_http.server.limits import DEFAULT_LIMITS, Limits
 from orders_http.server.listening import listen
 from orders_memory import MemoryStore
 from orders_postgres.pool import DEFAULT_SIZE
@@ -31,7 +32,12 @@ from tests.postgres_server import wait_until
 from tests.prometheus.exposition import value
 from tests.service_process import served
 
-PATIENT_SECONDS = 60.0
+# What is under way takes its time: a test may stand still on a busy machine.
+WITHOUT_DEADLINE = Limits(request_seconds=60.0)
+# So does what waits, in the order in which it came.
+PATIENT = Limits(
+    request_seconds=60.0, shed_seconds=60.0, late_seconds=60.0, slow_batch_seconds=60.0
+)
 READERS = WORK_THREADS["read"]
 
 
@@ -109,47 +115,40 @@ class Gathering:
 
 
 @contextmanager
-def running(store: MemoryStore, metrics: Metrics | None = None) -> Iterator[int]:
+def running(
+    store: MemoryStore, metrics: Metrics | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[int]:
     application = create_app(store, HttpSettings("USD", HostRule()), metrics)
-    with served(GatheringServer(application, store, listen("127.0.0.1", 0))) as port:
+    server = GatheringServer(application, store, listen("127.0.0.1", 0), limits=limits)
+    with served(server) as port:
         yield port
 
 
 @pytest.fixture
-def gathering() -> Iterator[Gathering]:
+def limits() -> Limits:
+    return DEFAULT_LIMITS
+
+
+@pytest.fixture
+def gathering(limits: Limits) -> Iterator[Gathering]:
     store = GatedStore()
     metrics = SharedMetrics(1)
-    with running(store, metrics.of(0)) as port:
+    with running(store, metrics.of(0), limits) as port:
         try:
             yield Gathering(store, port, metrics)
         finally:
             store.open.set()
 
 
-@pytest.fixture
-def no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let what is under way take its time: a test may stand still on a busy machine."""
-    monkeypatch.setattr("orders_http.server.gathering.DEADLINE_SECONDS", PATIENT_SECONDS)
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let what waits do so as well, in the order in which it came."""
-    for name in (
-        "gathering.DEADLINE",
-        "gathering.SHED",
-        "batches.SHED",
-        "batches.LATE",
-        "batches.SLOW",
-    ):
-        monkeypatch.setattr(f"orders_http.server.{name}_SECONDS", PATIENT_SECONDS)
+without_deadline = pytest.mark.parametrize("limits", [WITHOUT_DEADLINE], ids=["without_deadline"])
+patient = pytest.mark.parametrize("limits", [PATIENT], ids=["patient"])
 
 
 def order(name: str, amount: int = 1) -> bytes:
     return post(json.dumps({"id": name, "amount": amount}))
 
 
-@pytest.mark.usefixtures("patient")
+@patient
 def test_orders_that_come_while_a_batch_is_under_way_make_the_next_one(
     gathering: Gathering,
 ) -> None:
@@ -169,7 +168,7 @@ def test_orders_that_come_while_a_batch_is_under_way_make_the_next_one(
     assert value(gathering.metrics, "orders_http_queue_wait_seconds_count", operation="add") == 11
 
 
-@pytest.mark.usefixtures("patient")
+@patient
 def test_look_ups_are_gathered_and_each_gets_its_own_answer(gathering: Gathering) -> None:
     gathering.store.add([Order("stored", 5)])
     with gathering.wires(3) as (first, second, third):
@@ -186,7 +185,7 @@ def test_look_ups_are_gathered_and_each_gets_its_own_answer(gathering: Gathering
     assert value(gathering.metrics, "orders_http_batch_size_sum", operation="get") == 3
 
 
-@pytest.mark.usefixtures("patient")
+@patient
 def test_orders_with_one_id_in_one_batch_get_the_outcomes_of_their_order(
     gathering: Gathering,
 ) -> None:
@@ -209,7 +208,7 @@ def test_requests_that_are_sent_at_once_see_what_the_earlier_ones_stored(
         assert [wire.receive().status for _ in range(3)] == [201, 200, 409]
 
 
-@pytest.mark.usefixtures("no_deadline")
+@without_deadline
 def test_what_waits_too_long_is_refused_and_may_be_sent_again(gathering: Gathering) -> None:
     with gathering.wires(2) as (first, second):
         gathering.store.close_gate()
@@ -240,7 +239,7 @@ def test_what_is_under_way_for_too_long_is_refused_and_its_late_result_dropped(
     assert value(gathering.metrics, "orders_http_requests_shed_total", reason="deadline") == 1
 
 
-@pytest.mark.usefixtures("no_deadline")
+@without_deadline
 def test_a_list_that_waits_too_long_for_a_thread_is_refused_while_all_are_busy(
     gathering: Gathering,
 ) -> None:
@@ -263,7 +262,6 @@ def test_a_list_that_waits_too_long_for_a_thread_is_refused_while_all_are_busy(
     assert value(metrics, "orders_http_requests_shed_total", reason="busy") == 1
 
 
-@pytest.mark.usefixtures("patient")
 def test_while_every_thread_reads_a_list_orders_are_stored_and_found() -> None:
     class GatedLists(MemoryStore):
         reading = Barrier(READERS + 1)
@@ -275,7 +273,7 @@ def test_while_every_thread_reads_a_list_orders_are_stored_and_found() -> None:
             return super().page(limit, **where)
 
     store = GatedLists()
-    with running(store) as port, ExitStack() as stack:
+    with running(store, limits=PATIENT) as port, ExitStack() as stack:
         readers = [stack.enter_context(connected_to("127.0.0.1", port)) for _ in range(READERS)]
         for reader in readers:
             reader.send(get("/orders"))
@@ -287,7 +285,7 @@ def test_while_every_thread_reads_a_list_orders_are_stored_and_found() -> None:
         assert [reader.receive().status for reader in readers] == [200] * READERS
 
 
-@pytest.mark.usefixtures("patient")
+@patient
 def test_a_worker_that_is_busy_with_everything_needs_no_more_connections_than_its_store_has(
     gathering: Gathering,
 ) -> None:
@@ -314,7 +312,7 @@ def test_a_worker_that_is_busy_with_everything_needs_no_more_connections_than_it
     assert gathering.store.most_callers == DEFAULT_SIZE
 
 
-@pytest.mark.usefixtures("patient")
+@patient
 def test_connections_and_requests_are_counted_while_they_last(gathering: Gathering) -> None:
     with gathering.wires(3) as (first, *_):
         gathering.store.close_gate()
@@ -328,7 +326,7 @@ def test_connections_and_requests_are_counted_while_they_last(gathering: Gatheri
     wait_until(lambda: value(gathering.metrics, "orders_http_connections_open") == 0)
 
 
-@pytest.mark.usefixtures("patient")
+@patient
 def test_a_client_that_leaves_while_its_order_waits_harms_nobody(gathering: Gathering) -> None:
     with gathering.wires(1) as (staying,):
         gathering.store.close_gate()
@@ -413,12 +411,11 @@ def test_a_reply_that_the_network_takes_piece_by_piece_arrives_whole(
         assert len(json.loads(wire.receive().body)) == 1
 
 
+# It reads in the end, however long the others take on a busy machine.
+@pytest.mark.parametrize("limits", [Limits(stalled_seconds=60.0)], ids=["stalled"])
 def test_a_client_that_asks_for_much_and_reads_nothing_holds_nobody_up(
     gathering: Gathering,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # It reads in the end, however long the others take on a busy machine.
-    monkeypatch.setattr("orders_http.server.connections.STALLED_SECONDS", PATIENT_SECONDS)
     gathering.store.add([Order("\U0001f9fe" * 120 + str(number), 1) for number in range(2_000)])
     with connected_to("127.0.0.1", gathering.port) as wire:
         # Together they are more than Waitress lets wait before it waits itself.

@@ -44,7 +44,7 @@ def test_a_socket_that_another_one_closed_is_passed_over() -> None:
     with closing(loop):
         for _, theirs in pairs:
             theirs.send(b"x")
-        loop.turn(10)
+        loop.run_once(10)
         assert sum(channel.reads for channel in channels) == 1
         assert len(loop) == 1
     for pair in pairs:
@@ -87,7 +87,7 @@ def test_what_cannot_be_waited_for_is_not_taken_and_nothing_has_changed(tmp_path
         with pytest.raises(PermissionError):
             loop[file.fileno()] = object()
         assert dict(loop) == {}
-        loop.ask_all()
+        loop.update_all_interests()
     ours, theirs = socket.socketpair()
     with theirs:
         loop = Loop()
@@ -104,7 +104,7 @@ def test_a_socket_that_was_closed_behind_the_loops_back_is_forgotten() -> None:
         loop[ours.fileno()] = channel = Waiting(loop, ours)
         ours.close()
         channel.wants = False
-        loop.ask_all()
+        loop.update_all_interests()
         assert channel.heard == ["close"]
         assert dict(loop) == {}
 
@@ -114,16 +114,16 @@ def test_a_client_that_is_gone_while_it_waits_is_told_once_and_seen_to_later() -
     ours, theirs = socket.socketpair()
     with closing(loop):
         loop[ours.fileno()] = channel = Waiting(loop, ours, wants=False)
-        loop.ask_all()
+        loop.update_all_interests()
         theirs.close()
         for _ in range(3):
-            loop.turn(0)
+            loop.run_once(0)
         # Else the loop would turn again and again for nothing.
         watching = select.poll()
         watching.register(loop._epoll.fileno(), select.POLLIN)  # noqa: SLF001 - as the kernel sees it
         assert watching.poll(0) == []
         assert channel.heard == []
         channel.wants = True
-        loop.ask_all()
-        loop.turn(0)
+        loop.update_all_interests()
+        loop.run_once(0)
         assert channel.heard == ["read", "close"]

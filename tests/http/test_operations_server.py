@@ -116,8 +116,8 @@ def test_a_scrape_gets_nothing_that_was_written_before_it_asked(crowd: Crowd) ->
 
 def test_a_scrape_is_answered_when_it_is_written_though_nothing_else_wakes_the_loop() -> None:
     class Unhurried(OperationsServer):
-        def _turn(self, seconds: float = SECONDS) -> None:
-            super()._turn(SECONDS * seconds)
+        def _run_once(self, timeout: float = SECONDS) -> None:
+            super()._run_once(SECONDS * timeout)
 
     operations = Operations(MemoryStore(), lambda: False, lambda: b"metrics")
     with served(Unhurried(operations, listen("127.0.0.1", 0))) as port:

@@ -42,10 +42,9 @@ class GatedLists(MemoryStore):
 class Client:
     """A client that asks for one list."""
 
-    connected: bool = True
     statuses: list[int] = field(factory=list)
 
-    def environment(self) -> dict[str, object]:
+    def open_request(self) -> dict[str, object]:
         environ: dict[str, object] = {"PATH_INFO": "/orders", "HTTP_HOST": "localhost"}
         setup_testing_defaults(environ)
         return environ
@@ -79,9 +78,10 @@ class World:
 
 @contextmanager
 def world() -> Iterator[World]:
-    store, clock, loop = GatedLists(), Clock(), Loop()
+    store, clock = GatedLists(), Clock()
+    loop = Loop(clock)
     application = create_app(store, HttpSettings("USD", HostRule(), log_requests=0))
-    gatherer = Gatherer(application, store, loop, lambda: None, clock)
+    gatherer = Gatherer(application, store, loop, lambda: None)
     try:
         yield World(store, clock, gatherer)
     finally:

@@ -13,8 +13,8 @@ from orders_core import Call, Order, OrderId, Outcome, PageQuery, Reason, StoreU
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
 from orders_http.api.messages import Reply
-from orders_http.server.batches import SHED_SECONDS
-from orders_http.server.gathering import DEADLINE_SECONDS, Gatherer, GatheringServer
+from orders_http.server.gathering import Gatherer, GatheringServer
+from orders_http.server.limits import Limits
 from orders_http.server.listening import listen
 from orders_http.server.loop import Loop
 from orders_memory import MemoryStore
@@ -144,9 +144,8 @@ class LookUp:
     """A connection on which one look-up has come, and the statuses of its replies."""
 
     statuses: list[int] = field(factory=list)
-    connected: bool = True
 
-    def environment(self) -> dict[str, object]:
+    def open_request(self) -> dict[str, object]:
         environ: dict[str, object] = {"PATH_INFO": "/orders/A", "HTTP_HOST": "localhost"}
         setup_testing_defaults(environ)
         return environ
@@ -157,15 +156,16 @@ class LookUp:
 
 def test_a_server_that_stood_still_itself_goes_on_and_refuses_nobody() -> None:
     store, clock = BeginningStore(), Clock()
+    limits = Limits(shed_seconds=1.0, request_seconds=6.0)
     store.add([Order("A", 1)])
     store.patience = 1  # What has begun has ended when it is asked.
     application = create_app(store, HttpSettings("USD", HostRule()))
-    gatherer = Gatherer(application, store, Loop(), lambda: None, clock)
+    gatherer = Gatherer(application, store, Loop(clock), lambda: None, limits)
     under_way, gathered = LookUp(), LookUp()
     for look_up in (under_way, gathered):
         gatherer.add_task(look_up)
         gatherer.turn()
-    assert SHED_SECONDS < 2 < DEADLINE_SECONDS
+    assert limits.shed_seconds < 2 < limits.request_seconds
     for seconds in (2, 0.1, 2):
         clock.seconds += seconds
         gatherer.turn()

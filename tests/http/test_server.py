@@ -7,19 +7,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from queue import Queue
 from threading import Thread, current_thread
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
-from orders_http.server.connections import Channel
 from orders_http.server.gathering import GatheringServer
 from orders_http.server.listening import listen
-from orders_http.server.roster import Roster, slack
+from orders_http.server.scoreboard import Scoreboard, slack
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, chunked, get, head, post
-from tests.http.threaded_server import ThreadedServer
+from tests.http.threaded_server import ThreadedConnection, ThreadedServer
 from tests.http.wire import HEALTH, Wire, connected, connected_to, only_response
 from tests.service_process import RunningService, running_service, served
 
@@ -258,11 +258,11 @@ def test_a_connection_that_waited_when_the_server_stopped_is_answered() -> None:
 
 
 def test_a_connection_is_left_to_a_worker_with_fewer_and_taken_when_that_has_more() -> None:
-    roster = Roster(2, clock=lambda: 0.0)
-    roster.place(1).turned(0)
+    scoreboard = Scoreboard(2, clock=lambda: 0.0)
+    scoreboard.slot(1).heartbeat(0)
     store = MemoryStore()
     application = create_app(store, HttpSettings("USD", HostRule()))
-    server = GatheringServer(application, store, listen("127.0.0.1", 0), roster.place(0))
+    server = GatheringServer(application, store, listen("127.0.0.1", 0), scoreboard.slot(0))
     with served(server) as port, ExitStack() as stack:
         wires = [stack.enter_context(connected_to("127.0.0.1", port)) for _ in range(3)]
         for wire in wires:
@@ -272,8 +272,8 @@ def test_a_connection_is_left_to_a_worker_with_fewer_and_taken_when_that_has_mor
         for _ in range(10):
             wires[0].send(get("/health"))
             assert wires[0].receive().status == 200
-        assert roster.connections(0) == 1 + slack(0)
-        roster.place(1).turned(1)
+        assert scoreboard.connections(0) == 1 + slack(0)
+        scoreboard.slot(1).heartbeat(1)
         assert wires[-1].receive().status == 200
 
 
@@ -301,7 +301,7 @@ def test_what_is_to_be_done_soon_is_done_by_the_loop() -> None:
     server = ThreadedServer(application, listen("127.0.0.1", 0), threads=1)
     done: Queue[Thread] = Queue()
     with served(server):
-        server.soon(lambda: done.put(current_thread()))
+        server.call_soon(lambda: done.put(current_thread()))
         assert done.get(timeout=30) is not current_thread()
 
 
@@ -317,17 +317,17 @@ def test_a_server_that_has_ended_may_be_stopped_again() -> None:
 def test_a_connection_that_cannot_be_taken_is_lost_and_the_next_is_answered(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    class FirstFailing(Channel):
+    class FirstFailing(ThreadedConnection):
         made = 0
 
-        def __init__(self, *arguments: object, **options: object) -> None:
+        def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
             FirstFailing.made += 1
             if FirstFailing.made == 1:
                 raise MemoryError
             super().__init__(*arguments, **options)
 
     class Serving(ThreadedServer):
-        channel_class = FirstFailing
+        connection_class = FirstFailing
 
     application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
     with served(Serving(application, listen("127.0.0.1", 0), 1)) as port:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orders_http.server.roster import slack
+from orders_http.server.scoreboard import slack
 from tests.http.hostile_requests import get
 from tests.http.traffic import Traffic, stored
 from tests.http.wire import connected

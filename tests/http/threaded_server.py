@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 
-from orders_http.server.connections import Channel
-from orders_http.server.loop import Loop
+from orders_http.server.connections import Connection
+from orders_http.server.limits import DEFAULT_LIMITS, Limits
 from orders_http.server.response_head import CLOSED
-from orders_http.server.roster import Place
+from orders_http.server.scoreboard import Slot
 from orders_http.server.server import Server
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class Task(WSGITask):  # type: ignore[misc]  # Waitress has no types
         if self.channel.server.draining:
             self.set_close_on_finish()
         head = _CONNECTION.sub(b"", bytes(super().build_response_header()))
-        kept: bytes = self.channel.server.kept
-        return head.removesuffix(b"\r\n") + (CLOSED if self.close_on_finish else kept)
+        keep_alive: bytes = self.channel.server.keep_alive
+        return head.removesuffix(b"\r\n") + (CLOSED if self.close_on_finish else keep_alive)
 
     def set_close_on_finish(self) -> None:
         """Close after the answer, unless only Waitress wants to.
@@ -43,7 +43,7 @@ class Task(WSGITask):  # type: ignore[misc]  # Waitress has no types
             super().set_close_on_finish()
 
 
-class ThreadedChannel(Channel):
+class ThreadedConnection(Connection):
     """A connection whose requests a thread answers, one after the other."""
 
     task_class = Task
@@ -52,29 +52,32 @@ class ThreadedChannel(Channel):
 class ThreadedServer(Server):
     """A server that hands each request to one of a few threads, as plain Waitress does."""
 
-    channel_class = ThreadedChannel
+    connection_class = ThreadedConnection
 
     def __init__(
         self,
         application: "WSGIApplication",
         sockets: Sequence[socket.socket],
         threads: int,
-        place: Place | None = None,
+        slot: Slot | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        """Take the sockets; requests wait until `run`.
+        """Listen; requests wait until `run`.
 
         Args:
-            application: What answers.
-            sockets: What is listened on; they are the server's to close.
+            application: Answers the requests.
+            sockets: The listening sockets; the server closes them.
             threads: How many requests are answered at once.
-            place: The server's place among those that accept from the same sockets; None when
-                it is alone.
+            slot: The server's slot among those that accept from the same sockets; None if it is
+                the only one.
+            limits: The server's limits.
         """
+        super().__init__(slot, limits)
         dispatcher = ThreadedTaskDispatcher()
-        super().__init__(application, sockets, dispatcher, place, Loop())
+        self._listen(application, sockets, dispatcher)
         dispatcher.set_thread_count(threads)
 
-    def _turn(self, seconds: float = 1.0) -> None:
-        # What its connections wait for changes on other threads.
-        self._loop.ask_all()
-        super()._turn(seconds)
+    def _run_once(self, timeout: float = 1.0) -> None:
+        # The interests of its connections change on other threads.
+        self._loop.update_all_interests()
+        super()._run_once(timeout)

@@ -6,7 +6,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Protocol
 
-from orders_http.server.server import IDLE_SECONDS
+from orders_http.server.limits import DEFAULT_LIMITS
 
 CLIENTS = 8
 _AGAIN_SECONDS = 0.05
@@ -66,7 +66,7 @@ class Traffic:
                 response.read()
             except (HTTPException, OSError) as error:
                 connection.close()
-                if begun - answered < IDLE_SECONDS / 2:
+                if begun - answered < DEFAULT_LIMITS.drain_idle_seconds / 2:
                     self.broken.append(error)
                     break
                 # A server that stops lets go of a client that is idle for so long.

@@ -1,4 +1,4 @@
-"""Requests that wait to be gathered into batches, and how large the next batch is."""
+"""Requests that wait for the next batch, and how large that batch may be."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -7,56 +7,44 @@ from attrs import define, field, frozen
 
 from orders_core import Call
 from orders_http.api.exchange import Exchange, Step
-
-SHED_SECONDS: Final = 1.0
-"""How long a request waits for the store to be free before it is refused."""
-
-MAX_BATCH_SIZE: Final = 256
-"""How many requests a batch has at most; fewer at first, and while fewer are faster."""
+from orders_http.server.limits import Limits
 
 INITIAL_BATCH_SIZE: Final = 16
-"""How many the first batch has, when nothing is known of the store's speed."""
+"""How many requests the first batch has at most, before the store's speed is known."""
 
 MIN_BATCH_SIZE: Final = 8
-"""The least that the limit of a batch shrinks to, however slow the store is."""
-
-LATE_SECONDS: Final = 0.25
-"""How long requests wait in the order in which they came, before the latest go first."""
-
-SLOW_SECONDS: Final = 0.15
-"""How long a batch may take before a smaller one is tried."""
+"""The limit of a batch is never smaller, however slow the store is."""
 
 _FASTER: Final = 0.75
-"""A smaller batch is faster when it takes less than this part of the larger one's time."""
+"""A smaller batch is faster if it takes less than this fraction of the larger one's time."""
 
 _SLOWER: Final = 2.0
-"""How many times as long as usual a batch may take before a smaller one is tried again."""
+"""A batch that takes this many times as long as usual is followed by a smaller one."""
 
 # A store that is far away takes the same time for any batch. A request may wait for two of them.
 _BATCHES_TO_WAIT: Final = 2.5
-_LONGEST_WAIT_SECONDS: Final = 2 * SHED_SECONDS
 
-# Over such a store a batch waits a little, so that whoever was just answered can be in it.
+# Over such a store a batch waits a little, so that the clients just answered can be in it.
 _FAR_SECONDS: Final = 0.02
 _REST: Final = 1 / 16
-_LONGEST_REST_SECONDS: Final = 0.01
+_MAX_REST_SECONDS: Final = 0.01
 
 
-def wait_for_far_store(last_duration: float) -> float:
-    """Give how long a request may wait, in seconds, where what is before it takes so long."""
-    return min(_BATCHES_TO_WAIT * last_duration, _LONGEST_WAIT_SECONDS)
+def queue_seconds(last_duration: float, limits: Limits) -> float:
+    """Return how long a request may queue over a far store, by how long the last work took."""
+    return min(_BATCHES_TO_WAIT * last_duration, 2 * limits.shed_seconds)
 
 
 @define(eq=False)
 class Waiting:
-    """A request whose step is not taken yet.
+    """A request that waits for the result of a step.
 
     Attributes:
-        channel: Where the reply goes.
+        channel: The connection that the reply goes to.
         exchange: The request.
-        step: The step that it waits for.
-        begun: When it was begun, by the monotonic clock.
-        on_thread: Whether a thread has begun to take the step.
+        step: The step.
+        begun: When the request was begun, by the monotonic clock.
+        on_thread: Whether a thread has begun the step.
     """
 
     channel: Any
@@ -68,7 +56,7 @@ class Waiting:
 
 @frozen
 class _Ended:
-    """A batch that has ended: how many requests it had, and how long it took."""
+    """The size and the duration of a batch that has ended."""
 
     size: int
     duration: float
@@ -76,23 +64,25 @@ class _Ended:
 
 @define(eq=False)
 class Batcher:
-    """The steps of one kind: those that wait for the next batch, and whether one is under way.
+    """Gathers the steps of one kind into batches; one batch at a time is under way.
 
     Attributes:
         call: What a batch asks of the store.
-        gathered: What the next batch is made of.
-        busy: Whether a batch is under way.
+        limits: The server's limits.
         max_batch_size: How many requests a batch has at most, however fast the store is.
-        batch_size: How many the next one has at most.
+        gathered: The requests that wait for the next batch.
+        busy: Whether a batch is under way.
+        batch_size: How many requests the next batch has at most.
         begun: When the last batch was begun, by the monotonic clock.
         last_duration: How long the last batch took, in seconds.
-        rests_until: When the next batch is begun at the latest, once requests wait for it.
+        rests_until: When the next batch begins at the latest, if requests wait for it.
     """
 
     call: type[Call]
+    limits: Limits
+    max_batch_size: int
     gathered: list[Waiting] = field(factory=list)
     busy: bool = False
-    max_batch_size: int = MAX_BATCH_SIZE
     batch_size: int = INITIAL_BATCH_SIZE
     begun: float = 0.0
     last_duration: float = 0.0
@@ -106,26 +96,27 @@ class Batcher:
     def patience(self) -> float:
         """How long a request may wait, in seconds, before it is refused.
 
-        With its batch it then takes `SHED_SECONDS`. Over a store that is far away it may wait for
-        the batch under way and for one more: a batch that takes long is no sign of overload there.
+        Together with its batch that makes `shed_seconds`. Over a store that is far away it may
+        wait for the batch under way and for one more: there a slow batch is no sign of overload.
         """
-        batches = wait_for_far_store(self.last_duration)
-        return max(batches, SHED_SECONDS - min(2 * self.last_duration, SHED_SECONDS / 2))
+        shed = self.limits.shed_seconds
+        near = shed - min(2 * self.last_duration, shed / 2)
+        return max(near, queue_seconds(self.last_duration, self.limits))
 
     def is_ready(self, now: float) -> bool:
-        """Tell whether a batch is to be begun."""
+        """Return whether to begin a batch."""
         if self.busy or not self.gathered:
             return False
         return now >= self.rests_until or len(self.gathered) >= self._expected
 
     def next_batch(self, now: float) -> Sequence[Waiting]:
-        """Take the requests of the next batch.
+        """Return the requests of the next batch, which begins now.
 
-        When not all fit, those go first that came first. But once they have waited for long, the
-        latest go first: in a queue that nobody can empty, all would be answered late.
+        If not all fit, the first to arrive go first. But once requests have waited for too long,
+        the latest go first: in a queue that cannot be emptied, all would be answered late.
         """
         waits = self.gathered
-        late = max(LATE_SECONDS, _BATCHES_TO_WAIT * self.last_duration)
+        late = max(self.limits.late_seconds, _BATCHES_TO_WAIT * self.last_duration)
         if waits and now - waits[0].begun > late:
             batch, self.gathered = waits[-self.batch_size :], waits[: -self.batch_size]
         else:
@@ -139,11 +130,11 @@ class Batcher:
         return self.call([item for step in steps for item in step.items])
 
     def end_batch(self, size: int, now: float) -> None:
-        """Take note that the batch has ended, and let its time decide on the next one."""
+        """Note that the batch has ended, and adapt the size of the next one to its duration."""
         self.busy = False
         self.last_duration = duration = now - self.begun
         if duration > _FAR_SECONDS or self._slow is not None:
-            self.rests_until = now + min(_REST * duration, _LONGEST_REST_SECONDS)
+            self.rests_until = now + min(_REST * duration, _MAX_REST_SECONDS)
             self._expected = min(size + len(self.gathered), self.batch_size)
             self._learn(_Ended(size, duration))
         else:
@@ -152,16 +143,16 @@ class Batcher:
                 self.batch_size = min(self.max_batch_size, 2 * size)
 
     def _learn(self, ended: _Ended) -> None:
-        """Keep to smaller batches only when they are in fact faster.
+        """Keep to smaller batches only if they are in fact faster.
 
-        A batch that is slow is followed by one of half its size. When that one is not faster, the
-        time is not that of the requests: the larger size is taken again, and its time is usual.
+        A slow batch is followed by one of half its size. If that one is no faster, the duration
+        does not depend on the size: the larger size is used again, and its duration is usual.
         """
         slow, self._slow = self._slow, None
         usual_duration = 0.0 if self._usual is None else self._usual.duration
         if slow is not None and ended.duration >= _FASTER * slow.duration:
             self.batch_size, self._usual = self._size_before, ended
-        elif ended.duration <= max(SLOW_SECONDS, _SLOWER * usual_duration):
+        elif ended.duration <= max(self.limits.slow_batch_seconds, _SLOWER * usual_duration):
             if ended.size == self.batch_size:
                 self.batch_size = min(self.max_batch_size, self._larger_than(ended))
             self._usual = self._usual or ended
@@ -172,7 +163,7 @@ class Batcher:
             self._usual = ended
 
     def _larger_than(self, ended: _Ended) -> int:
-        """Give a size at which a batch is not yet slower than usual; twice as large at least."""
+        """Return a size at which a batch is not yet slower than usual; at least twice as large."""
         usual, size = self._usual, 2 * ended.size
         if usual is None or usual.size >= ended.size:
             return size

@@ -7,7 +7,7 @@ A proxy in front may see other chunks there than we do, and so another next requ
 import re
 from typing import Any, Final
 
-from waitress.utilities import BadRequest
+from orders_http.server.waitress_internals import BadRequest
 
 # A size, and extensions, which mean nothing here.
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")

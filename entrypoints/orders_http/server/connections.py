@@ -1,52 +1,26 @@
-"""Connections: what Waitress 3.0.2 leaves open about slow, refused and late clients, closed."""
+"""Client connections: Waitress's, made robust against slow, refused and disconnected clients."""
 
-import errno
 import logging
-import select
 import socket
 import struct
-import time
-from collections.abc import Callable
 from contextlib import suppress
-from math import inf
+from time import monotonic
 from typing import Any, Final
-
-from waitress import wasyncore
-from waitress.channel import HTTPChannel
-from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask
-from waitress.utilities import Error
 
 from orders_http.api.messages import Reply
 from orders_http.api.problems import Problem, ProblemType
-from orders_http.server.episodes import Episode
+from orders_http.server.limits import Limits
 from orders_http.server.parsing import Parser
+from orders_http.server.response_head import CLOSED, head_of
+from orders_http.server.waitress_internals import Error, ErrorTask, HTTPChannel
 
 _LOG: Final = logging.getLogger(__name__)
 
-RECEIVE_SECONDS: Final = 10.0
-"""How long a request may take to arrive, from its first byte to its last."""
+LINGER_SECONDS: Final = 2.0
+"""How long a refused client may take to read why, before the connection is closed."""
 
-STALLED_SECONDS: Final = 15.0
-"""How long a client may take none of a reply that waits for it."""
-
-_LINGER_SECONDS: Final = 2.0
-# How long a connection is left to the other processes before this one looks again.
-_LEFT_SECONDS: Final = 0.01
-_ACCEPTED_AT_ONCE: Final = 64
-# The address and the port of every client of a Unix socket, which has neither.
-_THIS_MACHINE: Final = ("unix", 0)
-# How long it stops accepting when the system has no room for one more.
-_PAUSE_SECONDS: Final = 0.1
-# Errors of one connection, which is gone; accept(2) names them.
-_OF_ONE_CONNECTION: Final = frozenset(
-    {
-        *(errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENOPROTOOPT, errno.EHOSTDOWN),
-        *(errno.ENONET, errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH),
-    },
-)
-_AT_ONCE: Final = struct.pack("ii", 1, 0)
-# Where Waitress's own words speak of its settings.
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+# Here Waitress's own words would name its settings.
 _DETAILS: Final = {
     ProblemType.BODY_TOO_LARGE: "the body is longer than any that is taken",
     ProblemType.HEADERS_TOO_LARGE: "the request line and the headers are longer than 16 KiB",
@@ -58,14 +32,15 @@ _PROBLEMS: Final = {
     431: ProblemType.HEADERS_TOO_LARGE,
     500: ProblemType.INTERNAL_ERROR,
 }
+_UNPREFIXED: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 
 
-class _RequestTimeout(Error):  # type: ignore[misc]  # Waitress has no types
+class _RequestTimeout(Error):
     code = 408
 
 
-class _ProblemTask(ErrorTask):  # type: ignore[misc]  # Waitress has no types
-    """Answers what Waitress refuses by itself with problem details."""
+class _ProblemTask(ErrorTask):
+    """Answers what Waitress or the parser refuses, with problem details."""
 
     def execute(self) -> None:
         error = self.request.error
@@ -82,7 +57,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # Waitress has no types
         self.write(b"" if head else reply.body)
 
     def _environ(self) -> dict[str, str]:
-        """Give what is known of the request, as WSGI names it."""
+        """Return what is known of the request, as WSGI names it."""
         return {
             "REQUEST_METHOD": getattr(self.request, "command", ""),
             "REMOTE_ADDR": self.channel.addr[0],
@@ -90,8 +65,8 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # Waitress has no types
         }
 
 
-class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
-    """One connection: refuses politely, and does not wait for ever."""
+class Connection(HTTPChannel):
+    """A client's connection: refuses politely, and sets every client a time limit."""
 
     parser_class = Parser
     error_task_class = _ProblemTask
@@ -100,23 +75,20 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
     _lingers_until: float | None = None
     _receiving_since: float | None = None
 
-    request: Any
-    requests: Any
-
     @property
     def last_activity(self) -> float:
-        """When something came or went last, by the monotonic clock."""
+        """When data was last received or sent, by the monotonic clock."""
         return self._active
 
     @last_activity.setter
     def last_activity(self, _wall_time: float) -> None:
-        # Waitress notes the time of the wall clock, which may be set forward or back.
-        self._active = time.monotonic()
+        # Waitress would note the time of the wall clock, which may be set forward or back.
+        self._active = monotonic()
 
     # A client may disconnect at any time, for many reasons; none is an error of the server.
 
     def recv(self, size: int) -> bytes:
-        """Receive what has arrived; nothing, and close, when the client has disconnected."""
+        """Receive what has arrived; return nothing, and close, if the client has disconnected."""
         try:
             return bytes(super().recv(size))
         except BlockingIOError:
@@ -126,9 +98,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
             return b""
 
     def send(self, content: bytes, **_options: bool) -> int:
-        """Send what the network takes, and tell how much.
+        """Send as much as the kernel accepts, and return how many bytes that was.
 
-        It is nothing when the client has disconnected; then the connection is closed.
+        Returns 0, and closes the connection, if the client has disconnected.
         """
         try:
             return int(self.socket.send(content))
@@ -139,210 +111,178 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Waitress has no types
             return 0
 
     def received(self, data: bytes) -> bool:
-        """Take what came, and note when a request began to arrive."""
-        taken = bool(super().received(data))
+        """Parse what was received, and note when a request began to arrive."""
+        accepted = bool(super().received(data))
         if self.request is None:
             self._receiving_since = None
         elif self._receiving_since is None:
-            self._receiving_since = time.monotonic()
-        return taken
+            self._receiving_since = monotonic()
+        return accepted
 
-    def refuse_slow_client(self) -> None:
-        """End what takes too long: a request that does not come, a reply that is not read."""
+    def refuse_slow_client(self, now: float, limits: Limits) -> None:
+        """End a connection whose request does not arrive, or whose reply is not read."""
         since = self._receiving_since
-        if self.total_outbufs_len and time.monotonic() - self._active > STALLED_SECONDS:
-            # The loop would wait for the socket to take more; this ends it, and drops what
-            # the kernel still keeps for the client.
+        if self.total_outbufs_len and now - self._active > limits.stalled_seconds:
+            # Ends the wait for the socket to become writable, and drops what the kernel still
+            # keeps for the client.
             with suppress(OSError):
-                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
                 self.socket.shutdown(socket.SHUT_RDWR)
         elif self.requests or since is None:
             # Nothing is read while an earlier request is being answered.
-            self._receiving_since = None if since is None else time.monotonic()
-        elif time.monotonic() - since > RECEIVE_SECONDS:
+            self._receiving_since = None if since is None else now
+        elif now - since > limits.receive_seconds:
             self._receiving_since = None
             late, self.request = self.request, None
-            late.error = _RequestTimeout(f"it took longer than {RECEIVE_SECONDS:.0f} s to arrive")
+            seconds = limits.receive_seconds
+            late.error = _RequestTimeout(f"it took longer than {seconds:.0f} s to arrive")
             self.requests.append(late)
             self.server.add_task(self)
 
-    # A socket that is closed while the client still sends is reset, and the client may never
-    # see why it was refused (RFC 9112, section 9.6). So the sending side is closed first, and
-    # what still comes is dropped until the client closes or the time is over.
+    # If a socket is closed while the client still sends, the connection is reset, and the client
+    # may never see why it was refused (RFC 9112, section 9.6). So the sending side is closed
+    # first, and what still arrives is dropped until the client closes or `LINGER_SECONDS` pass.
 
     def handle_close(self) -> None:
-        """Close, or stop sending when the client was refused."""
+        """Close; if the client was refused, only stop sending at first."""
         if self.socket is None:
             return
         if self.refused and self.will_close and self._lingers_until is None:
-            self._lingers_until = time.monotonic() + _LINGER_SECONDS
-            with suppress(OSError):  # The client may be gone, as the next read will tell.
+            self._lingers_until = monotonic() + LINGER_SECONDS
+            with suppress(OSError):  # The client may be gone, as the next read will show.
                 self.socket.shutdown(socket.SHUT_WR)
         else:
             super().handle_close()
 
     def handle_read(self) -> None:
-        """Take what came, or drop it after a refusal."""
+        """Receive data; drop it after a refusal."""
         content = self.recv(self.adj.recv_bytes)
         if content and self._lingers_until is None:
-            self._active = time.monotonic()
+            self._active = monotonic()
             self.received(content)
 
     def handle_write(self) -> None:
-        """Send what waits, or close when the client had its time."""
+        """Send what waits, or close when a refused client has had its time."""
         if self._lingers_until is None:
             super().handle_write()
         else:
             self.handle_close()
 
     def readable(self) -> bool:
-        """Tell whether to wait for more to come."""
+        """Return whether to wait for more to arrive."""
         return self._lingers_until is not None or bool(super().readable())
 
     def writable(self) -> bool:
-        """Tell whether there is something to send, or to end."""
+        """Return whether there is something to send, or the connection is to be closed."""
         if self._lingers_until is None:
             return bool(super().writable())
-        return time.monotonic() >= self._lingers_until
+        return monotonic() >= self._lingers_until
 
 
-class Listener(TcpWSGIServer):  # type: ignore[misc]  # Waitress has no types
-    """One listening socket.
+class LoopConnection(Connection):
+    """A connection whose requests the server's loop answers, one after the other."""
 
-    Attributes:
-        draining: Whether no more connections are taken.
-        refuse: Answers what Waitress refuses by itself.
-        may_accept: Tells whether it is this process's turn to take a connection.
-        kept: The end of a head that says how long the connection stays open.
-    """
+    _next_waits = False
 
-    draining = False
-    refuse: Callable[[dict[str, Any], Problem], Reply]
-    may_accept: Callable[[], bool]
-    kept: bytes
-    _accepts = False
-    _left = False
-    _paused_until = 0.0
-    next_channel_cleanup: float = 0.0
+    def open_request(self) -> dict[str, Any] | None:
+        """Return the WSGI environment of the first waiting request, as an `Application` reads it.
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - Waitress has no types
-        """Take the socket; see `waitress.server.BaseWSGIServer`."""
-        self._failures = Episode("no connection can be accepted", "connections are accepted again")
-        self._overflow = Episode(
-            "the limit of connections is reached: new ones wait",
-            "connections are below their limit again: new ones are accepted",
-        )
-        super().__init__(*arguments, **options)
-
-    def look_after(self) -> float:
-        """Do what is due; called on every turn of the loop.
-
-        Returns:
-            How long the loop may wait before it calls again, in seconds.
+        None if there is nothing to answer: the client is gone, or the request was refused.
         """
-        now = time.monotonic()
-        if now >= self.next_channel_cleanup:
-            self.next_channel_cleanup = now + self.adj.cleanup_interval
-            self.maintenance(now)
-        if not self.accepting:
-            return inf
-        is_full = len(self._map) >= self.adj.connection_limit
-        if is_full:
-            self._overflow.happened(now)
-        left, self._left = self._left, False
-        wait = max(_LEFT_SECONDS if left else 0.0, self._paused_until - now)
-        self._accepts = not is_full and wait <= 0
-        self._map.ask(self._fileno)
-        return wait if wait > 0 else inf
+        if not self.connected:
+            self._drop_requests()
+            return None
+        request = self.requests[0]
+        if request.error:
+            self.service()
+            self._continue()
+            return None
+        path = request.path
+        environ = {
+            "REQUEST_METHOD": request.command,
+            "SCRIPT_NAME": "",
+            # As Waitress does: several leading slashes are one.
+            "PATH_INFO": "/" + path.lstrip("/") if path[:1] == "/" else path,
+            "QUERY_STRING": request.query,
+            "REMOTE_ADDR": self.addr[0],
+            "wsgi.input": request.get_body_stream(),
+            "wsgi.input_terminated": True,
+        }
+        for name, value in request.headers.items():
+            environ[name if name in _UNPREFIXED else f"HTTP_{name}"] = value
+        return environ
 
-    def readable(self) -> bool:
-        """Tell whether to wait for a connection."""
-        return self._accepts
-
-    def handle_accept(self) -> None:
-        """Take what waits, as far as it is this process's to take, and leave the rest to others.
-
-        It is decided when a connection waits, and by each process. Decided earlier, a connection
-        might wait for a process that sleeps.
-        """
-        for _ in range(_ACCEPTED_AT_ONCE):
-            self._left = not self.draining and not self.may_accept()
-            if self._left or not self._take():
-                break
-
-    def _take(self) -> bool:
-        """Take one connection; tell whether to look for another."""
+    def answer(self, reply: Reply) -> None:
+        """Reply to the first waiting request; a failure ends this connection and no other."""
         try:
-            connection, address = self.socket.accept()
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            if error.errno in _OF_ONE_CONNECTION:
-                return True
-            self._pause(error)
-            return False
-        self.adopt(connection, address)
-        return True
+            self._answer(reply)
+        except Exception:  # noqa: BLE001 - logged, and the connection closed
+            _LOG.exception("a reply could not be sent")
+            self.handle_close()
 
-    def _pause(self, error: OSError) -> None:
-        """Accept nothing for a moment: the system has no room, such as too many open files."""
-        now = time.monotonic()
-        self._paused_until = now + _PAUSE_SECONDS
-        self._failures.happened(now, error)
+    def _answer(self, reply: Reply) -> None:
+        """Send as much of the reply as the kernel accepts."""
+        request = self.requests[0]
+        asked = request.headers.get("CONNECTION", "").lower()
+        closes = asked == "close" or self.server.draining
+        if request.version == "1.0":
+            closes = closes or asked != "keep-alive" or reply.content_type is None
+        head = head_of(reply, request.version, CLOSED if closes else self.server.keep_alive)
+        # In one piece: one system call, and one packet.
+        self._send(head if request.command == "HEAD" else head + reply.body)
+        self._end_request(request, closes=closes)
+        self._continue()
 
-    def adopt(self, connection: socket.socket, address: Any) -> None:  # noqa: ANN401 - as `socket` has it
-        """Look after a connection from now on, whichever way it came."""
-        try:
-            if connection.family == socket.AF_UNIX:
-                address = _THIS_MACHINE
-            else:
-                with suppress(OSError):  # The client may be gone, as the next read will tell.
-                    self.set_socket_options(connection)
-            self.channel_class(self, connection, address, self.adj, map=self._map)
-        except OSError as error:
-            connection.close()
-            self._pause(error)
-        except Exception:  # noqa: BLE001 - logged; Waitress would close the listening socket
-            _LOG.exception("a connection could not be taken")
-            connection.close()
+    def _send(self, content: bytes) -> None:
+        # The buffer is nearly always empty: a request begins once the reply before it is sent.
+        sent = 0 if self.total_outbufs_len else self.send(content)
+        self._active = monotonic()
+        if self.connected and sent < len(content):
+            self.write_soon(content[sent:])
 
-    def handle_error(self) -> None:
-        """Go on after a defect: Waitress would close the listening socket, and serve nobody."""
-        _LOG.exception("connections could not be accepted")
-        self._paused_until = time.monotonic() + _PAUSE_SECONDS
+    def _end_request(self, request: Any, *, closes: bool) -> None:  # noqa: ANN401 - a parser
+        """Do what Waitress's `service` does after an answer."""
+        if closes or not self.connected:
+            self.close_when_flushed = True
+            self._drop_requests()
+            return
+        request.close()
+        self.requests.pop(0)
+        self._next_waits = bool(self.requests)
+        if self._next_waits:
+            return
+        if self.request is not None and self.request.expect_continue and not self.sent_continue:
+            # It could not be sent before the answer.
+            self.send_continue()
 
-    def stop_accepting(self) -> None:
-        """Take what the kernel has already accepted, then close the socket."""
-        self.draining = True
-        waiting = select.poll()
-        waiting.register(self.socket, select.POLLIN)
-        until = time.monotonic() + _LINGER_SECONDS
-        while waiting.poll(0) and self._paused_until <= time.monotonic() < until:
-            self.handle_accept()
-        wasyncore.dispatcher.close(self)
+    def _drop_requests(self) -> None:
+        """Drop all requests: the client is gone, or this was the connection's last reply."""
+        for each in self.requests:
+            each.close()
+        self.requests = []
 
-    def getsockname(self) -> Any:  # noqa: ANN401 - Waitress has no types
-        """Give the address as it is; Waitress would ask the resolver for its name."""
-        is_unix = self.family == socket.AF_UNIX
-        return _THIS_MACHINE if is_unix else self.socket.getsockname()[:2]
+    def handle_write(self) -> None:
+        """Send what waits, or close, or begin the next request."""
+        # Waitress would leave small amounts to its worker thread; here is none.
+        if self.connected and self.total_outbufs_len:
+            self._flush_exception(self._flush_some)
+        if self.connected:
+            super().handle_write()
+        self._begin_next()
 
-    def maintenance(self, now: float) -> None:
-        """Look after the connections; called about every second.
+    def _begin_next(self) -> None:
+        """Begin the next request, if the client has received the reply before it.
 
-        Args:
-            now: The time, by the monotonic clock.
+        Otherwise a client that sends many requests and reads nothing would fill the memory.
         """
-        super().maintenance(now)
-        self._failures.look(now)
-        self._overflow.look(now)
-        for channel in list(self.active_channels.values()):
-            channel.refuse_slow_client()
-        self._map.ask_all()
+        if self._next_waits and self.connected and not self.total_outbufs_len:
+            self._next_waits = False
+            self.server.add_task(self)
 
-    def close_idle_channels(self) -> None:
-        """Close each connection on which no request is under way."""
-        for channel in self.active_channels.values():
-            busy = channel.requests or channel.request is not None or channel.total_outbufs_len
-            if not busy:
-                channel.will_close = True
-        self._map.ask_all()
+    def _continue(self) -> None:
+        """Send what is left, begin the next request, and tell the loop what to wait for."""
+        if self.connected and self.total_outbufs_len:
+            self._flush_exception(self._flush_some)
+        self._begin_next()
+        if self._fileno is not None:
+            self._map.update_interest(self._fileno)

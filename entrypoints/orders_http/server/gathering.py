@@ -19,7 +19,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from time import monotonic
 from typing import Any, Final
 
 from attrs import frozen
@@ -38,20 +37,14 @@ from orders_http.api.application import Application
 from orders_http.api.exchange import Exchange, Work, WorkKind
 from orders_http.api.messages import Reply
 from orders_http.api.problems import Problem
-from orders_http.server.batches import SHED_SECONDS, Batcher, Waiting, wait_for_far_store
-from orders_http.server.connections import Channel
+from orders_http.server.batches import Batcher, Waiting, queue_seconds
+from orders_http.server.connections import LoopConnection
+from orders_http.server.limits import DEFAULT_LIMITS, Limits
 from orders_http.server.loop import Loop
-from orders_http.server.response_head import CLOSED, head_of
-from orders_http.server.roster import Place
+from orders_http.server.scoreboard import Slot
 from orders_http.server.server import Server
 
 _LOG: Final = logging.getLogger(__name__)
-
-DEADLINE_SECONDS: Final = 6.0
-"""How long a request may take in all before it is refused."""
-
-PAGES: Final = 16
-"""How many lists are read at once at most: each may hold 500 orders."""
 
 WORK_THREADS: Final[Mapping[WorkKind, int]] = {"read": 3, "write": 2}
 """Threads for each kind of work that cannot be gathered.
@@ -60,7 +53,6 @@ With one batch of each of three kinds they use eight connections, which is what 
 """
 
 _TICK_SECONDS: Final = 0.1
-_UNPREFIXED: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 
 
 @frozen(eq=False)
@@ -100,7 +92,7 @@ class Gatherer:
         store: OrderStore,
         loop: Loop,
         wake: Callable[[], None],
-        clock: Callable[[], float] = monotonic,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Take what answers.
 
@@ -109,22 +101,24 @@ class Gatherer:
             store: Takes their steps.
             loop: The server's loop.
             wake: Lets the server's loop turn once. It is called from other threads.
-            clock: Gives the time in seconds, from any beginning.
+            limits: The server's limits.
         """
         self._application = application
         self._loop = loop
         self._wake = wake
-        self._clock = clock
+        self._clock = loop.time
+        self._limits = limits
         self._complete: deque[Any] = deque()
         self._store = store
+        size = limits.max_batch_size
         self._batchers: Mapping[type[Call], Batcher] = {
-            AddOrders: Batcher(AddOrders),
-            GetOrders: Batcher(GetOrders),
-            ReadPages: Batcher(ReadPages, max_batch_size=PAGES),
+            AddOrders: Batcher(AddOrders, limits, size),
+            GetOrders: Batcher(GetOrders, limits, size),
+            ReadPages: Batcher(ReadPages, limits, limits.max_page_batch_size),
         }
         self._awaited: set[_Awaited] = set()
         self._under_way: set[Waiting] = set()
-        self._looked = clock()
+        self._looked = loop.time()
         # What is to be done at the next turn; other threads hand it over.
         self._taken: deque[Callable[[], None]] = deque()
         # One for each batcher, which has one batch under way: the store sees one writer.
@@ -174,13 +168,9 @@ class Gatherer:
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, channel: Any) -> None:  # noqa: ANN401 - Waitress has no types
-        if not channel.connected:
-            channel.drop_requests()
-            return
         try:
-            environ = channel.environment()
+            environ = channel.open_request()
             if environ is None:
-                channel.refuse()
                 return
             exchange = self._application.begin(environ)
         except Exception:  # noqa: BLE001 - logged, and answered
@@ -230,14 +220,15 @@ class Gatherer:
         for batcher in self._batchers.values():
             shed |= {each for each in batcher.gathered if now - each.begun > batcher.patience}
             batcher.gathered = [each for each in batcher.gathered if each not in shed]
-        late = {each for each in self._under_way if now - each.begun > DEADLINE_SECONDS}
+        late = {each for each in self._under_way if now - each.begun > self._limits.request_seconds}
         for waiting in shed | late:
             observer.request_shed("busy" if waiting in shed else "deadline")
             self._give(waiting, _too_busy())
 
     def _patience(self, kind: WorkKind) -> float:
         """How long work of a kind may wait for a thread, in seconds, before it is refused."""
-        return max(SHED_SECONDS, wait_for_far_store(self._work_durations[kind]))
+        limits = self._limits
+        return max(limits.shed_seconds, queue_seconds(self._work_durations[kind], limits))
 
     def _take_work(self, waiting: Waiting, work: Work) -> None:
         """Do work on a thread of its kind."""
@@ -327,142 +318,35 @@ def _defect() -> Reply:
     return Reply.of_problem(Problem.defect())
 
 
-class _GatheredChannel(Channel):
-    """A connection whose requests a `Gatherer` answers, one after the other."""
-
-    _next_waits = False
-
-    def environment(self) -> dict[str, Any] | None:
-        """Give the environment of the first request that waits; None when it was refused.
-
-        It holds what an `Application` reads of a WSGI environment.
-        """
-        request = self.requests[0]
-        if request.error:
-            return None
-        path = request.path
-        environ = {
-            "REQUEST_METHOD": request.command,
-            "SCRIPT_NAME": "",
-            # As Waitress does: many slashes in front are one.
-            "PATH_INFO": "/" + path.lstrip("/") if path[:1] == "/" else path,
-            "QUERY_STRING": request.query,
-            "REMOTE_ADDR": self.addr[0],
-            "wsgi.input": request.get_body_stream(),
-            "wsgi.input_terminated": True,
-        }
-        for name, value in request.headers.items():
-            environ[name if name in _UNPREFIXED else f"HTTP_{name}"] = value
-        return environ
-
-    def refuse(self) -> None:
-        """Answer the first request that waits, which Waitress or the parser refused."""
-        self.service()
-        self._see_to_the_rest()
-
-    def answer(self, reply: Reply) -> None:
-        """Reply to the first request that waits; a failure ends this connection and no other."""
-        try:
-            self._answer(reply)
-        except Exception:  # noqa: BLE001 - logged, and the connection closed
-            _LOG.exception("a reply could not be sent")
-            self.handle_close()
-
-    def _answer(self, reply: Reply) -> None:
-        """Send the reply, at once as far as it goes."""
-        request = self.requests[0]
-        asked = request.headers.get("CONNECTION", "").lower()
-        closes = asked == "close" or self.server.draining
-        if request.version == "1.0":
-            closes = closes or asked != "keep-alive" or reply.content_type is None
-        head = head_of(reply, request.version, CLOSED if closes else self.server.kept)
-        # In one piece: one call of the kernel, and one packet.
-        self._send(head if request.command == "HEAD" else head + reply.body)
-        self._end_request(request, closes=closes)
-        self._see_to_the_rest()
-
-    def _send(self, content: bytes) -> None:
-        # As a rule nothing waits to be sent: a request begins when the reply before it is taken.
-        sent = 0 if self.total_outbufs_len else self.send(content)
-        self._active = monotonic()
-        if self.connected and sent < len(content):
-            self.write_soon(content[sent:])
-
-    def _end_request(self, request: Any, *, closes: bool) -> None:  # noqa: ANN401
-        """Do what Waitress's `service` does when a request is answered."""
-        if closes or not self.connected:
-            self.close_when_flushed = True
-            self.drop_requests()
-            return
-        request.close()
-        self.requests.pop(0)
-        self._next_waits = bool(self.requests)
-        if self._next_waits:
-            return
-        if self.request is not None and self.request.expect_continue and not self.sent_continue:
-            # It could not be sent in front of the answer.
-            self.send_continue()
-
-    def drop_requests(self) -> None:
-        """Forget the requests: their client is gone, or they come after the last one."""
-        for each in self.requests:
-            each.close()
-        self.requests = []
-
-    def handle_write(self) -> None:
-        """Send what waits, or close, or begin the next request."""
-        # Waitress leaves little to the thread that goes on writing; here is none.
-        if self.connected and self.total_outbufs_len:
-            self._flush_exception(self._flush_some)
-        if self.connected:
-            super().handle_write()
-        self._begin_next()
-
-    def _begin_next(self) -> None:
-        """Begin the next request that is there, once the client has taken the reply before it.
-
-        Else a client that sends many requests and reads nothing would fill the memory.
-        """
-        if self._next_waits and self.connected and not self.total_outbufs_len:
-            self._next_waits = False
-            self.server.add_task(self)
-
-    def _see_to_the_rest(self) -> None:
-        """Send what is left, or close, or let the loop wait for what there is to wait for."""
-        if self.connected and self.total_outbufs_len:
-            self._flush_exception(self._flush_some)
-        self._begin_next()
-        if self._fileno is not None:
-            self._map.ask(self._fileno)
-
-
 class GatheringServer(Server):
-    """An application on a listening address, answered by a `Gatherer`."""
+    """An application on listening sockets, answered by a `Gatherer`."""
 
-    channel_class = _GatheredChannel
+    connection_class = LoopConnection
 
     def __init__(
         self,
         application: Application,
         store: OrderStore,
         sockets: Sequence[socket.socket],
-        place: Place | None = None,
+        slot: Slot | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        """Take the sockets; requests wait until `run`.
+        """Listen; requests wait until `run`.
 
         Args:
-            application: What answers.
-            store: The store under it.
-            sockets: What is listened on; they are the server's to close.
-            place: The server's place among those that accept from the same sockets; None when
-                it is alone.
+            application: Answers the requests.
+            store: The application's store.
+            sockets: The listening sockets; the server closes them.
+            slot: The server's slot among those that accept from the same sockets; None if it is
+                the only one.
+            limits: The server's limits.
         """
         self._observer = application.observer
-        loop = Loop()
-        self._gatherer = Gatherer(application, store, loop, self.wake)
-        super().__init__(application, sockets, self._gatherer, place, loop)
+        super().__init__(slot, limits)
+        self._gatherer = Gatherer(application, store, self._loop, self.wake, limits)
+        self._listen(application, sockets, self._gatherer)
 
-    def _turn(self, seconds: float = 1.0) -> None:
-        super()._turn(self._gatherer.due_within(seconds))
+    def _run_once(self, timeout: float = 1.0) -> None:
+        super()._run_once(self._gatherer.due_within(timeout))
         self._gatherer.turn()
         self._observer.connections_open(self.connections)

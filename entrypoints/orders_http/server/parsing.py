@@ -1,4 +1,4 @@
-"""A request's bytes, read more strictly than Waitress 3.0.2 reads them.
+"""A request's bytes, read more strictly than by Waitress.
 
 Refused here, before any application sees them, are requests that two readers could take apart
 differently (RFC 9112, sections 3.2, 6.1 and 11.2).
@@ -9,9 +9,8 @@ from io import BytesIO
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from waitress.parser import HTTPRequestParser, ParsingError
-
 from orders_http.server.chunks import ChunkedBody
+from orders_http.server.waitress_internals import HTTPRequestParser, ParsingError
 
 _ONCE: Final = frozenset({b"host", b"content-length", b"content-type", b"transfer-encoding"})
 _WORDS: Final = 3
@@ -113,14 +112,13 @@ def _join_cookies(fields: dict[str, str], header_plus: bytes) -> None:
         )
 
 
-class Parser(HTTPRequestParser):  # type: ignore[misc]  # Waitress has no types
+class Parser(HTTPRequestParser):
     """Waitress's parser behind a stricter one.
 
     Nearly all requests come whole, and hold nothing that could be taken in two ways. Those are
     read in one go; the others, and all that are refused, piece by piece.
     """
 
-    body_rcv: Any
     _body: bytes | None = None
 
     def received(self, data: bytes) -> int:

@@ -10,7 +10,7 @@ from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
 from orders_http.server.gathering import GatheringServer
 from orders_http.server.listening import listen
-from orders_http.server.roster import Roster, slack
+from orders_http.server.scoreboard import Scoreboard, slack
 from orders_memory import MemoryStore
 from tests.clock import Clock
 from tests.http.hostile_requests import get
@@ -25,78 +25,78 @@ from tests.service_process import served
 def test_no_worker_holds_more_than_the_others_and_the_slack(
     workers: int, events: list[tuple[bool, int]]
 ) -> None:
-    roster = Roster(workers)
-    places = [roster.place(number) for number in range(workers)]
+    scoreboard = Scoreboard(workers)
+    slots = [scoreboard.slot(number) for number in range(workers)]
     held = [0] * workers
-    for place in places:
-        place.turned(0)
+    for slot in slots:
+        slot.heartbeat(0)
     for opens, number in events:
         worker = number % workers
-        if opens and places[worker].may_accept(held[worker]):
+        if opens and slots[worker].may_accept(held[worker]):
             held[worker] += 1
             assert held[worker] <= min(held) + slack(min(held)) + 1
         elif not opens and held[worker]:
             held[worker] -= 1
-        places[worker].turned(held[worker])
-        assert roster.connections(worker) == held[worker]
+        slots[worker].heartbeat(held[worker])
+        assert scoreboard.connections(worker) == held[worker]
         # Whatever happens, someone takes the next connection.
-        assert any(place.may_accept(held[place.number]) for place in places)
+        assert any(slot.may_accept(held[slot.number]) for slot in slots)
 
 
 def test_a_worker_that_does_not_turn_is_not_waited_for() -> None:
     clock = Clock(1000.0)
-    roster = Roster(2, clock)
-    busy, stuck = roster.place(0), roster.place(1)
-    busy.turned(100)
-    stuck.turned(0)
+    scoreboard = Scoreboard(2, clock)
+    busy, stuck = scoreboard.slot(0), scoreboard.slot(1)
+    busy.heartbeat(100)
+    stuck.heartbeat(0)
     assert not busy.may_accept(100)
     clock.seconds += 10
-    busy.turned(100)
+    busy.heartbeat(100)
     assert busy.may_accept(100)
 
 
 def test_a_worker_that_ended_is_not_waited_for() -> None:
-    roster = Roster(2, Clock(1000.0))
-    here, ended = roster.place(0), roster.place(1)
-    ended.turned(0)
+    scoreboard = Scoreboard(2, Clock(1000.0))
+    here, ended = scoreboard.slot(0), scoreboard.slot(1)
+    ended.heartbeat(0)
     assert not here.may_accept(100)
-    roster.leave(1)
+    scoreboard.leave(1)
     assert here.may_accept(100)
-    ended.turned(0)
+    ended.heartbeat(0)
     assert not here.may_accept(100), "its successor is there"
 
 
 def test_a_worker_alone_takes_all() -> None:
-    assert Roster(1).place(0).may_accept(10_000)
+    assert Scoreboard(1).slot(0).may_accept(10_000)
 
 
 def test_what_one_process_notes_the_others_read() -> None:
-    roster = Roster(2)
-    assert (roster.turned(1), roster.stopping) == (0, False)
+    scoreboard = Scoreboard(2)
+    assert (scoreboard.last_heartbeat(1), scoreboard.stopping) == (0, False)
     child = os.fork()
     if not child:
-        roster.place(1).turned(7)
-        roster.stop()
+        scoreboard.slot(1).heartbeat(7)
+        scoreboard.stop()
         os._exit(0)
     os.waitpid(child, 0)
-    assert (roster.connections(1), roster.stopping) == (7, True)
-    assert roster.turned(1) > 0
+    assert (scoreboard.connections(1), scoreboard.stopping) == (7, True)
+    assert scoreboard.last_heartbeat(1) > 0
 
 
 class PatientServer(GatheringServer):
     """A server whose loop turns only when something happens."""
 
-    def _turn(self, _seconds: float = 1.0) -> None:
-        super()._turn(60.0)
+    def _run_once(self, _timeout: float = 1.0) -> None:
+        super()._run_once(60.0)
 
 
 def test_a_server_that_sleeps_takes_the_connection_that_another_one_leaves() -> None:
     store = MemoryStore()
     application = create_app(store, HttpSettings("USD", HostRule()))
-    roster = Roster(2, Clock(1000.0))
-    other = roster.place(1)
-    other.turned(0)
-    server = PatientServer(application, store, listen("127.0.0.1", 0), roster.place(0))
+    scoreboard = Scoreboard(2, Clock(1000.0))
+    other = scoreboard.slot(1)
+    other.heartbeat(0)
+    server = PatientServer(application, store, listen("127.0.0.1", 0), scoreboard.slot(0))
     with served(server) as port, ExitStack() as stack:
 
         def connect() -> Wire:
@@ -111,8 +111,8 @@ def test_a_server_that_sleeps_takes_the_connection_that_another_one_leaves() -> 
             first.send(get("/health"))
             assert first.receive().status == 200
             assert server.connections == held, "it is left to the other"
-            other.turned(100)
+            other.heartbeat(100)
             assert left.receive().status == 200
-            other.turned(0)
+            other.heartbeat(0)
             first.send(get("/health"))
             assert first.receive().status == 200

@@ -1,4 +1,4 @@
-"""Something that goes wrong many times a second, told to the log in two lines."""
+"""Something that fails many times a second, logged in two lines."""
 
 import logging
 from typing import Final
@@ -8,16 +8,16 @@ from attrs import define
 _LOG: Final = logging.getLogger(__name__)
 
 QUIET_SECONDS: Final = 10.0
-"""How long it must not have happened before it is over."""
+"""An incident is over when it has not occurred for this long."""
 
 
 @define
-class Episode:
-    """Tells the log when something begins to happen, and when it is over.
+class Incident:
+    """Logs when a repeated failure begins, and when it is over.
 
     Attributes:
         beginning: What is logged when it begins.
-        end: What is logged when it is over, with how often it happened.
+        end: What is logged when it is over, with how often it occurred.
     """
 
     beginning: str
@@ -26,12 +26,12 @@ class Episode:
     _first: float = 0.0
     _last: float = 0.0
 
-    def happened(self, now: float, error: Exception | None = None) -> None:
-        """Take note that it happened.
+    def occurred(self, now: float, error: Exception | None = None) -> None:
+        """Note that it occurred.
 
         Args:
             now: The time, by the monotonic clock.
-            error: What says why, if anything does.
+            error: The cause, if there is an exception.
         """
         self._last = now
         self._times += 1
@@ -39,8 +39,8 @@ class Episode:
             self._first = now
             _LOG.warning(self.beginning, exc_info=error)
 
-    def look(self, now: float) -> None:
-        """See whether it is over; called now and then."""
+    def check(self, now: float) -> None:
+        """Log the end if it is over; called now and then."""
         if self._times and now - self._last >= QUIET_SECONDS:
             seconds = round(self._last - self._first, 3)
             _LOG.warning(self.end, extra={"times": self._times, "seconds": seconds})
