@@ -1,4 +1,4 @@
--- Run once, in an empty server. The roles have no passwords: certificates let them in.
+-- Runs once, on an empty server. The roles have no passwords: they authenticate with certificates.
 CREATE ROLE orders_owner LOGIN;
 CREATE ROLE ordersuser LOGIN;
 CREATE DATABASE ordersdb OWNER orders_owner ENCODING 'UTF8' TEMPLATE template0;

@@ -61,7 +61,7 @@ def test_a_backup_restored_into_an_empty_database_gives_an_equal_export(
     changing.cluster.kubectl("scale", DEPLOYMENT, "--replicas=3")
     changing.cluster.settled(3)
     restored = dict(changing.cluster.orders())
-    assert f"restore: {len(restored)} orders from /backup/orders-" in said
+    assert f"restore: restored {len(restored)} orders from /backup/orders-" in said
     assert changing.cluster.export() == exported
     assert acknowledged.items() <= restored.items()
     counted = changing.cluster.sql("SELECT sum(count), sum(amount) FROM orders_totals")
@@ -74,7 +74,7 @@ def test_a_database_that_holds_orders_is_not_restored_into(changing: Deployed) -
     run_job(changing, "orders-backup", "Complete")
     before = changing.cluster.export()
     said = run_job(changing, "orders-restore", "Failed")
-    assert "the database holds orders; only an empty one is restored into" in said
+    assert "the database contains orders; a restore needs an empty one" in said
     assert changing.cluster.export() == before
 
 
@@ -84,7 +84,7 @@ def test_a_restore_while_orders_are_placed_loses_none(changing: Deployed) -> Non
         clients.wait_for_orders(10)
         said = run_job(changing, "orders-restore", "Failed")
         clients.wait_for_orders(10)
-    assert "the database holds orders; only an empty one is restored into" in said
+    assert "the database contains orders; a restore needs an empty one" in said
     clients.assert_kept(changing.cluster.orders())
 
 
@@ -111,7 +111,7 @@ def test_a_backup_that_was_copied_elsewhere_is_restored_where_nothing_is_left(
     said = run_job(changing, "orders-restore", "Complete")
     cluster.kubectl("scale", DEPLOYMENT, "--replicas=3")
     cluster.settled(3)
-    assert f"restore: {len(clients.acknowledged)} orders from /backup/{name}" in said
+    assert f"restore: restored {len(clients.acknowledged)} orders from /backup/{name}" in said
     assert cluster.export() == exported
 
 
