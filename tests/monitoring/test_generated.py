@@ -1,4 +1,4 @@
-"""What is written by code is what the code writes, and leads where it says."""
+"""Generated files are up to date, and their links lead somewhere."""
 
 import json
 import re
@@ -17,16 +17,16 @@ from orders_prometheus.metrics import FAMILIES
 from tests.monitoring.expressions import dashboard_expressions
 
 ALERTS = [rule for group in groups() for rule in group.rules if isinstance(rule, Alert)]
-PARTS = ("Meaning", "Impact", "Look", "Mend")
+PARTS = ("Meaning", "Impact", "Diagnosis", "Mitigation")
 RUNBOOK_FOLDER = ROOT / "docs/runbooks"
 
 
 @pytest.mark.parametrize("name", files())
-def test_every_file_is_what_the_code_writes(name: str) -> None:
+def test_every_generated_file_is_up_to_date(name: str) -> None:
     assert (ROOT / name).read_text("utf-8") == files()[name], "run: make monitoring"
 
 
-def test_a_page_without_a_place_for_the_table_is_refused() -> None:
+def test_a_page_without_the_table_s_marks_is_refused() -> None:
     with pytest.raises(ValueError, match="has not the lines"):
         with_table("# Metrics\n")
 
@@ -36,31 +36,31 @@ def test_no_two_alerts_share_a_name() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_the_objective_of_latency_is_a_bound_of_the_buckets() -> None:
+def test_the_latency_objective_is_a_bucket_bound() -> None:
     (requests,) = [each for each in FAMILIES if each.name == "orders_http_request_duration_seconds"]
     assert LATENCY_SECONDS in requests.bounds  # type: ignore[attr-defined]  # a histogram
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
-def test_every_alert_leads_to_a_runbook_that_tells_what_to_do(alert: Alert) -> None:
+def test_every_alert_links_to_a_complete_runbook(alert: Alert) -> None:
     url = alert.written()["annotations"]["runbook_url"]
     assert url.startswith(f"{RUNBOOKS}/")
     text = (RUNBOOK_FOLDER / url.removeprefix(f"{RUNBOOKS}/")).read_text("utf-8")
     assert f"`{alert.name}`" in text
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == list(PARTS)
-    _, look = text.split("## Look\n")
+    _, diagnosis = text.split("## Diagnosis\n")
     for system in ("On Linux:", "On Kubernetes:"):
-        assert system in look
+        assert system in diagnosis
 
 
-def test_every_runbook_is_of_an_alert() -> None:
+def test_every_runbook_belongs_to_an_alert() -> None:
     written = {page.stem for page in RUNBOOK_FOLDER.glob("*.md")} - {"README"}
     assert written == {alert.page for alert in ALERTS}
     listed = (RUNBOOK_FOLDER / "README.md").read_text("utf-8")
     assert [alert.name for alert in ALERTS if f"`{alert.name}`" not in listed] == []
 
 
-def test_the_links_between_pages_lead_somewhere() -> None:
+def test_links_between_pages_are_valid() -> None:
     pages = [*RUNBOOK_FOLDER.glob("*.md"), ROOT / "docs/monitoring.md"]
     broken = [
         (page.name, target)
@@ -72,7 +72,7 @@ def test_the_links_between_pages_lead_somewhere() -> None:
 
 
 @pytest.mark.parametrize("name", dashboards())
-def test_no_two_panels_are_the_same_and_each_says_what_it_shows(name: str) -> None:
+def test_panels_are_unique_and_described(name: str) -> None:
     board = json.loads(dashboards()[name])
     numbers = [panel["id"] for panel in board["panels"]]
     assert len(set(numbers)) == len(numbers)
@@ -106,12 +106,12 @@ def component(name: str) -> Any:  # noqa: ANN401 - YAML
     return yaml.safe_load((ROOT / "k8s/components/monitoring" / name).read_text("utf-8"))
 
 
-def test_the_rules_of_both_kinds_are_the_same() -> None:
+def test_both_rule_files_have_the_same_rules() -> None:
     plain = yaml.safe_load((ROOT / "monitoring/rules/orders.rules.yaml").read_text("utf-8"))
     assert component("prometheusrule.yaml")["spec"] == plain
 
 
-def test_kube_prometheus_stack_chooses_what_the_component_has() -> None:
+def test_kube_prometheus_stack_selects_the_component_s_objects() -> None:
     for name in ("servicemonitor.yaml", "prometheusrule.yaml"):
         assert component(name)["metadata"]["labels"]["release"] == RELEASE
     values = yaml.safe_load((ROOT / "monitoring/kube-prometheus-stack.yaml").read_text("utf-8"))
@@ -122,7 +122,7 @@ def test_kube_prometheus_stack_chooses_what_the_component_has() -> None:
     assert {Path(each).stem for each in maps["files"]} == dashboards().keys()
 
 
-def test_the_service_monitor_finds_the_service_and_calls_it_what_the_alerts_do() -> None:
+def test_the_service_monitor_selects_the_service_with_the_alerts_job_label() -> None:
     service = yaml.safe_load((ROOT / "k8s/base/service.yaml").read_text("utf-8"))
     monitor = component("servicemonitor.yaml")["spec"]
     labels = service["metadata"]["labels"]
