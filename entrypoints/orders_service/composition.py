@@ -1,7 +1,7 @@
-"""The composition root: builds the parts of a service from its configuration, and runs them.
+"""The composition root: builds a service from its configuration, and runs it.
 
-A service is a parent, workers that answer for the orders and the page, and one process for probes
-and metrics.
+A service is a parent, workers that serve the orders and the page, and one process for probes and
+metrics.
 """
 
 import logging
@@ -31,7 +31,7 @@ from orders_service.open_files import allow_open_files
 from orders_service.outages import OutageLog
 from orders_service.repeating import repeating
 from orders_service.sockets import close_all, listening_sockets
-from orders_service.supervisor import Attend, Role, Supervisor
+from orders_service.supervisor import HandleSignals, ProcessSpec, Supervisor
 from orders_service.systemd import OPERATIONS, Notifier
 from orders_service.watch import Watch
 from orders_tokens import InvalidTokens, TokenFile
@@ -47,9 +47,9 @@ class Service:
     """The parts of one process of a running service.
 
     Attributes:
-        store: Where the orders are kept, measured.
-        metrics: What this process measures.
-        tokens: The tokens that clients need; None when they need none.
+        store: The store, measured.
+        metrics: The metrics of this process.
+        tokens: The tokens that clients need; None if they need none.
     """
 
     store: OrderStore
@@ -57,40 +57,40 @@ class Service:
     tokens: TokenFile | None = None
 
     def watch(self, database: Database) -> Watch:
-        """Make the regular check of the database; one process of a service runs it."""
+        """Make the regular check of the database; one process of the service runs it."""
         return Watch(self.store, database, self.metrics)
 
     def renew(self) -> None:
-        """Read certificates, passwords and tokens again, which may have changed."""
+        """Read certificates, passwords and tokens again."""
         self.store.renew()
         if self.tokens is not None:
             self.tokens.reload()
 
     def close(self) -> None:
-        """Give back every connection and file."""
+        """Close every connection and file."""
         self.store.close()
 
 
 def build_service(config: Config, metrics: Metrics, tokens: TokenFile | None = None) -> Service:
-    """Build the parts for one process; nothing is opened or connected yet.
+    """Build the parts for one process. Nothing is opened or connected yet.
 
     Args:
         config: The checked configuration.
-        metrics: What the process writes, from `SharedMetrics.of`.
-        tokens: The tokens that clients need, when they need any.
+        metrics: The metrics of the process, from `SharedMetrics.of`.
+        tokens: The tokens that clients need, if any.
     """
     return Service(MeasuredStore(config.database.open(), metrics, OutageLog()), metrics, tokens)
 
 
 def tokens_of(config: Config, read: Callable[[Path], _T]) -> _T | None:
-    """Read the token file of a configuration; None when clients need no token.
+    """Read the configured token file; None if clients need no token.
 
     Args:
         config: Names the file.
         read: Reads it, such as `read_tokens` or `TokenFile`.
 
     Raises:
-        InvalidConfig: The file cannot be used; each problem says which setting names it.
+        InvalidConfig: The file cannot be used; each problem names the setting that names the file.
     """
     if config.tokens_file is None:
         return None
@@ -105,12 +105,12 @@ def tokens_of(config: Config, read: Callable[[Path], _T]) -> _T | None:
 
 @frozen
 class Started:
-    """What a service tells when it has started.
+    """Where a service that has started is.
 
     Attributes:
         orders: The URL of the orders and the page.
         operations: The URL of probes and metrics.
-        database: Where the orders are kept, without secrets.
+        database: The URL of the database, without secrets.
     """
 
     orders: str
@@ -126,18 +126,18 @@ def serve(config: Config, started: Callable[[Started], None]) -> bool:
         started: Called once, when every process works.
 
     Returns:
-        Whether every process had its time to finish: no second signal cut it short.
+        Whether every process could finish: no second signal cut it short.
 
     Raises:
         StoreUnavailable: The database has another schema than this release needs. An
             unreachable database does not prevent the start: the service answers 503 until it
-            is back.
+            returns.
         OSError: An address cannot be listened on.
-        InvalidConfig: The token file cannot be used; or other machines can connect, and nothing
-            keeps them out; or the system limits the service too much.
+        InvalidConfig: The token file cannot be used, other machines can connect without a token,
+            or the limit of open files is too low.
     """
     tokens = tokens_of(config, TokenFile)
-    config = _with_database_found(config)
+    config = _with_database_checked(config)
     limits = Limits(idle_seconds=config.idle_seconds)
     allow_open_files(limits)
     orders_sockets, operations_sockets = listening_sockets(config)
@@ -153,10 +153,10 @@ def serve(config: Config, started: Callable[[Started], None]) -> bool:
     ).run(started)
 
 
-def _with_database_found(config: Config) -> Config:
-    """Refuse to start on a schema that does not fit, and say to all processes which file it is.
+def _with_database_checked(config: Config) -> Config:
+    """Refuse to start on a schema that does not fit, and pin the database for all processes.
 
-    One of them may open it long after the start, when another file has taken its place.
+    A process may open it long after the start, when another file may have taken its place.
     """
     try:
         return evolve(config, database=config.database.checked())
@@ -171,17 +171,17 @@ def _with_database_found(config: Config) -> Config:
 
 @frozen
 class _Processes:
-    """The processes of a service, and what the parent makes for them to share.
+    """The processes of a service, and what they share.
 
     Attributes:
         config: The configuration.
         limits: The limits of each process.
         orders_sockets: The listening sockets of the orders and the page.
         operations_sockets: The listening sockets of probes and metrics.
-        workers: What the workers know of each other.
-        operations: The same of the process for probes and metrics, which is alone.
-        metrics: What all of them measure: the workers, the operations, the parent.
-        tokens: The tokens that clients need, as the parent read them last.
+        workers: The state that the workers share.
+        operations: The same for the process for probes and metrics, which is alone.
+        metrics: The metrics of the workers, the operations process and the parent.
+        tokens: The tokens that clients need, as the parent last read them.
     """
 
     config: Config
@@ -194,15 +194,15 @@ class _Processes:
     tokens: TokenFile | None
 
     def run(self, started: Callable[[Started], None]) -> bool:
-        """Run all of them until a signal ends the service; see `serve`."""
+        """Run the processes until a signal ends the service; see `serve`."""
         count = self.workers.slots
         metrics = self.metrics.of(count + 1, "parent")
-        worker_roles = [self._worker_role(number) for number in range(count)]
-        names = [role.name for role in worker_roles]
+        workers = [self._worker(number) for number in range(count)]
+        names = [worker.name for worker in workers]
 
         def note_running(running: Collection[str]) -> None:
             if self.tokens is not None:
-                # A worker that is started now begins with these, whatever the file has become.
+                # A worker that starts now inherits these, whatever has become of the file.
                 self.tokens.refresh()
             metrics.workers_running(sum(name != OPERATIONS for name in running))
 
@@ -212,7 +212,7 @@ class _Processes:
                 self.workers.leave(names.index(name))
 
         return Supervisor(
-            [worker_roles, [self._operations_role()]],
+            [workers, [self._operations()]],
             drain_seconds=self.limits.drain_seconds + 2 * self.limits.drain_idle_seconds,
             notifier=Notifier.from_environment(os.environ, os.getpid()),
             ready=lambda: started(self._where()),
@@ -230,29 +230,26 @@ class _Processes:
 
     def _stop(self) -> None:
         self.workers.stop()
-        # Nobody shall connect to a socket on which no process answers any more.
+        # Otherwise clients could still connect, and nothing would answer.
         close_all([*self.orders_sockets, *self.operations_sockets])
 
-    def _worker_role(self, number: int) -> Role:
-        """Make the role of a process that answers for the orders and the page."""
-        return Role(
+    def _worker(self, number: int) -> ProcessSpec:
+        """Specify a process that serves the orders and the page."""
+        return ProcessSpec(
             f"worker-{number}",
-            run=lambda attend: self._work(number, attend),
-            worked=lambda: self.workers.last_heartbeat(number),
+            run=lambda handle_signals: self._work(number, handle_signals),
+            heartbeat=lambda: self.workers.last_heartbeat(number),
         )
 
-    def _operations_role(self) -> Role:
-        """Make the role of the process for probes and metrics.
-
-        It works as long as it answers itself.
-        """
-        return Role(
+    def _operations(self) -> ProcessSpec:
+        """Specify the process for probes and metrics. Its heartbeat is its answer to itself."""
+        return ProcessSpec(
             OPERATIONS,
             run=self._operate,
-            worked=lambda: self.operations.last_heartbeat(0),
+            heartbeat=lambda: self.operations.last_heartbeat(0),
         )
 
-    def _work(self, number: int, attend: Attend) -> None:
+    def _work(self, number: int, handle_signals: HandleSignals) -> None:
         close_all(self.operations_sockets)
         config = self.config
         with closing(build_service(config, self.metrics.of(number), self.tokens)) as service:
@@ -266,10 +263,10 @@ class _Processes:
             app = create_app(service.store, settings, service.metrics)
             slot = self.workers.slot(number)
             server = GatheringServer(app, service.store, self.orders_sockets, slot, self.limits)
-            attend(server.stop, lambda: server.call_soon(service.renew))
+            handle_signals(server.stop, lambda: server.call_soon(service.renew))
             server.run()
 
-    def _operate(self, attend: Attend) -> None:
+    def _operate(self, handle_signals: HandleSignals) -> None:
         close_all(self.orders_sockets)
         metrics = self.metrics.of(self.workers.slots, "operations")
         with closing(build_service(self.config, metrics)) as service:
@@ -277,7 +274,7 @@ class _Processes:
                 service.store, lambda: self.workers.stopping, self.metrics.exposition
             )
             server = OperationsServer(operations, self.operations_sockets)
-            attend(server.stop, lambda: server.call_soon(service.renew))
+            handle_signals(server.stop, lambda: server.call_soon(service.renew))
             slot = self.operations.slot(0)
             itself = SelfRequest(server.connect, lambda: slot.heartbeat(server.connections))
             with (

@@ -1,7 +1,6 @@
-"""One small parent and the processes that do the work: started, watched, replaced, stopped.
+"""A small parent process that starts, watches, replaces and stops the processes that do the work.
 
-The parent has one thread, holds no connection and answers no request, so that it has hardly a
-reason to fail.
+The parent has one thread, holds no connection and answers no request, so little in it can fail.
 """
 
 import logging
@@ -24,13 +23,13 @@ from orders_service.systemd import Notifier
 _LOG: Final = logging.getLogger(__name__)
 
 FIRST_DELAY: Final = 0.1
-"""How long a process that ended soon after its start waits for its successor, in seconds."""
+"""Seconds before a process that ended soon after its start is replaced, the first time."""
 
 LAST_DELAY: Final = 10.0
-"""How long at most; the delay doubles from one early end to the next."""
+"""The longest such delay; it doubles with each early end."""
 
 SILENT_SECONDS: Final = 15.0
-"""After how long a process that does not show any more that it works is replaced."""
+"""Seconds without a heartbeat after which a process is replaced."""
 
 _STEADY_SECONDS: Final = 10.0
 _TICK_SECONDS: Final = 1.0
@@ -40,49 +39,48 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
-class Attend(Protocol):
-    """Lets a process of a role hear of signals, which are blocked until then."""
+class HandleSignals(Protocol):
+    """Sets the signal handlers of a child process, whose signals are blocked until then."""
 
     def __call__(self, stop: Callable[[], None], reload: Callable[[], None]) -> None:
-        """From now on let SIGTERM, or the end of the parent, call `stop`, and SIGHUP `reload`.
+        """Call `stop` at SIGTERM or at the end of the parent, and `reload` at SIGHUP.
 
         Args:
-            stop: Lets the process come to its end.
-            reload: Lets it read its files anew.
+            stop: Makes the process finish.
+            reload: Makes it read its files again.
         """
 
 
 @frozen
-class Role:
+class ProcessSpec:
     """A process to keep running.
 
     Attributes:
-        name: What it is called in the logs.
-        run: What it does until it is told to stop; it calls what it is given when it is
-            ready to be told.
-        worked: When it showed last that it works, by the monotonic clock, which all processes
+        name: Its name in the logs.
+        run: What it does until it is stopped. It calls its argument once it can handle signals.
+        heartbeat: When it last showed that it works, by the monotonic clock, which all processes
             share.
     """
 
     name: str
-    run: Callable[[Attend], None]
-    worked: Callable[[], float]
+    run: Callable[[HandleSignals], None]
+    heartbeat: Callable[[], float]
 
 
 @define
 class _Process:
-    """A role and the process that plays it now.
+    """The process that runs a specification now.
 
     Attributes:
-        role: What it does.
-        pid: Its process, 0 while there is none.
+        spec: The specification.
+        pid: The id of the process, 0 while none runs.
         started: When it was started, by the monotonic clock.
-        delay: How long to wait before it is replaced, in seconds.
+        delay: Seconds to wait before it is replaced.
         due: When to start it, by the monotonic clock.
         hangs: Whether it was killed because it hung, and has not ended yet.
     """
 
-    role: Role
+    spec: ProcessSpec
     pid: int = 0
     started: float = 0.0
     delay: float = 0.0
@@ -91,28 +89,28 @@ class _Process:
 
     @property
     def works(self) -> bool:
-        """Whether it has shown since it was started that it works."""
-        return bool(self.pid) and self.role.worked() >= self.started
+        """Whether it has sent a heartbeat since its start."""
+        return bool(self.pid) and self.spec.heartbeat() >= self.started
 
 
 @define(eq=False)
 class Supervisor:
-    """Keeps one process for each role until SIGTERM or SIGINT.
+    """Keeps one process running for each specification until SIGTERM or SIGINT.
 
     SIGHUP is passed on to every process. A second SIGTERM or SIGINT ends all of them at once.
 
     Attributes:
-        groups: What to keep running, in groups; to stop, each group waits for the one before.
-        drain_seconds: How long the processes may take to stop before they are killed.
-        notifier: Hears of what the service manager wants to know.
+        groups: What to keep running. At a stop, each group waits for the one before.
+        drain_seconds: Seconds that the processes may take to stop before they are killed.
+        notifier: Keeps the service manager informed.
         ready: Called once, when every process works.
-        stopping: Called once when the service begins to stop, before any process is told.
-        running: Called at least every second with the names of the roles that have a process.
-        replaced: Called with the name of a role whose process has ended by itself.
-        silent_seconds: After how long a process that does not show that it works is replaced.
+        stopping: Called once when the service begins to stop, before any process is stopped.
+        running: Called at least every second with the names of the processes that run.
+        replaced: Called with the name of each process that ended by itself.
+        silent_seconds: Seconds without a heartbeat after which a process is replaced.
     """
 
-    groups: Sequence[Sequence[Role]]
+    groups: Sequence[Sequence[ProcessSpec]]
     drain_seconds: float
     notifier: Notifier
     ready: Callable[[], None]
@@ -126,14 +124,14 @@ class Supervisor:
     _resumed: float = field(init=False, default=0.0)
 
     def __attrs_post_init__(self) -> None:
-        """Prepare the processes; none is started yet."""
-        self._groups = [[_Process(role) for role in roles] for roles in self.groups]
+        """Prepare the processes without starting any."""
+        self._groups = [[_Process(spec) for spec in specs] for specs in self.groups]
 
     def run(self) -> bool:
         """Run until a signal ends it and every process has stopped.
 
         Returns:
-            Whether the processes had their time: no second signal cut them short.
+            Whether every process could finish: no second signal cut it short.
         """
         with _received_signals() as received:
             while not self._is_over(received):
@@ -145,11 +143,11 @@ class Supervisor:
         return [process for group in self._groups for process in group]
 
     def _is_over(self, received: Callable[[float], set[int]]) -> bool:
-        """Start what is due, wait for a signal or a while, and look after the processes."""
+        """Start what is due, wait for a signal or a tick, and look after the processes."""
         for process in self._processes:
             if not process.pid and time.monotonic() >= process.due:
                 self._start(process)
-        self.running([process.role.name for process in self._processes if process.pid])
+        self.running([process.spec.name for process in self._processes if process.pid])
         numbers = received(self._seconds_to_wait())
         self._reap()
         if numbers & _ENDING:
@@ -173,7 +171,7 @@ class Supervisor:
     def _start(self, process: _Process) -> None:
         process.started = time.monotonic()
         try:
-            process.pid = _forked(process.role)
+            process.pid = _forked(process.spec)
         except OSError as error:
             process.due = process.started + LAST_DELAY
             _LOG.error("no process can be started", exc_info=error)
@@ -184,7 +182,7 @@ class Supervisor:
         self.notifier.tell("READY=1")
 
     def _reap(self) -> None:
-        """Take note of every process that has ended, and when to replace it."""
+        """Note every process that has ended, and when to replace it."""
         for process in self._processes:
             status = _end(process)
             if status is None:
@@ -196,41 +194,41 @@ class Supervisor:
             _LOG.error(
                 "a process ended and is replaced",
                 extra={
-                    "role": process.role.name,
+                    "role": process.spec.name,
                     "status": status,
                     "after_seconds": process.delay,
                 },
             )
-            self.replaced(process.role.name)
+            self.replaced(process.spec.name)
 
     def _kill_silent(self) -> None:
-        """Kill each process that does not show that it works, so that it is replaced."""
+        """Kill each process without a recent heartbeat, so that it is replaced."""
         now = time.monotonic()
         if now - self._looked > 2 * _TICK_SECONDS:
-            # The parent did not turn either: the machine stood still, or all of the service did.
+            # The parent did not run either: the machine, or the whole service, was suspended.
             self._resumed = now
         self._looked = now
         for process in self._processes:
-            last = max(process.started, process.role.worked(), self._resumed)
+            last = max(process.started, process.spec.heartbeat(), self._resumed)
             if process.pid and not process.hangs and now - last > self.silent_seconds:
                 process.hangs = True
-                _LOG.error("a process hangs", extra={"role": process.role.name})
+                _LOG.error("a process hangs", extra={"role": process.spec.name})
                 _send([process], signal.SIGKILL)
 
     def _tell_watchdog(self) -> None:
-        """Say that the service is well while each group has a process that works.
+        """Feed the watchdog while each group has a process that works.
 
-        A process that hangs is replaced. Where its successors hang or die as well, the service
-        manager hears nothing any more, and starts the whole service anew.
+        If the replacements of a hung process hang or die as well, the watchdog starves, and the
+        service manager restarts the whole service.
         """
         since = time.monotonic() - self.silent_seconds
         if self._resumed >= since or all(
-            any(process.role.worked() >= since for process in group) for group in self._groups
+            any(process.spec.heartbeat() >= since for process in group) for group in self._groups
         ):
             self.notifier.tell_watchdog()
 
     def _stop(self, received: Callable[[float], set[int]]) -> bool:
-        """Ask every process to stop, and wait; kill those that take too long."""
+        """Stop every process, and wait; kill those that take too long."""
         self.stopping()
         self.notifier.tell("STOPPING=1")
         deadline = time.monotonic() + self.drain_seconds
@@ -249,7 +247,7 @@ class Supervisor:
 
 @contextmanager
 def _received_signals() -> Iterator[Callable[[float], set[int]]]:
-    """Give a function that waits for signals, for so many seconds, and tells which came."""
+    """Yield a function that waits some seconds for signals, and returns those that came."""
     reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     poll = select.poll()
     poll.register(reading, select.POLLIN)
@@ -273,53 +271,53 @@ def _received_signals() -> Iterator[Callable[[float], set[int]]]:
 
 
 def _note(_number: int, _frame: FrameType | None) -> None:
-    """Let the signal's number be written to the pipe, and no more."""
+    """Do nothing: the wake-up descriptor has the signal's number."""
 
 
-def _forked(role: Role) -> int:
-    """Start a process that plays a role, and give its id.
+def _forked(spec: ProcessSpec) -> int:
+    """Start a process, and return its id.
 
     Raises:
-        OSError: The system has no room for it.
+        OSError: The system cannot start another process.
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    # Until the child has handlers of its own, a signal must not be taken for the parent's.
+    # Until the child has set its handlers, a signal would run the parent's.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     parent = os.getpid()
     try:
-        return os.fork() or _play(role, parent)
+        return os.fork() or _run_child(spec, parent)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
-def _play(role: Role, parent: int) -> NoReturn:
-    """Run a role in a process that was just forked, and end the process whatever happens."""
+def _run_child(spec: ProcessSpec, parent: int) -> NoReturn:
+    """Run a specification in the forked process, and end the process whatever happens."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)
-        _show_name(role.name)
-        # Ctrl-C reaches every process of the terminal; the parent says what comes of it.
+        _show_name(spec.name)
+        # Ctrl-C reaches every process of the terminal; the parent alone acts on it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        role.run(partial(_attend, parent))
+        spec.run(partial(_handle_signals, parent))
         status = 0
-    except BaseException:  # noqa: BLE001 - logged, and told by the status
-        _LOG.exception("a process failed", extra={"role": role.name})
+    except BaseException:  # noqa: BLE001 - logged, and shown by the status
+        _LOG.exception("a process failed", extra={"role": spec.name})
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        # Not sys.exit: what the parent registered to run at its end is the parent's to run.
+        # Not sys.exit: the parent's exit handlers must not run here.
         os._exit(status)
 
 
 def _show_name(name: str) -> None:
-    """Let ps(1) and top(1) tell the processes apart, where the system can (proc(5), `comm`)."""
+    """Show the name in ps(1) and top(1), where the system can (proc(5), `comm`)."""
     with suppress(OSError):
         Path("/proc/self/comm").write_text(name, encoding="utf-8")
 
 
-def _attend(parent: int, stop: Callable[[], None], reload: Callable[[], None]) -> None:
+def _handle_signals(parent: int, stop: Callable[[], None], reload: Callable[[], None]) -> None:
     def look_for_parent(_number: int, _frame: FrameType | None) -> None:
         if os.getppid() != parent:
             stop()
@@ -328,12 +326,12 @@ def _attend(parent: int, stop: Callable[[], None], reload: Callable[[], None]) -
     signal.signal(signal.SIGHUP, lambda _number, _frame: reload())
     signal.signal(signal.SIGALRM, look_for_parent)
     signal.setitimer(signal.ITIMER_REAL, _TICK_SECONDS, _TICK_SECONDS)
-    # What started the service may have blocked the timer's signal too.
+    # The program that started the service may have blocked the timer's signal too.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_SIGNALS, signal.SIGALRM))
 
 
 def _end(process: _Process) -> int | None:
-    """Take note of a process that has ended, and give its status; None when it has not."""
+    """Note that a process has ended, and return its status; None while it runs."""
     if not process.pid:
         return None
     pid, status = os.waitpid(process.pid, os.WNOHANG)

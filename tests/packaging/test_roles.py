@@ -1,11 +1,13 @@
 """What the roles say of themselves."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import yaml
 
+from orders_service.config import SETTINGS
 from tests.debian_package import ROOT
 
 ROLES: Final = sorted((ROOT / "ansible/roles").iterdir())
@@ -38,3 +40,12 @@ def test_every_setting_is_documented_and_named_for_its_role(role: Path) -> None:
             assert name.startswith(f"{role.name}_")
             assert option["description"]
             assert option.get("required") or "default" in option, name
+
+
+def test_the_role_writes_only_settings_that_exist() -> None:
+    template = (ROOT / "ansible/roles/orders/templates/orders.toml.j2").read_text("utf-8")
+    written = set(re.findall(r"^(\w+) = ", template, re.MULTILINE))
+    assert written
+    assert written <= {setting.name for setting in SETTINGS}
+    # Every other setting can be given by its key.
+    assert "{{ name }} = {{ value | to_json }}" in template

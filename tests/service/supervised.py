@@ -14,7 +14,7 @@ from typing import Final
 from attrs import define
 
 from orders_service.logs import configure_logs
-from orders_service.supervisor import Attend, Role, Supervisor
+from orders_service.supervisor import HandleSignals, ProcessSpec, Supervisor
 from orders_service.systemd import Notifier
 
 
@@ -39,8 +39,8 @@ class Actor:
     turns: "memoryview[float]"
     stopped: bool = False
 
-    def run(self, attend: Attend) -> None:
-        attend(self.stop, self.reload)
+    def run(self, handle_signals: HandleSignals) -> None:
+        handle_signals(self.stop, self.reload)
         say(self.name, "starts")
         if self.manner == "fails":
             message = "as it was told"
@@ -60,8 +60,8 @@ class Actor:
     def reload(self) -> None:
         say(self.name, "reloads")
 
-    def role(self) -> Role:
-        return Role(self.name, self.run, lambda: self.turns[0])
+    def spec(self) -> ProcessSpec:
+        return ProcessSpec(self.name, self.run, lambda: self.turns[0])
 
 
 @define
@@ -86,15 +86,15 @@ def main(groups: Sequence[str]) -> None:
     """
     configure_logs()
     if groups[0].startswith("--"):
-        _CIRCUMSTANCES[groups[0]]()
+        _CONDITIONS[groups[0]]()
         groups = groups[1:]
 
-    def role(text: str) -> Role:
+    def spec(text: str) -> ProcessSpec:
         name, _, manner = text.partition(":")
-        return Actor(name, manner or "well", memoryview(mmap.mmap(-1, 8)).cast("d")).role()
+        return Actor(name, manner or "well", memoryview(mmap.mmap(-1, 8)).cast("d")).spec()
 
     gently = Supervisor(
-        [[role(each) for each in group.split(",")] for group in groups],
+        [[spec(each) for each in group.split(",")] for group in groups],
         drain_seconds=float(os.environ["DRAIN_SECONDS"]),
         notifier=Notifier.from_environment(os.environ, os.getpid()),
         ready=lambda: say("parent", "is ready"),
@@ -126,7 +126,7 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-_CIRCUMSTANCES: Final[Mapping[str, Callable[[], None]]] = {
+_CONDITIONS: Final[Mapping[str, Callable[[], None]]] = {
     "--blocked": _block_signals,
     "--ignored": _ignore_signals,
     "--unforked": _fail_first_fork,
