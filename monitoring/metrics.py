@@ -6,7 +6,6 @@ from typing import Final
 from prometheus_client import Metric
 
 from orders_prometheus import SharedMetrics
-from orders_prometheus.metrics import FAMILIES
 
 BEGIN: Final = "<!-- What follows is written by `make monitoring`. -->"
 END: Final = "<!-- That was written by `make monitoring`. -->"
@@ -14,10 +13,10 @@ END: Final = "<!-- That was written by `make monitoring`. -->"
 
 def exported() -> Iterator[tuple[Metric, Sequence[str]]]:
     """Give every metric that the service exports, with the names of its labels."""
-    own = {family.metric({}).name for family in FAMILIES}
-    for family in FAMILIES:
-        yield family.metric({}), tuple(family.labels)
     shared = SharedMetrics(1)
+    own = {family.metric({}).name for family in shared.families}
+    for family in shared.families:
+        yield family.metric({}), tuple(family.labels)
     # What the kernel tells is there for processes that there are.
     shared.of(0)
     for metric in shared.collect():

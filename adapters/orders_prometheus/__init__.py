@@ -3,7 +3,7 @@
 from orders_core.extras import needing
 
 with needing("metrics", "prometheus_client"):
-    from orders_prometheus.metrics import Metrics, SharedMetrics
-    from orders_prometheus.store import MeasuredStore
+    from orders_prometheus.measured_store import MeasuredStore
+    from orders_prometheus.metrics import Metrics, RequestLabels, SharedMetrics
 
-__all__ = ["MeasuredStore", "Metrics", "SharedMetrics"]
+__all__ = ["MeasuredStore", "Metrics", "RequestLabels", "SharedMetrics"]

@@ -1,4 +1,4 @@
-"""What the kernel knows of each of the service's processes."""
+"""The kernel's figures of each process of the service: memory, CPU time, open files."""
 
 import os
 from collections.abc import Iterator
@@ -9,36 +9,35 @@ from typing import Final, Literal, get_args
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 
-Role = Literal["worker", "parent", "operations"]
-"""What a process is for."""
+ProcessKind = Literal["worker", "parent", "operations"]
 
-_ROLES: Final[tuple[Role, ...]] = get_args(Role)
+_KINDS: Final[tuple[ProcessKind, ...]] = get_args(ProcessKind)
 _NUMBER_BYTES: Final = 8
 
 
 class SharedProcesses:
-    """Which processes there are, in memory that all of them share."""
+    """The running processes, in memory that all of them share."""
 
     def __init__(self, processes: int) -> None:
-        """Make room for a fixed number of processes, none of which is there yet."""
+        """Allocate memory for a fixed number of processes; none has entered yet."""
         numbers = memoryview(mmap(-1, 2 * processes * _NUMBER_BYTES)).cast("q")
-        self._pids, self._roles = numbers[:processes], numbers[processes:]
+        self._pids, self._kinds = numbers[:processes], numbers[processes:]
         self._collectors = [
             ProcessCollector(pid=partial(self._pids.__getitem__, process), registry=None)
             for process in range(processes)
         ]
 
-    def enter(self, process: int, role: Role) -> None:
-        """Say that the calling process is this one, in place of any that was it before."""
-        self._roles[process] = _ROLES.index(role)
+    def enter(self, process: int, kind: ProcessKind) -> None:
+        """Register the calling process, in place of its predecessor."""
+        self._kinds[process] = _KINDS.index(kind)
         self._pids[process] = os.getpid()
 
     def collect(self) -> Iterator[Metric]:
-        """Read the figures of every process that there is, with its name as a label."""
+        """Read the figures of every registered process, labelled with its name."""
         metrics: dict[str, Metric] = {}
         for process, collector in enumerate(self._collectors):
-            role = _ROLES[self._roles[process]]
-            name = f"worker-{process}" if role == "worker" else role
+            kind = _KINDS[self._kinds[process]]
+            name = f"worker-{process}" if kind == "worker" else kind
             for found in collector.collect() if self._pids[process] else ():
                 metric = metrics.setdefault(
                     found.name, Metric(found.name, found.documentation, found.type)

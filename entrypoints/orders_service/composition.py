@@ -19,13 +19,14 @@ from orders_core.database import Database
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
 from orders_http.api.operations import Operations
+from orders_http.api.routes import ENDPOINTS, METHODS, NO_ROUTE, PATHS, STATUSES
 from orders_http.server.gathering import GatheringServer
 from orders_http.server.limits import Limits
 from orders_http.server.listening import url_of
 from orders_http.server.operations_server import OperationsServer
 from orders_http.server.scoreboard import Scoreboard
 from orders_http.server.self_request import ASK_SECONDS, SelfRequest
-from orders_prometheus import MeasuredStore, Metrics, SharedMetrics
+from orders_prometheus import MeasuredStore, Metrics, RequestLabels, SharedMetrics
 from orders_service.config import Config, InvalidConfig
 from orders_service.open_files import allow_open_files
 from orders_service.outages import OutageLog
@@ -37,6 +38,14 @@ from orders_service.watch import Watch
 from orders_tokens import InvalidTokens, TokenFile
 
 __all__ = ["Service", "SharedMetrics", "Started", "build_service", "serve", "tokens_of"]
+
+REQUEST_LABELS: Final = RequestLabels(
+    routes=(*PATHS, NO_ROUTE),
+    methods=METHODS,
+    statuses=tuple(each.value for each in STATUSES),
+    monitored=[(each.path, each.method, each.success.value) for each in ENDPOINTS if each.success],
+)
+"""The labels of requests in the metrics: the application's own endpoints."""
 
 _LOG: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -148,7 +157,7 @@ def serve(config: Config, started: Callable[[Started], None]) -> bool:
         operations_sockets,
         workers=Scoreboard(config.worker_count),
         operations=Scoreboard(1),
-        metrics=SharedMetrics(config.worker_count + 2),
+        metrics=SharedMetrics(config.worker_count + 2, REQUEST_LABELS),
         tokens=tokens,
     ).run(started)
 

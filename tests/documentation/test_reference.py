@@ -15,13 +15,12 @@ from orders_cli.parser import build_parser
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
 from orders_http.api.operations import Operations
+from orders_http.api.routes import PATHS
 from orders_memory import MemoryStore
-from orders_prometheus.metrics import ROUTES
 from tests.http.wsgi_client import WsgiClient
 
 ROOT: Final = Path(__file__).parents[2]
 _HTTP: Final = (ROOT / "docs/http.md").read_text("utf-8")
-_SERVED: Final = [route for route in ROUTES if route.startswith("/")]
 
 
 def documented_requests() -> set[str]:
@@ -34,7 +33,7 @@ def documented_requests() -> set[str]:
     }
 
 
-@pytest.mark.parametrize("route", _SERVED)
+@pytest.mark.parametrize("route", PATHS)
 def test_every_route_and_method_of_the_interface_is_documented(route: str) -> None:
     client = WsgiClient(create_app(MemoryStore(), HttpSettings("USD", HostRule())))
     path = route.replace("<id>", "A-1")
@@ -55,7 +54,7 @@ def test_every_route_of_the_operations_listener_is_documented() -> None:
 
 def test_no_request_is_documented_that_does_not_exist() -> None:
     documented = {each.split(" ")[1].replace("{id}", "<id>") for each in documented_requests()}
-    assert documented == {*_SERVED, "/livez", "/readyz", "/metrics"}
+    assert documented == {*PATHS, "/livez", "/readyz", "/metrics"}
 
 
 def test_the_readme_introduces_every_command() -> None:

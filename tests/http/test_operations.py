@@ -12,7 +12,7 @@ from orders_core import OrderStore
 from orders_http.api.operations import Operations
 from orders_http.api.problems import ProblemType
 from orders_memory import MemoryStore
-from orders_prometheus.metrics import ROUTES, STATUSES
+from orders_service.composition import REQUEST_LABELS
 from orders_sqlite import SqliteStore
 from tests.http.hostile_requests import HOST, head
 from tests.http.wire import connected_to
@@ -125,7 +125,9 @@ def test_every_request_is_counted_by_route_method_and_status(
 
 def test_every_route_and_every_status_has_a_label_of_its_own(client: WsgiClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    assert {path.replace("{", "<").replace("}", ">") for path in paths} <= set(ROUTES)
+    assert {path.replace("{", "<").replace("}", ">") for path in paths} <= set(
+        REQUEST_LABELS.routes
+    )
     statuses = {
         status
         for path in paths.values()
@@ -134,7 +136,7 @@ def test_every_route_and_every_status_has_a_label_of_its_own(client: WsgiClient)
         for status in part["responses"]
     }
     statuses |= {str(each.status.value) for each in ProblemType}
-    assert statuses <= set(map(str, STATUSES))
+    assert statuses <= set(map(str, REQUEST_LABELS.statuses))
 
 
 def test_no_client_can_make_labels(

@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from orders_prometheus import SharedMetrics
+from tests.prometheus.request_labels import LABELS
 
 
 def count(shared: SharedMetrics, process: int, requests: Any) -> None:  # noqa: ANN401 - JSON
@@ -32,7 +33,7 @@ def main() -> None:
     """Answer every line."""
     for line in sys.stdin:
         generations = json.loads(line)
-        shared = SharedMetrics(len(generations[0]))
+        shared = SharedMetrics(len(generations[0]), LABELS)
         for generation in generations:
             for process, requests in enumerate(generation):
                 count(shared, process, requests)

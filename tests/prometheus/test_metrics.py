@@ -9,7 +9,8 @@ import pytest
 
 from orders_core import Outcome, Reason
 from orders_prometheus import Metrics, SharedMetrics
-from orders_prometheus.metrics import METHODS, ROUTES, STATUSES
+from orders_prometheus.metrics import OTHER
+from orders_service.composition import REQUEST_LABELS
 from tests.prometheus.exposition import families, samples, value
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs/metrics.md"
@@ -20,7 +21,7 @@ REQUESTS = "orders_http_request_duration_seconds"
 @pytest.fixture
 def shared() -> SharedMetrics:
     """The metrics of three processes, none of which runs yet."""
-    return SharedMetrics(3)
+    return SharedMetrics(3, REQUEST_LABELS)
 
 
 @pytest.fixture
@@ -159,9 +160,9 @@ def test_what_runs_is_told(shared: SharedMetrics) -> None:
     )
 
 
-def test_the_kernels_figures_are_told_for_each_process_by_its_role(shared: SharedMetrics) -> None:
-    for process, role in enumerate(("worker", "operations", "parent")):
-        shared.of(process, role)  # type: ignore[arg-type]  # a role
+def test_the_kernels_figures_are_told_for_each_process_by_its_kind(shared: SharedMetrics) -> None:
+    for process, kind in enumerate(("worker", "operations", "parent")):
+        shared.of(process, kind)  # type: ignore[arg-type]  # a kind
     text = shared.exposition().decode()
     for name in (
         *("process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"),
@@ -181,7 +182,7 @@ def test_no_series_tells_when_it_was_created(shared: SharedMetrics, metrics: Met
 
 def used() -> SharedMetrics:
     """Give metrics in which every family has a series."""
-    shared = SharedMetrics(1)
+    shared = SharedMetrics(1, REQUEST_LABELS)
     metrics = shared.of(0)
     metrics.request_answered("/orders", "GET", 200, 0.004)
     metrics.store_operation("add", 0.1)
@@ -218,5 +219,7 @@ def test_the_documentation_explains_every_value_of_a_label() -> None:
         if name in {"operation", "outcome", "reason"}
     }
     assert [each for each in sorted(labels) if f"`{each}`" not in text] == []
-    assert [each for each in (*ROUTES, *METHODS) if f"`{each}`" not in text] == []
-    assert len(set(STATUSES)) == len(STATUSES)
+    documented = (*REQUEST_LABELS.routes, *REQUEST_LABELS.methods, OTHER)
+    assert [each for each in documented if f"`{each}`" not in text] == []
+    statuses = REQUEST_LABELS.statuses
+    assert len(set(statuses)) == len(statuses)

@@ -74,6 +74,12 @@ ENDPOINTS: Final = (
 )
 PATHS: Final = tuple(dict.fromkeys(each.path for each in ENDPOINTS))
 METHODS: Final = ("HEAD", "OPTIONS", *sorted({each.method for each in ENDPOINTS}))
+STATUSES: Final = (
+    *(HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT),
+    *(HTTPStatus.SEE_OTHER, HTTPStatus.NOT_MODIFIED),
+    *dict.fromkeys(each.status for each in ProblemType),
+)
+"""Every status that is answered."""
 
 
 @frozen

@@ -26,13 +26,13 @@ _Result = TypeVar("_Result")
 
 
 class OutageObserver(Protocol):
-    """Hears whether the store answers. Several threads may tell it something."""
+    """Learns whether the store is available. Several threads may call it."""
 
     def failed(self, operation: str, error: StoreUnavailable) -> None:
-        """Take note of an operation of the store that failed just now."""
+        """An operation of the store has failed."""
 
     def succeeded(self, seconds: float) -> None:
-        """Take note of an operation that succeeded just now, and took so many seconds."""
+        """An operation has succeeded, and took this many seconds."""
 
 
 @frozen
@@ -40,9 +40,10 @@ class MeasuredStore:
     """An `OrderStore` that measures another one.
 
     Attributes:
-        store: The store that does the work. When it has a breaker, `breaker_open` tells its state.
-        metrics: Where the figures go.
-        outages: Hears of every operation too.
+        store: The store that does the work. If it has a circuit breaker, `breaker_open` tells
+            its state.
+        metrics: Counts the operations.
+        outages: Learns the outcome of every operation too.
     """
 
     store: OrderStore
@@ -50,15 +51,15 @@ class MeasuredStore:
     outages: OutageObserver | None = None
 
     def begin(self, call: Call) -> Pending | None:
-        """Begin a call of the store, when the store can; its end is measured."""
+        """Begin a call, if the store can; measure it until its end."""
         started = perf_counter()
         pending = self.store.begin(call)
         return None if pending is None else _MeasuredPending(pending, self, call, started)
 
     def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
-        """Add through the store, and count the outcomes."""
+        """Add orders, and count the outcomes."""
         outcomes = self._measured("add", self.store.add, orders, atomic=atomic)
-        # An atomic batch with a conflict stored nothing, so its other outcomes did not happen.
+        # An atomic batch with a conflict stored nothing, so only its conflicts count.
         refused = atomic and Outcome.CONFLICT in outcomes
         self.metrics.orders_added(
             [each for each in outcomes if each is Outcome.CONFLICT] if refused else outcomes,
@@ -66,14 +67,14 @@ class MeasuredStore:
         return outcomes
 
     def load(self, rows: Sequence[OrderRow]) -> bool:
-        """Load through the store, and count what was created."""
+        """Load rows, and count the orders created."""
         loaded = self._measured("add", self.store.load, rows)
         if loaded:
             self.metrics.orders_added([Outcome.CREATED] * len(rows))
         return loaded
 
     def get(self, ids: Sequence[OrderId]) -> Sequence[Order | None]:
-        """Look up through the store."""
+        """Look orders up."""
         return self._measured("get", self.store.get, ids)
 
     def page(
@@ -83,15 +84,15 @@ class MeasuredStore:
         after: OrderId | None = None,
         before: OrderId | None = None,
     ) -> Sequence[Order]:
-        """Read a page through the store."""
+        """Read a page."""
         return self._measured("page", self.store.page, limit, after=after, before=before)
 
     def pages_json(self, queries: Sequence[PageQuery]) -> Sequence[bytes]:
-        """Read pages as JSON through the store."""
+        """Read pages as JSON."""
         return self._measured("page", self.store.pages_json, queries)
 
     def totals(self) -> Totals:
-        """Count and sum through the store."""
+        """Compute the totals."""
         return self._measured("totals", self.store.totals)
 
     def check(self) -> None:
@@ -121,7 +122,7 @@ class MeasuredStore:
         operation: str,
         run: Callable[[], _Result],
     ) -> _Result:
-        """Run the end of an operation that began at some time."""
+        """Run the end of an operation, and measure the operation from its start."""
         try:
             result = run()
         except StoreUnavailable as error:
@@ -140,7 +141,7 @@ class MeasuredStore:
 
 @frozen
 class _MeasuredPending:
-    """A call that was begun, and is measured from then to its results."""
+    """A call that was begun, measured from its start to its results."""
 
     pending: Pending
     store: MeasuredStore

@@ -1,4 +1,4 @@
-"""Figures: what one process writes, and what several have written together."""
+"""Shared values: each process writes its own, and a scrape sums them."""
 
 from threading import Thread
 from typing import Final
@@ -6,19 +6,19 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_prometheus.figures import (
+from orders_prometheus.shared_values import (
     Counter,
-    Figures,
-    Finding,
     Gauge,
     Histogram,
-    SharedFigures,
+    OptionalGauge,
+    ProcessValues,
+    SharedValues,
 )
 from tests.prometheus.exposition import exact_seconds
 
 COUNTED: Final = Counter("counted", "Counted.", {"kind": ("a", "b")})
 LEVEL: Final = Gauge("level", "A level.")
-FOUND: Final = Finding("found", "What was found.", {"kind": ("a", "b")})
+FOUND: Final = OptionalGauge("found", "What was found.", {"kind": ("a", "b")})
 
 
 @given(
@@ -30,9 +30,9 @@ def test_buckets_are_cumulative_and_hold_what_is_not_greater_than_their_bounds(
     observed: list[list[float]],
 ) -> None:
     histogram = Histogram("taken", "Time.", bounds=tuple(bounds), shown={()})
-    shared = SharedFigures([COUNTED, histogram, LEVEL], len(observed))
+    shared = SharedValues([COUNTED, histogram, LEVEL], len(observed))
     for process, values in enumerate(observed):
-        shared.part(process).observations(histogram)[()].observe(*values)
+        shared.of(process).buckets(histogram)[()].observe(*values)
     (found,) = [metric for metric in shared.collect() if metric.name == "taken"]
     everything = [value for values in observed for value in values]
     expected = [sum(value <= bound for value in everything) for bound in bounds]
@@ -44,12 +44,12 @@ def test_buckets_are_cumulative_and_hold_what_is_not_greater_than_their_bounds(
     assert totals == {"taken_count": len(everything), "taken_sum": sum(everything)}
 
 
-def figures_of_one_process() -> tuple[SharedFigures, Figures]:
-    shared = SharedFigures([COUNTED, LEVEL], 1)
-    return shared, shared.part(0)
+def values_of_one_process() -> tuple[SharedValues, ProcessValues]:
+    shared = SharedValues([COUNTED, LEVEL], 1)
+    return shared, shared.of(0)
 
 
-def shown(shared: SharedFigures) -> dict[tuple[str, ...], float]:
+def shown(shared: SharedValues) -> dict[tuple[str, ...], float]:
     return {
         (sample.name, *sample.labels.values()): sample.value
         for metric in shared.collect()
@@ -58,28 +58,28 @@ def shown(shared: SharedFigures) -> dict[tuple[str, ...], float]:
 
 
 def test_every_series_of_counters_and_gauges_is_there_from_the_beginning() -> None:
-    shared, _ = figures_of_one_process()
+    shared, _ = values_of_one_process()
     assert shown(shared) == {("counted_total", "a"): 0, ("counted_total", "b"): 0, ("level",): 0}
 
 
 def test_a_counter_goes_on_where_the_predecessor_of_the_process_stopped() -> None:
-    shared, first = figures_of_one_process()
+    shared, first = values_of_one_process()
     first.numbers(COUNTED)["a",].add(2)
     first.numbers(LEVEL)[()].set(5)
-    shared.part(0).numbers(COUNTED)["a",].add()
+    shared.of(0).numbers(COUNTED)["a",].add()
     assert shown(shared) == {("counted_total", "a"): 3, ("counted_total", "b"): 0, ("level",): 0}
 
 
 def test_a_histogram_shows_the_series_that_were_observed_and_those_that_it_always_shows() -> None:
     labels = {"kind": ("always", "never", "seen")}
     histogram = Histogram("taken", "Time.", labels, bounds=(1.0,), shown={("always",)})
-    shared = SharedFigures([histogram], 1)
-    shared.part(0).observations(histogram)["seen",].observe(0.5)
+    shared = SharedValues([histogram], 1)
+    shared.of(0).buckets(histogram)["seen",].observe(0.5)
     assert {labels for _, labels, *_ in shown(shared)} == {"always", "seen"}
 
 
 def test_threads_of_one_process_lose_no_count() -> None:
-    shared, own = figures_of_one_process()
+    shared, own = values_of_one_process()
     number = own.numbers(COUNTED)["a",]
 
     def add() -> None:
@@ -95,17 +95,17 @@ def test_threads_of_one_process_lose_no_count() -> None:
 
 
 def test_what_was_found_is_there_from_then_on_also_when_it_is_0() -> None:
-    shared = SharedFigures([FOUND], 2)
-    first, _ = shared.part(0), shared.part(1)
+    shared = SharedValues([FOUND], 2)
+    first, _ = shared.of(0), shared.of(1)
     assert shown(shared) == {}
-    first.findings(FOUND)["a",].set(0)
+    first.optional_numbers(FOUND)["a",].set(0)
     assert shown(shared) == {("found", "a"): 0}
-    first.findings(FOUND)["a",].set(5)
+    first.optional_numbers(FOUND)["a",].set(5)
     assert shown(shared) == {("found", "a"): 5}
 
 
 def test_the_successor_of_a_process_begins_with_nothing_found() -> None:
-    shared = SharedFigures([FOUND], 1)
-    shared.part(0).findings(FOUND)["a",].set(5)
-    shared.part(0)
+    shared = SharedValues([FOUND], 1)
+    shared.of(0).optional_numbers(FOUND)["a",].set(5)
+    shared.of(0)
     assert shown(shared) == {}
