@@ -1,1 +1,1 @@
-"""Measures Orders beside its peers, on one machine and in one run. `make bench` runs it."""
+"""Compares Orders with its peers, on one machine in one run. `make bench` runs it."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, or compare two runs. `make bench` calls it."""
+"""`python -m benchmarks`: measure, or compare two runs. `make bench` runs it."""
 
 import argparse
 import signal
@@ -40,8 +40,8 @@ _WARM_CONNECTIONS: Final = 32
 
 
 def main() -> int:
-    """Do what the command line says; give the exit status."""
-    # So that servers and folders are cleared away then as well.
+    """Run the command line and return the exit status."""
+    # An exception, so that servers are stopped and folders removed.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(f"stopped by signal {number}"))
     arguments = _parser().parse_args()
     if arguments.command == "compare":
@@ -70,15 +70,19 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="measure, and write a report")
     run.add_argument("--quick", action="store_true", help="less than 3 minutes")
     run.add_argument("--output", type=Path, default=_CHECKOUT / "artefacts/benchmarks")
-    run.add_argument("--page", type=Path, help="a page of Markdown to put the report into")
-    run.add_argument("--environments", type=Path, required=True, help="where PyPy's is made")
-    run.add_argument("--servers", type=lambda text: text.split(","), help="by commas; else all")
+    run.add_argument("--page", type=Path, help="the Markdown page to insert the report into")
+    run.add_argument(
+        "--environments", type=Path, required=True, help="the folder for PyPy's virtual environment"
+    )
+    run.add_argument(
+        "--servers", type=lambda text: text.split(","), help="comma-separated; default: all"
+    )
     for field in attrs.fields(Settings):
         many = isinstance(field.default, tuple)
         run.add_argument(
             f"--{field.name.replace('_', '-')}",
             type=_numbers if many else type(field.default),
-            help=f"by default {_written(field.default)}",
+            help=f"default: {_written(field.default)}",
         )
     compare = commands.add_parser("compare", help="compare the JSON files of two runs")
     compare.add_argument("before", type=Path)
@@ -106,23 +110,23 @@ def measure(settings: Settings, names: Sequence[str] | None, environments: Path)
 
     Args:
         settings: The size of the run.
-        names: The servers to put loads on; None for all.
-        environments: The folder in which PyPy's environment is made.
+        names: The servers to measure; None for all.
+        environments: The folder for PyPy's virtual environment.
 
     Raises:
-        WrongAnswer: A server does not do what all of them are to do.
+        WrongAnswer: A server answers a request wrongly.
         Broken: A server does not start.
-        Failed: A load could not be made, or lost an order.
+        Failed: A load could not be run, or an order was lost.
     """
-    pypy, told = pypy_environment(_CHECKOUT, environments)
+    pypy, version_or_reason = pypy_environment(_CHECKOUT, environments)
     known = kinds(pypy)
     wanted = {PGBENCH, *(kind.name for kind in known)} if names is None else set(names)
     chosen = [kind for kind in known if kind.name in wanted]
     with open_postgres() as server, TemporaryDirectory(prefix="orders-bench-") as name:
         origin = describe(_CHECKOUT, settings, server)
         if pypy is not None:
-            origin.versions["PyPy"] = told
-        samples, taken = _loads(
+            origin.versions["PyPy"] = version_or_reason
+        samples, measured = _loads(
             settings, server, chosen, Path(name), with_pgbench=PGBENCH in wanted
         )
         with _step("growth"):
@@ -132,8 +136,8 @@ def measure(settings: Settings, names: Sequence[str] | None, environments: Path)
     titles = {kind.name: kind.title for kind in chosen}
     if PGBENCH in wanted:
         titles[PGBENCH] = "pgbench, the same statements"
-    absent = {} if pypy is not None else {"Orders on PyPy": told}
-    return Results(origin, titles, absent, samples, taken, found, moved)
+    absent = {} if pypy is not None else {"Orders on PyPy": version_or_reason}
+    return Results(origin, titles, absent, samples, measured, found, moved)
 
 
 def _loads(
@@ -144,7 +148,7 @@ def _loads(
     *,
     with_pgbench: bool,
 ) -> tuple[list[Sample], list[Footprint]]:
-    """Put every load on every server, in rounds; then let each be idle, and start it again."""
+    """Run every load on every server in rounds, then measure each idle and starting."""
     random = Random(1)  # noqa: S311 - not for secrets
     with ExitStack() as stack:
         targets = []
@@ -176,8 +180,9 @@ def _loads(
             with _step(f"round {number + 1} of {settings.rounds}"):
                 samples += _round(settings, targets)
         with _step("start-up, idling, memory"):
-            taken = footprints(started, starts=settings.starts, idle_seconds=settings.idle_seconds)
-            return samples, list(taken)
+            return samples, list(
+                footprints(started, starts=settings.starts, idle_seconds=settings.idle_seconds)
+            )
 
 
 def _round(settings: Settings, targets: Sequence[Target]) -> list[Sample]:
@@ -201,7 +206,7 @@ def _check(server: Server) -> None:
     try:
         check_answers(server.kind.title, server.port, server.kind.list_path(stored_id(first)), ids)
     except WrongAnswer:
-        _say(server.told())
+        _say(server.output())
         raise
 
 

@@ -1,4 +1,4 @@
-"""The check before measuring: a server that answers wrong is not worth timing."""
+"""The check before the measurement: each server must answer correctly before it is timed."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +12,12 @@ from attrs import frozen
 
 
 def _order(order_id: str, amount: str) -> str:
-    """Write an order of an id and an amount that are JSON already."""
+    """Format an order from an id and an amount that are JSON already."""
     return f'{{"id":{order_id},"amount":{amount}}}'
 
 
-# Each is to be refused: JSON as a client would send it. A lone surrogate is not among them: FastAPI
-# refuses it as well, and then fails to write the refusal, which has no bearing on its speed.
+# Bodies that must be refused. A lone surrogate is not among them: FastAPI refuses it too, but then
+# fails to write the error, which does not affect its speed.
 _REFUSED: Final = (
     *(_order(each, "1") for each in ('""', '" A"', '"A "', '"."', '".."', "7", "null")),
     *(_order(each, "1") for each in (r'"A\u0000B"', r'"A\nB"', r'"A\u0085B"')),
@@ -36,7 +36,7 @@ _REFUSED: Final = (
     "[]",
     '{"id":"refused","amount":1',
 )
-# Each amount as a client may write it, and what it means.
+# Amounts as clients may write them, and their values.
 _AMOUNTS: Final = {
     "12.3": "12.30",
     '"12.30"': "12.30",
@@ -50,23 +50,23 @@ _REFUSALS: Final = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
 class WrongAnswer(Exception):
-    """A server does not do what all of them are to do."""
+    """A server answers a request wrongly."""
 
 
 @frozen
 class Answer:
-    """What a server said.
+    """A server's answer.
 
     Attributes:
         status: The status code.
-        content: What its JSON means, numbers as Decimals; None when it is no JSON.
+        content: The parsed JSON, with Decimals for numbers; None if it is not JSON.
     """
 
     status: int
     content: Any
 
     def is_order(self, order_id: str, amount: str) -> bool:
-        """Tell whether it is this order. An amount may be a number or a string, but exact."""
+        """Whether it is exactly this order. The amount may be a number or a string."""
         return (
             isinstance(self.content, dict)
             and self.content.get("id") == order_id
@@ -94,22 +94,22 @@ class Client:
 
 @contextmanager
 def client(port: int) -> Iterator[Client]:
-    """Open a connection, and close it in the end."""
+    """Open a connection, and close it at the end of the block."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         yield Client(connection)
 
 
 def check_answers(server: str, port: int, page_path: str, page_ids: Sequence[str]) -> None:
-    """Prove that a server does what all of them are to do.
+    """Check that a server answers correctly.
 
     Args:
         server: Its name, for messages.
         port: Where it listens on this machine.
         page_path: The path of a list of 100.
-        page_ids: The ids that the list is to hold, in order.
+        page_ids: The ids that the list must contain, in order.
 
     Raises:
-        WrongAnswer: It does not.
+        WrongAnswer: An answer is wrong, or there is none.
     """
     try:
         with client(port) as asking:
@@ -122,8 +122,8 @@ def check_answers(server: str, port: int, page_path: str, page_ids: Sequence[str
         raise WrongAnswer(message) from error
 
 
-def _expect(true: bool, what: str, answer: Answer) -> None:  # noqa: FBT001 - it is what is checked
-    if not true:
+def _expect(holds: bool, what: str, answer: Answer) -> None:  # noqa: FBT001 - the condition itself
+    if not holds:
         message = f"{what}: got {answer.status} and {answer.content}"
         raise WrongAnswer(message)
 
@@ -140,32 +140,32 @@ def _check_place(asking: Client, order_id: str, written: str, amount: str) -> No
     for status in (HTTPStatus.CREATED, HTTPStatus.OK):
         answer = asking.ask("POST", "/orders", body)
         right = answer.status == status and answer.is_order(order_id, amount)
-        _expect(right, f"{body} is to give {status.value} and the order", answer)
+        _expect(right, f"{body} must give {status.value} and the order", answer)
     other = _order(json.dumps(order_id), "77.77")
     answer = asking.ask("POST", "/orders", other)
-    _expect(answer.status == HTTPStatus.CONFLICT, f"{other} is to give 409", answer)
+    _expect(answer.status == HTTPStatus.CONFLICT, f"{other} must give 409", answer)
 
 
 def _check_look_ups(asking: Client, stored: str) -> None:
     answer = asking.ask("GET", f"/orders/{stored}")
     _expect(
         answer.status == HTTPStatus.OK and answer.content["id"] == stored,
-        f"{stored} is stored",
+        f"{stored} must be stored",
         answer,
     )
     answer = asking.ask("GET", "/orders/check-1")
-    _expect(answer.is_order("check-1", "12.30"), "check-1 is stored with 12.30", answer)
+    _expect(answer.is_order("check-1", "12.30"), "check-1 must be stored with 12.30", answer)
     answer = asking.ask("GET", "/orders/absent")
-    _expect(answer.status == HTTPStatus.NOT_FOUND, "an unknown id is to give 404", answer)
+    _expect(answer.status == HTTPStatus.NOT_FOUND, "an unknown id must give 404", answer)
 
 
 def _check_list(asking: Client, path: str, ids: Sequence[str]) -> None:
     answer = asking.ask("GET", path)
     right = isinstance(answer.content, list) and [each["id"] for each in answer.content] == ids
-    _expect(right, f"{path} is to list {len(ids)} orders from {ids[0]} on", answer)
+    _expect(right, f"{path} must list {len(ids)} orders, beginning with {ids[0]}", answer)
 
 
 def _check_refusals(asking: Client) -> None:
     for body in _REFUSED:
         answer = asking.ask("POST", "/orders", body)
-        _expect(answer.status in _REFUSALS, f"{body} is to be refused", answer)
+        _expect(answer.status in _REFUSALS, f"{body} must be refused", answer)

@@ -1,4 +1,4 @@
-"""The bars that Orders has set itself, each a figure of one run."""
+"""The targets that Orders must meet, each computed from the figures of one run."""
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
@@ -18,7 +18,7 @@ _P50: Final[Callable[[Cell], float]] = attrgetter("p50_ms")
 _P99: Final[Callable[[Cell], float]] = attrgetter("p99_ms")
 _MIB: Final = "MiB"
 _TIMES: Final = "x"
-# Orders' rate at least this many times the other's; a percentage of it in pgbench's case.
+# Orders' rate must be at least this many times the other's.
 _RATES: Final = (
     (Load.PLACE, FASTAPI, 2.5),
     (Load.PLACE, FALCON, 1.8),
@@ -33,14 +33,14 @@ _RATES: Final = (
 
 @frozen
 class Bar:
-    """A bar, and what the run found.
+    """A target, and the figure of the run.
 
     Attributes:
         what: What is compared.
-        limit: The figure that must be reached, or not be exceeded.
-        at_least: Whether more is better.
-        unit: Behind both figures.
-        found: The figure; None when it was not measured.
+        limit: The smallest or largest figure that meets it.
+        at_least: Whether `limit` is the smallest.
+        unit: The unit of both figures.
+        found: The figure of the run; None if it was not measured.
     """
 
     what: str
@@ -51,14 +51,14 @@ class Bar:
 
     @property
     def is_met(self) -> bool | None:
-        """Whether it is met, by the figure as it is, unrounded; None when not measured."""
+        """Whether the unrounded figure meets it; None if it was not measured."""
         if self.found is None:
             return None
         return self.found >= self.limit if self.at_least else self.found <= self.limit
 
 
 def bars(results: Results) -> Iterator[Bar]:
-    """Compare a run with every bar."""
+    """Compare a run with every target."""
     for load, peer, limit in _RATES:
         yield _bar(results, load, (ORDERS, peer), limit)
     yield _bar(results, Load.PLACE, (ORDERS_PYPY, PGBENCH), 0.6)

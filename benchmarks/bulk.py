@@ -1,4 +1,4 @@
-"""Many orders in and out, beside what psql's command `copy` does."""
+"""Import and export of many orders, compared with psql's command `copy`."""
 
 import os
 import subprocess
@@ -20,25 +20,25 @@ EXPORT_CSV: Final = "orders export, CSV"
 EXPORT_NDJSON: Final = "orders export, NDJSON"
 COPY_OUT: Final = r"psql \copy to CSV"
 SMALL: Final = 10
-"""The memory of each program is also measured with one order in so many."""
+"""The memory of each program is also measured with the number of orders divided by this."""
 
 _MIB: Final = 1024 * 1024
 _POLL_SECONDS: Final = 0.005
 
 
 class WrongCount(Exception):
-    """A transfer ended well and did not transfer everything."""
+    """A program succeeded but did not transfer every order."""
 
 
 def write_csv(file: Path, orders: int) -> None:
-    """Write so many orders as `orders import` and psql read them."""
+    """Write a CSV file that both `orders import` and psql read."""
     with file.open("w", encoding="utf-8", newline="") as lines:
         lines.write("id,amount\n")
         lines.writelines(f"{order_id},{amount}\n" for order_id, amount in _orders(orders))
 
 
 def write_ndjson(file: Path, orders: int) -> None:
-    """Write so many orders, one JSON object in each line."""
+    """Write an NDJSON file."""
     with file.open("w", encoding="utf-8") as lines:
         lines.writelines(
             f'{{"id":"{order_id}","amount":{amount}}}\n' for order_id, amount in _orders(orders)
@@ -52,17 +52,17 @@ def _orders(orders: int) -> Iterator[tuple[str, str]]:
 
 
 def transfers(server: PostgresServer, folder: Path, orders: int, rounds: int) -> Iterator[Transfer]:
-    """Import and export orders in several rounds, each program in turn.
+    """Import and export orders in several rounds, with each program in turn.
 
     Args:
-        server: Where tables are made; each import has a new one.
-        folder: Where files are written.
-        orders: How many orders.
-        rounds: How often.
+        server: Where databases are created; each import gets a new one.
+        folder: The folder for the files.
+        orders: The number of orders.
+        rounds: The number of rounds.
 
     Raises:
         subprocess.CalledProcessError: A program failed.
-        WrongCount: One ended well and did not transfer everything.
+        WrongCount: A program succeeded but did not transfer every order.
     """
     for size, times in ((orders, rounds), (orders // SMALL, 1)):
         csv, ndjson = folder / f"{size}.csv", folder / f"{size}.ndjson"
@@ -78,7 +78,7 @@ def transfers(server: PostgresServer, folder: Path, orders: int, rounds: int) ->
             EXPORT_CSV: [*_ORDERS, "export", "--format", "csv", "--output", out],
             EXPORT_NDJSON: [*_ORDERS, "export", "--format", "ndjson", "--output", out],
             COPY_OUT: _copy(
-                "\\copy (SELECT id, amount FROM orders ORDER BY id) "  # noqa: S608 - our own path
+                "\\copy (SELECT id, amount FROM orders ORDER BY id) "  # noqa: S608 - a path of ours
                 f"TO '{out}' WITH (FORMAT csv, HEADER)"
             ),
         }
@@ -103,7 +103,7 @@ def _round(
     for program, command in imports.items():
         database = server.new_database()
         try:
-            yield _transfer(program, command, database, orders, lambda: count(database))  # noqa: B023 - called in this turn
+            yield _transfer(program, command, database, orders, lambda: count(database))  # noqa: B023 - called in this iteration
         finally:
             database.drop()
     database = server.new_database()
@@ -112,7 +112,7 @@ def _round(
         subprocess.run(copy_in, check=True, env=environment(database))
         psql(database, "VACUUM (ANALYZE) orders")
         for program, command in exports.items():
-            yield _transfer(program, command, database, orders, lambda: _lines(out, program))  # noqa: B023 - called in this turn
+            yield _transfer(program, command, database, orders, lambda: _lines(out, program))  # noqa: B023 - called in this iteration
             out.unlink()
     finally:
         database.drop()

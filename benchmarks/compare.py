@@ -1,4 +1,4 @@
-"""Two runs beside each other."""
+"""Compare two runs."""
 
 from typing import Final
 
@@ -9,10 +9,10 @@ _HEAD: Final = ("load", "connections", "server", "req/s before", "after", "ratio
 
 
 def compared(before: Results, after: Results) -> str:
-    """Write the rates of two runs, and the second divided by the first, as a Markdown table.
+    """Write a Markdown table of the rates of two runs and their ratios.
 
-    Only one machine's runs can be compared, and even there pgbench's row tells how much the
-    machine itself has changed between them.
+    Compare only runs of the same machine. pgbench's rows show how much the machine itself has
+    changed between the runs.
     """
     lines = [f"| {' | '.join(_HEAD)} |", "|---|--:|---|--:|--:|--:|"]
     cells = {(each.load, each.connections, each.server): None for each in before.samples}

@@ -1,4 +1,4 @@
-"""The one PostgreSQL that all servers use, and what stands in its tables."""
+"""The PostgreSQL server that all servers share, and the orders in its tables."""
 
 import os
 import subprocess
@@ -18,8 +18,8 @@ from tests.postgres_server import (
 )
 
 _FIRST: Final = 100_000_001
-# What PostgreSQL does unless told otherwise, fsync and synchronous_commit included; the tests
-# change some of it. Only the connections are more, for 256 clients beside the servers' pools.
+# PostgreSQL's defaults, including fsync and synchronous_commit, because the tests change some of
+# them. Only max_connections is higher: for 256 clients and the pools of the servers.
 _SETTINGS: Final = {
     "autovacuum": "on",
     "fsync": "on",
@@ -34,7 +34,7 @@ _SETTINGS: Final = {
 
 @contextmanager
 def open_postgres() -> Iterator[PostgresServer]:
-    """Start PostgreSQL in a temporary folder, on a free port, and remove it in the end."""
+    """Run PostgreSQL in a temporary folder on a free port, and remove it at the end."""
     with open_server() as server:
         server.configure(**_SETTINGS)
         server.restart()
@@ -42,13 +42,13 @@ def open_postgres() -> Iterator[PostgresServer]:
 
 
 def server_pid(server: PostgresServer) -> int:
-    """Give the process id of PostgreSQL's first process."""
+    """Return the process id of PostgreSQL's main process."""
     text = (server.folder / "data/postmaster.pid").read_text("utf-8")
     return int(text.partition("\n")[0])
 
 
 def environment(database: OrdersDatabase) -> Mapping[str, str]:
-    """Give the variables by which libpq, asyncpg and psycopg find a database, as the service."""
+    """Return the variables with which libpq, asyncpg and psycopg connect as the service."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("PG")},
         "PGHOST": HOST,
@@ -61,20 +61,20 @@ def environment(database: OrdersDatabase) -> Mapping[str, str]:
 
 
 def url(database: OrdersDatabase) -> str:
-    """Give the URL by which the service finds a database."""
+    """Return the URL with which the service connects to a database."""
     return database.server.url_text(database.name, sslmode="disable")
 
 
 def stored_id(number: int) -> str:
-    """Give the id of one of the orders that `fill` stores, counted from 0.
+    """Return the id of an order that `fill` stores, counted from 0.
 
-    All have one length, so that their order is that of their numbers.
+    All ids have the same length, so they sort by number.
     """
     return f"S{_FIRST + number}"
 
 
 def fill(database: OrdersDatabase, orders: int) -> None:
-    """Store so many orders, and leave the table as autovacuum would in time."""
+    """Store orders, and vacuum the table as autovacuum would eventually."""
     psql(
         database,
         "INSERT INTO orders (id, amount) SELECT 'S' || number, number % 1000000 / 100.0 "  # noqa: S608 - numbers
@@ -85,12 +85,12 @@ def fill(database: OrdersDatabase, orders: int) -> None:
 
 
 def without_totals(database: OrdersDatabase) -> None:
-    """Take away the triggers that keep the totals, which only our page has a use for."""
+    """Disable the triggers that maintain the totals, which only the page of Orders uses."""
     psql(database, "ALTER TABLE orders DISABLE TRIGGER USER")
 
 
 def count(database: OrdersDatabase) -> int:
-    """Count the orders that are stored."""
+    """Count the stored orders."""
     ((number,),) = database.run("SELECT count(*) FROM orders")
     return int(number)
 

@@ -1,4 +1,4 @@
-"""What a server takes when nobody asks it for anything: start-up, idling, memory."""
+"""The start-up time, idle CPU usage and memory of a server."""
 
 from collections.abc import Iterator, Sequence
 from statistics import median
@@ -15,15 +15,15 @@ _MIB: Final = 1024 * 1024
 def footprints(
     servers: Sequence[Server], *, starts: int, idle_seconds: float
 ) -> Iterator[Footprint]:
-    """Measure servers that have had their loads; each is stopped and started again.
+    """Measure servers after their loads, and restart each of them.
 
     Args:
-        servers: They run, and do at the end.
-        starts: How often each is started.
-        idle_seconds: For how long all are left alone at first.
+        servers: The servers; they run before and afterwards.
+        starts: How often each is restarted.
+        idle_seconds: How long all of them idle first.
 
     Raises:
-        Broken: One does not start.
+        Broken: A server does not start.
     """
     resident = [[size / _MIB for size in resident_bytes(each.pid)] for each in servers]
     before = [cpu_seconds(each.pid) for each in servers]

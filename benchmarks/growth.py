@@ -1,4 +1,4 @@
-"""Whether requests take longer when more orders are stored."""
+"""The latency of requests in tables of growing size."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,7 +20,7 @@ LIST: Final = "list of 100"
 HTML_PAGE: Final = "the page"
 
 
-def growth(  # noqa: PLR0913 - all are the size of one measurement
+def growth(  # noqa: PLR0913 - together the size of the measurement
     server: PostgresServer,
     kind: Kind,
     sizes: Sequence[int],
@@ -32,12 +32,12 @@ def growth(  # noqa: PLR0913 - all are the size of one measurement
     """Time requests on one connection, in tables of several sizes.
 
     Args:
-        server: Where the tables are made.
-        kind: The server to ask.
-        sizes: How many orders the tables hold.
-        workers: The server's processes.
-        requests: How many requests of each kind and size.
-        seconds: For how long at most.
+        server: Where the databases are created.
+        kind: The server to measure.
+        sizes: The numbers of orders in the tables.
+        workers: The number of the server's processes.
+        requests: The number of requests for each kind and size.
+        seconds: The maximum time for each kind and size.
 
     Raises:
         Broken: The server does not start.
@@ -67,11 +67,11 @@ def _times(
     requests: int,
     seconds: float,
 ) -> Iterator[Growth]:
-    """Ask the sizes in turn, so that whatever else the machine does meets all of them."""
+    """Alternate between the sizes, so that other activity on the machine affects all of them."""
     times: dict[int, list[float]] = {size: [] for size in clients}
     errors = dict.fromkeys(clients, 0)
     for size, asking in clients.items():
-        asking.ask("GET", path_of(size))  # the first one prepares statements
+        asking.ask("GET", path_of(size))  # the first request prepares the statement
     for _ in range(requests):
         for size, asking in clients.items():
             if sum(times[size]) < seconds:
@@ -80,5 +80,5 @@ def _times(
                 status = asking.ask("GET", path).status
                 times[size].append(perf_counter() - started)
                 errors[size] += status != HTTPStatus.OK
-    for size, taken in times.items():
-        yield Growth(what, size, len(taken), median(taken) * 1_000, errors[size])
+    for size, latencies in times.items():
+        yield Growth(what, size, len(latencies), median(latencies) * 1_000, errors[size])

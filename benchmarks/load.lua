@@ -1,6 +1,6 @@
--- One load for wrk. Behind `--` on its command line:
---   place SEED          places orders, each under an id that no other request has
---   read SEED FILE      gets paths chosen at random from the lines of FILE
+-- A load for wrk. Arguments after `--` on its command line:
+--   place SEED          place orders, each with a unique id
+--   read SEED FILE      get paths chosen at random from the lines of FILE
 
 local next_request
 

@@ -1,4 +1,4 @@
-"""Loads: wrk for the servers, pgbench for PostgreSQL itself."""
+"""The loads: wrk for the servers, pgbench for PostgreSQL alone."""
 
 import json
 import math
@@ -24,18 +24,18 @@ from tests.postgres_server import OrdersDatabase, postgres_programs
 
 PGBENCH: Final = "pgbench"
 PAGE: Final = 100
-"""Orders in the list that is asked for."""
+"""The number of orders in a list."""
 
 _PATHS: Final = 5_000
 _MICROSECONDS: Final = 1_000_000
 _RESULT: Final = re.compile(r"^result (\{.*\})$", re.MULTILINE)
 _FAILED: Final = re.compile(r"^number of failed transactions: (\d+)", re.MULTILINE)
-# Connecting is part of the time that pgbench is given. When it was not enough, it gets more.
+# The time limit of pgbench includes connecting. If it was too short, the next attempt gets more.
 _TRIES: Final = 3
 _CONNECTED_PER_SECOND: Final = 100
 _SETTLING_SECONDS: Final = 0.3
 _POLL_SECONDS: Final = 0.01
-# Stored ids are S and nine digits; `first` is the number of the first one.
+# Stored ids are S and nine digits; `:first` is the number of the first.
 _SCRIPTS: Final = {
     Load.PLACE: r"""
 \set number random(0, 9000000000000000000)
@@ -54,18 +54,18 @@ SELECT id, amount FROM orders WHERE id > 'S' || :number ORDER BY id LIMIT 100;
 
 
 class Failed(Exception):
-    """A load could not be made, or what it did is not what it should have done."""
+    """A load could not be run, or it stored the wrong number of orders."""
 
 
 @frozen
 class Target:
-    """A server, or PostgreSQL itself, and the folder with what wrk is to ask for.
+    """A server, or PostgreSQL alone, with the paths that wrk requests.
 
     Attributes:
         database: The database that it uses.
-        stored: Orders that stood there before the first load.
-        server: The server; None for PostgreSQL itself.
-        folder: Where the lists of paths are.
+        stored: The number of orders stored before the first load.
+        server: The server; None for PostgreSQL alone.
+        folder: The folder for the lists of paths.
     """
 
     database: OrdersDatabase
@@ -75,7 +75,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """What flags and files call it."""
+        """The name in flags and files."""
         return PGBENCH if self.server is None else self.server.kind.name
 
     def prepare(self, random: Random) -> None:
@@ -88,10 +88,10 @@ class Target:
             self._paths(load).write_text("\n".join(map(path_of, ids)) + "\n", "utf-8")
 
     def run(self, load: Load, connections: int, seconds: int) -> Sample:
-        """Put a load on it, and measure.
+        """Run a load and measure it.
 
         Raises:
-            Failed: The program that makes the load failed, or acknowledged orders are not there.
+            Failed: The load generator failed, or acknowledged orders are missing.
         """
         stored = count(self.database)
         server_cpu = None
@@ -122,7 +122,7 @@ class Target:
         return cpu_seconds(server_pid(self.database.server))
 
     def _check_stored(self, added: int, timing: Timing, connections: int) -> None:
-        """Prove that each request stored an order. Those cut off at the end may have as well."""
+        """Check that each request stored an order; requests cut off at the end may have too."""
         acknowledged = timing.requests - timing.errors
         if not acknowledged <= added <= timing.requests + connections:
             message = f"{self.name}: {acknowledged} orders were acknowledged and {added} stored"
@@ -147,7 +147,7 @@ class Target:
         return timing_of_wrk(made.stdout)
 
     def _pgbench(self, load: Load, connections: int, seconds: int) -> tuple[Timing, float]:
-        """Measure while all clients are connected, which on a busy machine takes them a while."""
+        """Measure while all clients are connected; on a busy machine connecting takes a while."""
         patience = seconds + 1 + math.ceil(connections / _CONNECTED_PER_SECOND)
         measured = None
         for _ in range(_TRIES):
@@ -155,13 +155,13 @@ class Target:
             if measured is not None:
                 return measured
             patience *= 4
-        message = f"{connections} clients of pgbench do not connect within {patience // 4} s"
+        message = f"{connections} clients of pgbench did not connect within {patience // 4} s"
         raise Failed(message)
 
     def _pgbench_within(
         self, patience: int, load: Load, connections: int, seconds: int
     ) -> tuple[Timing, float] | None:
-        """Measure, or give None when pgbench's time was over too early."""
+        """Measure, or return None if pgbench ended too early."""
         first = int(stored_id(0)[1:])
         with TemporaryDirectory() as name, TemporaryFile("w+", encoding="utf-8") as output:
             folder = Path(name)
@@ -182,7 +182,7 @@ class Target:
             with ended_with_us(made):
                 while made.poll() is None and len(self.database.sessions()) < connections:
                     sleep(_POLL_SECONDS)
-                # The last one has hardly said hello.
+                # The last client has only just connected.
                 sleep(_SETTLING_SECONDS)
                 began, cpu_before = time(), self._postgres_cpu()
                 sleep(seconds)
@@ -201,10 +201,10 @@ class Target:
 
 
 def timing_of_wrk(printed: str) -> Timing:
-    """Read the line that `load.lua` prints at its end.
+    """Parse the line that `load.lua` prints at the end.
 
     Raises:
-        Failed: There is none.
+        Failed: The line is missing.
     """
     found = _RESULT.search(printed)
     if found is None:
@@ -221,16 +221,17 @@ def timing_of_wrk(printed: str) -> Timing:
 
 
 def timing_of_pgbench(printed: str, logs: Sequence[str], began: float, ended: float) -> Timing:
-    """Read what pgbench prints, and its logs: one line for each transaction.
+    """Parse the output of pgbench and its logs, which have a line per transaction.
 
     Args:
         printed: Its standard output.
-        logs: PostgreSQL, "pgbench", "Per-Transaction Logging".
-        began: Only transactions count that ended after this time, in seconds since 1970,
-        ended: and before this one.
+        logs: The format is documented in PostgreSQL, "pgbench", "Per-Transaction Logging".
+        began: The start of the measurement, in seconds since 1970. Only transactions that ended
+            between `began` and `ended` count.
+        ended: The end of the measurement.
 
     Raises:
-        Failed: There are none.
+        Failed: No transaction ended in that time.
     """
     latencies = []
     for line in chain.from_iterable(log.splitlines() for log in logs):

@@ -1,4 +1,4 @@
-"""Where results come from: the commit, the machine, the versions."""
+"""The origin of results: commit, machine, versions."""
 
 import os
 import platform
@@ -23,12 +23,12 @@ _GIB: Final = 1024**3
 
 
 def describe(checkout: Path, settings: Settings, server: PostgresServer) -> Origin:
-    """Describe a run that is about to begin.
+    """Describe the run that is about to start.
 
     Args:
-        checkout: The checkout that is measured.
+        checkout: The measured checkout.
         settings: The size of the run.
-        server: PostgreSQL.
+        server: The PostgreSQL server.
     """
     ((postgres,),) = server.run("SHOW server_version")
     versions = {
@@ -47,7 +47,7 @@ def describe(checkout: Path, settings: Settings, server: PostgresServer) -> Orig
 
 
 def _commit(checkout: Path) -> str:
-    """Name the commit; an unpacked archive has none."""
+    """Return the commit; outside a Git repository there is none."""
     describing = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12"]
     told = subprocess.run(describing, capture_output=True, text=True, check=False)
     return told.stdout.strip() or "unknown"

@@ -1,4 +1,4 @@
-"""The results as a picture."""
+"""The results as a plot."""
 
 from pathlib import Path
 from typing import Final
@@ -17,13 +17,13 @@ _BASE: Final = "#e8d5b5"
 
 
 def draw(results: Results, file: Path) -> None:
-    """Draw requests a second and p99 at 32 connections, one column for each load.
+    """Draw requests per second and p99 at 32 connections, with one column per load.
 
     Args:
-        results: What to draw.
-        file: Where to; its ending chooses the format.
+        results: The results.
+        file: The output file; its suffix determines the format.
     """
-    # Letters stay letters and ids depend on the content alone: the file is small and stable.
+    # Text as text, and ids that depend only on the content, keep the file small and reproducible.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "orders"}):
         figure = Figure(figsize=(11, 5), layout="constrained", facecolor="white")
         rows = figure.subplots(2, len(Load), sharey="row")
@@ -36,7 +36,7 @@ def draw(results: Results, file: Path) -> None:
             titles = [title for _, title, _ in found]
             colours = [_colour(name) for name, _, _ in found]
             values = (
-                ("requests a second", [cell.requests_per_second for _, _, cell in found]),
+                ("requests per second", [cell.requests_per_second for _, _, cell in found]),
                 ("p99 in ms", [cell.p99_ms for _, _, cell in found]),
             )
             for row, (label, figures) in zip(rows, values, strict=True):

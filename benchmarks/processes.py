@@ -1,4 +1,4 @@
-"""What the processes of a server use, as Linux tells in /proc (proc(5))."""
+"""CPU time and memory of the processes of a server, from /proc (proc(5))."""
 
 import os
 import re
@@ -12,14 +12,14 @@ from typing import Final
 _PROC: Final = Path("/proc")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _KIB: Final = 1024
-# Fields of /proc/PID/stat, counted from the one behind the program's name.
+# Fields of /proc/PID/stat, counted from the one after the program's name.
 _PARENT: Final = 1
-_TIMES: Final = slice(11, 15)  # user and system, its own and of children that have ended
+_TIMES: Final = slice(11, 15)  # user and system time, of the process and of its terminated children
 
 
 @contextmanager
 def ended_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Kill a process when what runs inside ends with an exception, and wait for its end."""
+    """Kill a process if the block raises an exception, and wait until the process has ended."""
     with process:
         try:
             yield
@@ -29,7 +29,7 @@ def ended_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def family(pid: int) -> list[int]:
-    """List a process, its children, their children, and so on."""
+    """List a process and all its descendants."""
     children = defaultdict(list)
     for each, fields in _all_fields():
         children[int(fields[_PARENT])].append(each)
@@ -40,9 +40,9 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Give the processor time that a process and its family have used until now, in seconds.
+    """Return the CPU time that a process and its descendants have used so far, in seconds.
 
-    What children that have ended had used is counted with the parent that waited for them.
+    The time of terminated children counts for the parent that waited for them.
     """
     members = set(family(pid))
     ticks = sum(sum(map(int, fields[_TIMES])) for each, fields in _all_fields() if each in members)
@@ -50,18 +50,18 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident_bytes(pid: int) -> list[int]:
-    """Give the resident memory of each process of a family, the largest first."""
+    """Return the resident memory of a process and each descendant, largest first."""
     sizes = (_status_bytes(each, "VmRSS") for each in family(pid))
     return sorted((size for size in sizes if size), reverse=True)
 
 
 def peak_resident_bytes(pid: int) -> int:
-    """Give the most resident memory that a process has had since it began its program."""
+    """Return the peak resident memory of a process since it started its program."""
     return _status_bytes(pid, "VmHWM")
 
 
 def _status_bytes(pid: int, name: str) -> int:
-    """Read a size; 0 when the process has ended."""
+    """Read a size; 0 if the process has ended."""
     with suppress(FileNotFoundError, ProcessLookupError):
         status = (_PROC / str(pid) / "status").read_text("utf-8", errors="replace")
         found = re.search(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)
@@ -74,5 +74,5 @@ def _all_fields() -> Iterator[tuple[int, list[str]]]:
     for folder in _PROC.glob("[0-9]*"):
         with suppress(FileNotFoundError, ProcessLookupError):
             text = (folder / "stat").read_text("utf-8", errors="replace")
-            # The program's name stands in parentheses and may hold anything.
+            # The program's name is in parentheses and may contain anything.
             yield int(folder.name), text.rpartition(")")[2].split()

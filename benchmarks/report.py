@@ -1,4 +1,4 @@
-"""The results as a page of Markdown."""
+"""The results as Markdown."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -7,29 +7,29 @@ from typing import Final
 from benchmarks.bars import bars
 from benchmarks.results import Load, Results
 
-BEGIN: Final = "<!-- What follows is written by `make bench`. -->"
-END: Final = "<!-- That was written by `make bench`. -->"
+BEGIN: Final = "<!-- `make bench` writes what follows. -->"
+END: Final = "<!-- End of what `make bench` writes. -->"
 
 _VERDICTS: Final = {True: "met", False: "**not met**", None: "not measured"}
 _SIGNIFICANT: Final = 3
 
 
-class NoPlace(ValueError):
-    """A page has no place for the report."""
+class MissingMarkers(ValueError):
+    """A page lacks the markers between which the report goes."""
 
 
 def insert(report: str, page: Path) -> None:
-    """Put the report between its two marks in a page.
+    """Replace the text between the markers of a page by the report.
 
     Raises:
         OSError: The page cannot be read or written.
-        NoPlace: It has not both marks, in this order.
+        MissingMarkers: The page lacks a marker, or they are in the wrong order.
     """
     before, begin, rest = page.read_text("utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        message = f"{page}: has not the lines {BEGIN} and {END}, in this order"
-        raise NoPlace(message)
+        message = f"{page} must contain the lines {BEGIN} and {END}, in this order"
+        raise MissingMarkers(message)
     page.write_text(f"{before}{BEGIN}\n\n{report}\n{END}{after}", "utf-8")
 
 
@@ -37,14 +37,14 @@ def report(results: Results, plot: str | None) -> str:
     """Write the report.
 
     Args:
-        results: What to tell.
-        plot: Where the plot is, as a link from the page; None when there is none.
+        results: The results.
+        plot: The link to the plot, relative to the page; None if there is no plot.
     """
     return "\n".join(_lines(results, plot)) + "\n"
 
 
 def figure(value: float | None) -> str:
-    """Write a figure with three significant digits, and all digits of a large one."""
+    """Format a figure with three significant digits, or with all digits from 1,000 on."""
     if value is None:
         return "-"
     if value >= 10**_SIGNIFICANT:
@@ -54,7 +54,7 @@ def figure(value: float | None) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Write a table: text in the first column, figures in the others."""
+    """Write a table with text in the first column and figures in the others."""
     yield f"| {' | '.join(head)} |"
     yield f"|{'|'.join(['---', *['--:'] * (len(head) - 1)])}|"
     for row in rows:
@@ -67,15 +67,15 @@ def _lines(results: Results, plot: str | None) -> Iterator[str]:
     settings = origin.settings
     yield f"Measured {origin.when} at commit `{origin.commit}`: {settings['rounds']} rounds of"
     yield f"{settings['seconds']} s for each load and server, {settings['workers']} workers each;"
-    yield f"medians over the rounds. Requests that failed in the whole run: {results.errors}."
+    yield f"medians over the rounds. Failed requests in the whole run: {results.errors}."
     yield ""
     for name, reason in results.absent.items():
         yield f"Not measured: {name}: {reason}."
         yield ""
     if plot is not None:
-        yield f"![Requests a second and latency at 32 connections]({plot})"
+        yield f"![Requests per second and latency at 32 connections]({plot})"
         yield ""
-    yield "### The bars"
+    yield "### Targets"
     yield ""
     yield from _bar_table(results)
     for load in Load:
@@ -87,10 +87,10 @@ def _lines(results: Results, plot: str | None) -> Iterator[str]:
     yield "The median latency of one request on one connection, in milliseconds."
     yield ""
     yield from _growth_table(results)
-    yield "### Many orders in and out"
+    yield "### Import and export"
     yield ""
     yield from _transfer_table(results)
-    yield "### Start-up, idling, memory"
+    yield "### Start-up, idle CPU, memory"
     yield ""
     yield from _footprint_table(results)
     yield "### The machine"
@@ -106,7 +106,7 @@ def _bar_table(results: Results) -> Iterator[str]:
         limit = f"{sign} {bar.limit:g} {bar.unit}"
         found = "-" if bar.found is None else f"{figure(bar.found)} {bar.unit}"
         rows.append((bar.what, limit, found, _VERDICTS[bar.is_met]))
-    yield from _table(["", "bar", "found", ""], rows)
+    yield from _table(["", "target", "result", ""], rows)
 
 
 def _load_table(results: Results, load: Load) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a run found: plain values that go to a file and come back from it."""
+"""The results of a run: plain values that are written to a file and read back."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from attrs import frozen
 
 
 class Load(Enum):
-    """What the clients of a server ask for. The values are titles."""
+    """What clients request. The values are titles."""
 
     PLACE = "POST"
     LOOK_UP = "GET one"
@@ -21,14 +21,14 @@ class Load(Enum):
 
 @frozen
 class Timing:
-    """What a client saw.
+    """The measurements of a client.
 
     Attributes:
-        requests: Requests that were answered.
-        seconds: In how much time.
+        requests: The number of answered requests.
+        seconds: The duration of the measurement.
         p50_ms: The median latency in milliseconds.
-        p99_ms: The latency that 99 of 100 requests did not exceed, in milliseconds.
-        errors: Requests with another status than 2xx, and failures of connections.
+        p99_ms: The 99th percentile of the latency in milliseconds.
+        errors: Requests without a 2xx status, and failed connections.
     """
 
     requests: int
@@ -44,12 +44,12 @@ class Sample:
 
     Attributes:
         server: The server's name.
-        load: What was asked for.
-        connections: By how many connections at once.
-        timing: What the client saw.
-        server_cpu_us: Processor time of the server's processes, in microseconds a request;
-            None where PostgreSQL itself is the server.
-        postgres_cpu_us: That of PostgreSQL's processes.
+        load: What clients requested.
+        connections: The number of concurrent connections.
+        timing: The measurements of the client.
+        server_cpu_us: CPU time of the server's processes, in microseconds per request; None for
+            PostgreSQL alone.
+        postgres_cpu_us: CPU time of PostgreSQL's processes, in microseconds per request.
     """
 
     server: str
@@ -61,7 +61,7 @@ class Sample:
 
     @property
     def requests_per_second(self) -> float:
-        """How many requests were answered in a second."""
+        """The number of answered requests per second."""
         return self.timing.requests / self.timing.seconds
 
 
@@ -70,12 +70,12 @@ class Cell:
     """The medians of the samples of one server, load and number of connections.
 
     Attributes:
-        requests_per_second: Requests that were answered.
+        requests_per_second: Answered requests per second.
         p50_ms: The median latency in milliseconds.
-        p99_ms: The latency that 99 of 100 requests did not exceed, in milliseconds.
-        server_cpu_us: Microseconds a request, or None.
-        postgres_cpu_us: Microseconds a request.
-        errors: All errors together: here no median hides one.
+        p99_ms: The 99th percentile of the latency in milliseconds.
+        server_cpu_us: Microseconds per request, or None.
+        postgres_cpu_us: Microseconds per request.
+        errors: The sum of all errors, because a median could hide some.
     """
 
     requests_per_second: float
@@ -87,7 +87,7 @@ class Cell:
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> "Cell":
-        """Take the medians of at least one sample."""
+        """Compute the medians of at least one sample."""
         server_cpu = [each.server_cpu_us for each in samples if each.server_cpu_us is not None]
         return cls(
             median(each.requests_per_second for each in samples),
@@ -101,15 +101,14 @@ class Cell:
 
 @frozen
 class Footprint:
-    """What a server takes when nobody asks it for anything.
+    """The start-up time, idle CPU time and memory of a server.
 
     Attributes:
         server: The server's name.
-        start_ms: From its start to the first answer of `/health`: the median, in milliseconds.
-        idle_cpu_seconds: Processor time that it used while left alone.
-        idle_seconds: For how long it was left alone.
-        resident_mib: Resident memory of each of its processes after all loads, the largest
-            first, in MiB.
+        start_ms: The median time from its start to the first answer of `/health`, in milliseconds.
+        idle_cpu_seconds: The CPU time that it used while idle.
+        idle_seconds: How long it was idle.
+        resident_mib: The resident memory of each process after all loads in MiB, largest first.
     """
 
     server: str
@@ -121,14 +120,14 @@ class Footprint:
 
 @frozen
 class Growth:
-    """The latency of one request in a table of some size.
+    """The latency of a request in a table of a given size.
 
     Attributes:
         what: The request.
-        orders: How many orders are stored.
-        requests: How many requests were timed.
+        orders: The number of stored orders.
+        requests: The number of timed requests.
         median_ms: Their median latency in milliseconds.
-        errors: Requests with another status than 200.
+        errors: Requests with a status other than 200.
     """
 
     what: str
@@ -140,13 +139,13 @@ class Growth:
 
 @frozen
 class Transfer:
-    """Many orders in or out by one program.
+    """An import or export of many orders.
 
     Attributes:
-        program: What was run.
-        orders: How many orders.
-        seconds: How long it took.
-        peak_mib: The most resident memory that it had, in MiB.
+        program: The program that ran.
+        orders: The number of orders.
+        seconds: The duration.
+        peak_mib: The peak resident memory in MiB.
     """
 
     program: str
@@ -157,12 +156,12 @@ class Transfer:
 
 @frozen
 class Origin:
-    """Where and of what the results are.
+    """What was measured, where and when.
 
     Attributes:
-        commit: The commit of this checkout, with `-dirty` when files differ from it.
-        when: When the run began, in UTC.
-        machine: What the machine is, by what each part is called.
+        commit: The commit of the checkout, with `-dirty` if files differ from it.
+        when: The start of the run, in UTC.
+        machine: The properties of the machine.
         versions: The version of each program and library.
         settings: The size of the run.
     """
@@ -176,16 +175,16 @@ class Origin:
 
 @frozen
 class Results:
-    """Everything that a run found.
+    """All results of a run.
 
     Attributes:
-        origin: Where and of what it is.
-        titles: For each server's name, in the order of the tables, what it is called there.
-        absent: Servers that could not be measured, and why.
-        samples: Every load of every round.
-        footprints: One of each server but pgbench.
+        origin: What was measured, where and when.
+        titles: The titles of the servers by name, in the order of the tables.
+        absent: The servers that could not be measured, with the reasons.
+        samples: Every load in every round.
+        footprints: One per server, except pgbench.
         growth: The latencies in tables of growing size.
-        transfers: Imports and exports, every round.
+        transfers: The imports and exports of every round.
     """
 
     origin: Origin
@@ -197,7 +196,7 @@ class Results:
     transfers: Sequence[Transfer]
 
     def cell(self, server: str, load: Load, connections: int) -> Cell | None:
-        """Take the medians of one server, load and number of connections, if it was measured."""
+        """Return the medians for a server, load and number of connections, if measured."""
         wanted = (server, load, connections)
         samples = [
             each for each in self.samples if (each.server, each.load, each.connections) == wanted
@@ -205,17 +204,17 @@ class Results:
         return Cell.of(samples) if samples else None
 
     def footprint(self, server: str) -> Footprint | None:
-        """Find what a server takes, if it was measured."""
+        """Return the footprint of a server, if measured."""
         return next((each for each in self.footprints if each.server == server), None)
 
     def latency(self, what: str, orders: int) -> Growth | None:
-        """Find the latency of a request in a table of some size, if it was measured."""
+        """Return the latency of a request in a table of a given size, if measured."""
         return next(
             (each for each in self.growth if (each.what, each.orders) == (what, orders)), None
         )
 
     def transfer(self, program: str, orders: int) -> Transfer | None:
-        """Take the medians of what a program did, if it was measured; of the memory the most."""
+        """Return the median time and the peak memory of a program, if measured."""
         found = [
             each for each in self.transfers if (each.program, each.orders) == (program, orders)
         ]
@@ -226,7 +225,7 @@ class Results:
 
     @property
     def errors(self) -> int:
-        """How many requests of the whole run failed."""
+        """The number of failed requests in the whole run."""
         return sum(each.timing.errors for each in self.samples) + sum(
             each.errors for each in self.growth
         )
@@ -242,7 +241,7 @@ class Results:
 
         Raises:
             OSError: The file cannot be read.
-            ValueError: It holds no JSON.
+            ValueError: It is not JSON.
             KeyError: It was written by another version of the benchmarks.
         """
         document = json.loads(file.read_text(encoding="utf-8"))
@@ -267,7 +266,7 @@ def _plain(_instance: object, _field: object, value: object) -> object:
 
 
 def percentile(sorted_values: Sequence[float], percent: int) -> float:
-    """Give the smallest value that so many of 100 values do not exceed (nearest rank).
+    """Return the percentile by nearest rank.
 
     Args:
         sorted_values: At least one value, in ascending order.
@@ -278,5 +277,5 @@ def percentile(sorted_values: Sequence[float], percent: int) -> float:
 
 
 def ratio(value: float | None, base: float | None) -> float | None:
-    """Divide, where both were measured."""
+    """Divide, if both were measured."""
     return None if value is None or not base else value / base

@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is started, as its documentation tells for production."""
+"""The compared servers, each started as its documentation recommends for production."""
 
 import os
 import shutil
@@ -26,32 +26,32 @@ from orders_http.api.cursors import cursor_of_id
 from tests.postgres_server import HOST, OrdersDatabase, free_port
 
 _PEERS: Final = FOLDER / "peers"
-# Falcon's threads of each worker, and so its connections to PostgreSQL.
+# Threads per Falcon worker, and thereby its connections to PostgreSQL.
 _FALCON_THREADS: Final = 8
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 15.0
 _POLL_SECONDS: Final = 0.001
-_TELL_VERSIONS: Final = """
+_PRINT_VERSIONS: Final = """
 import platform, sys
 print(platform.python_version(), ".".join(map(str, sys.pypy_version_info[:3])))
 """
 
 
 class Broken(Exception):
-    """A server does not start, or has ended too early."""
+    """A server did not start, or ended too early."""
 
 
 @frozen
 class Kind:
-    """One of the servers to compare.
+    """One of the compared servers.
 
     Attributes:
-        name: What flags and files call it.
-        title: What tables call it.
-        command: Gives the command, for a port and a number of workers.
-        variables: Gives what it needs in its environment, likewise.
-        list_path: Gives the path of the list of 100 behind an id.
-        keeps_totals: Whether its page shows the totals, so that its table must keep them.
+        name: The name in flags and files.
+        title: The name in tables.
+        command: Builds the command for a port and a number of workers.
+        variables: Builds its environment variables for a port and a number of workers.
+        list_path: Builds the path of the list of 100 orders after an id.
+        keeps_totals: Whether its page shows totals, so that its table needs the triggers.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Kind:
 
 
 def _program(name: str) -> Path:
-    """Find a program of the environment that runs the benchmarks."""
+    """Return a program of the virtual environment that runs the benchmarks."""
     return Path(sys.executable).parent / name
 
 
@@ -80,7 +80,7 @@ def _no_variables(_port: int, _workers: int) -> Mapping[str, str]:
 
 
 def orders(name: str, title: str, program: Path) -> Kind:
-    """Describe this service, as the command `orders` of some environment."""
+    """Describe this service, run by the command `orders` of a virtual environment."""
 
     def variables(port: int, workers: int) -> Mapping[str, str]:
         return {
@@ -100,10 +100,10 @@ FALCON: Final = "falcon"
 
 
 def kinds(pypy: Path | None) -> Sequence[Kind]:
-    """List the servers, in the order of the tables.
+    """List the servers in the order of the tables.
 
     Args:
-        pypy: The environment in which PyPy runs this service, if there is one.
+        pypy: PyPy's virtual environment with this service, if there is one.
     """
 
     def waitress(port: int, _workers: int) -> Sequence[str | Path]:
@@ -162,35 +162,35 @@ def _peer(
 
 
 def pypy_environment(checkout: Path, folder: Path) -> tuple[Path | None, str]:
-    """Install this service for PyPy, if there is one that can run it.
+    """Install this service for PyPy, if a suitable PyPy exists.
 
-    The interpreter is the one that the variable PYPY names, else `pypy3` on the PATH.
+    The interpreter is the one named by the variable PYPY, or else `pypy3` on the PATH.
 
     Args:
-        checkout: What to install.
-        folder: Where the environment is made.
+        checkout: The checkout to install.
+        folder: The folder for the virtual environment.
 
     Returns:
-        The environment, or None; and the interpreter's version, or why there is none.
+        The environment and the interpreter's version, or None and the reason.
 
     Raises:
-        subprocess.CalledProcessError: It cannot be installed.
+        subprocess.CalledProcessError: The installation failed.
     """
     named = os.environ.get("PYPY", "pypy3")
     interpreter = shutil.which(named)
     if interpreter is None:
         return None, f"{named} is not installed"
     asked = subprocess.run(
-        [interpreter, "-c", _TELL_VERSIONS], capture_output=True, text=True, check=False
+        [interpreter, "-c", _PRINT_VERSIONS], capture_output=True, text=True, check=False
     )
     if asked.returncode != 0:
         return None, f"{interpreter} is not PyPy: {asked.stderr.strip().rpartition(chr(10))[2]}"
     python, release = asked.stdout.split()
     if tuple(map(int, python.split(".")[:2])) < (3, 11):
-        return None, f"{interpreter} is of Python {python}; the service needs 3.11"
+        return None, f"{interpreter} implements Python {python}; the service needs 3.11"
     environment_folder = folder / f"pypy-{release}"
     if not environment_folder.exists():
-        # Debian has PyPy's own pip in another package, and ours can install into any environment.
+        # On Debian, PyPy's pip is in another package. Our own pip can install into any environment.
         making = [interpreter, "-m", "venv", "--without-pip", str(environment_folder)]
         subprocess.run(making, check=True)
     pip = [sys.executable, "-m", "pip", "--python", str(environment_folder / "bin/python")]
@@ -200,7 +200,7 @@ def pypy_environment(checkout: Path, folder: Path) -> tuple[Path | None, str]:
 
 @define
 class Server:
-    """A server of some kind over a database of its own. `running` starts one."""
+    """A server with its own database. `running` starts one."""
 
     kind: Kind
     database: OrdersDatabase
@@ -211,19 +211,19 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The id of its first process."""
+        """The id of its main process."""
         return self._running().pid
 
     @property
     def url(self) -> str:
-        """Its root, without a slash at its end."""
+        """Its root URL, without a trailing slash."""
         return f"http://{HOST}:{self.port}"
 
     def start(self) -> float:
-        """Start, and return when it answers: after how many seconds.
+        """Start it, wait until it answers, and return the seconds that this took.
 
         Raises:
-            Broken: It does not.
+            Broken: It does not answer.
         """
         started = monotonic()
         self._process = subprocess.Popen(
@@ -240,13 +240,13 @@ class Server:
         )
         while not self._answers():
             if monotonic() > started + _START_SECONDS or self._process.poll() is not None:
-                message = f"{self.kind.title} does not start:\n{self.told()}"
+                message = f"{self.kind.title} did not start:\n{self.output()}"
                 raise Broken(message)
             sleep(_POLL_SECONDS)
         return monotonic() - started
 
     def stop(self) -> None:
-        """Stop it as a service manager does."""
+        """Stop it as a service manager would."""
         process = self._running()
         members = family(process.pid)
         process.send_signal(signal.SIGTERM)
@@ -260,11 +260,11 @@ class Server:
         self._process = None
 
     def is_running(self) -> bool:
-        """Tell whether it was started and not stopped."""
+        """Whether it was started and not stopped."""
         return self._process is not None
 
-    def told(self) -> str:
-        """Read what it wrote until now."""
+    def output(self) -> str:
+        """Return its output so far."""
         self.log.seek(0)
         return self.log.read().decode(errors="replace")
 
@@ -284,12 +284,12 @@ class Server:
 
 @contextmanager
 def running(kind: Kind, database: OrdersDatabase, workers: int) -> Iterator[Server]:
-    """Run a server, and stop it in the end.
+    """Run a server during the block.
 
     Raises:
         Broken: It does not start.
     """
-    # Opened to append: each start, and the reader, share the place in it.
+    # Opened for appending, because every start and the reader share the file position.
     with tempfile.TemporaryFile("a+b") as log:
         server = Server(kind, database, workers, log)
         try:

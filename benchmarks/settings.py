@@ -1,4 +1,4 @@
-"""How much is measured, and for how long."""
+"""The size of a run."""
 
 from pathlib import Path
 
@@ -10,19 +10,19 @@ class Settings:
     """The size of one run.
 
     Attributes:
-        rounds: How often each server meets each load; the medians over the rounds count.
-        seconds: How long one load lasts, in whole seconds.
-        warm_up_seconds: How long each server meets each load before the first round.
-        connections: Keep-alive connections that a load keeps busy.
-        workers: Processes that each server may have; Waitress has one.
-        stored: Orders that stand in each table before the first load.
-        growth: Orders in the tables whose look-ups and pages are compared.
-        growth_requests: Requests for each of these.
-        growth_seconds: For how long at most: a slow one gets fewer requests.
-        bulk: Orders that are imported and exported.
-        bulk_rounds: How often.
+        rounds: How often each load runs on each server; the report shows the medians.
+        seconds: The duration of a load, in whole seconds.
+        warm_up_seconds: The duration of each load on each server before the first round.
+        connections: The numbers of keep-alive connections.
+        workers: The number of processes per server; Waitress has one.
+        stored: The number of orders in each table before the first load.
+        growth: The numbers of orders in the tables for which latencies are compared.
+        growth_requests: The number of requests for each of these tables.
+        growth_seconds: The maximum time for each of them; slow requests are fewer.
+        bulk: The number of orders to import and export.
+        bulk_rounds: How often they are imported and exported.
         starts: How often each server is started.
-        idle_seconds: For how long each server is left alone, to see what it does then.
+        idle_seconds: How long each server idles while its CPU time is measured.
     """
 
     rounds: int = 3
@@ -55,7 +55,7 @@ QUICK = Settings(
     starts=3,
     idle_seconds=3.0,
 )
-"""What `make bench QUICK=1` measures, in less than 3 minutes: too little to compare with."""
+"""What `make bench QUICK=1` measures, in less than 3 minutes: too little for comparisons."""
 
 FOLDER = Path(__file__).parent
-"""Where the benchmarks are."""
+"""The folder of the benchmarks."""

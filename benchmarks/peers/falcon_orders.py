@@ -1,7 +1,7 @@
 """The same interface in Falcon, with msgspec's JSON and psycopg's pool.
 
-Run by granian as its documentation tells for WSGI; PostgreSQL is named by libpq's environment
-variables.
+granian runs it as its documentation recommends for WSGI. libpq's environment variables name the
+database.
 """
 
 import os
@@ -60,14 +60,14 @@ def _checked_amount(value: object) -> Decimal:
 
 
 class Orders:
-    """`/orders`: place one, list."""
+    """`/orders`: place an order, list orders."""
 
     def __init__(self, pool: Any) -> None:  # noqa: ANN401 - the pool's types are in its own venv
-        """Take the pool."""
+        """Store the pool."""
         self._pool = pool
 
     def on_post(self, request: Any, response: Any) -> None:  # noqa: ANN401 - as above
-        """Store an order: 201, a replay 200, another amount 409."""
+        """Store an order: 201; a replay gives 200, another amount 409."""
         body = request.get_media()
         if not isinstance(body, dict) or body.keys() != {"id", "amount"}:
             raise _invalid("an object with id and amount, and nothing else")
@@ -96,14 +96,14 @@ class Orders:
 
 
 class OneOrder:
-    """`/orders/{id}`: look one up."""
+    """`/orders/{id}`: look an order up."""
 
     def __init__(self, pool: Any) -> None:  # noqa: ANN401 - as above
-        """Take the pool."""
+        """Store the pool."""
         self._pool = pool
 
     def on_get(self, _request: Any, response: Any, order_id: str) -> None:  # noqa: ANN401 - as above
-        """Look one order up."""
+        """Look an order up."""
         with self._pool.connection() as connection:
             row = connection.execute(_GET, (order_id,)).fetchone()
         if row is None:
@@ -115,7 +115,7 @@ class Health:
     """`/health`: the process answers."""
 
     def on_get(self, _request: Any, response: Any) -> None:  # noqa: ANN401 - as above
-        """Tell that the process answers."""
+        """Report that the process answers."""
         response.media = {"status": "ok"}
 
 
@@ -126,7 +126,7 @@ def create_app() -> falcon.App:
         min_size=threads, max_size=threads, kwargs={"autocommit": True}, open=True
     )
     application = falcon.App()
-    # As Falcon's recipe for msgspec has it. Numbers become Decimals; floats would round them.
+    # Falcon's recipe for msgspec. Numbers become Decimals, because floats would round them.
     handler = falcon.media.JSONHandler(
         dumps=msgspec.json.Encoder(decimal_format="number").encode,
         loads=msgspec.json.Decoder(float_hook=Decimal).decode,

@@ -1,7 +1,7 @@
 """The same interface in FastAPI, with pydantic's models and asyncpg's pool.
 
-Run by uvicorn as its documentation tells for production; PostgreSQL is named by libpq's
-environment variables.
+uvicorn runs it as its documentation recommends for production. libpq's environment variables name
+the database.
 """
 
 import json
@@ -40,7 +40,7 @@ def _not_dots(text: str) -> str:
 
 
 def _written_as_number(value: object) -> object:
-    """Refuse what pydantic would take for a Decimal and JSON's grammar of numbers does not."""
+    """Refuse strings that pydantic accepts as Decimals but JSON's number grammar does not."""
     if isinstance(value, str) and (
         len(value) > _MAX_AMOUNT_LENGTH or not _WRITTEN_AMOUNT.fullmatch(value)
     ):
@@ -64,7 +64,7 @@ Amount = Annotated[
 
 
 class NewOrder(BaseModel):
-    """What a client sends."""
+    """An order from a client."""
 
     model_config = ConfigDict(extra="forbid")
     id: OrderId
@@ -72,21 +72,21 @@ class NewOrder(BaseModel):
 
 
 class Order(BaseModel):
-    """What is stored, and so needs no second check."""
+    """A stored order, which needs no second check."""
 
     id: str
     amount: Decimal
 
 
 class _ExactRequest(Request):
-    """A request whose JSON numbers become Decimals; floats would round them."""
+    """A request whose JSON numbers become Decimals, because floats would round them."""
 
     async def json(self) -> Any:  # noqa: ANN401 - any JSON
         return json.loads(await self.body(), parse_float=Decimal)
 
 
 class _ExactRoute(APIRoute):
-    """FastAPI's documented way to read requests differently ("Custom Request and APIRoute")."""
+    """FastAPI's documented way to replace the request ("Custom Request and APIRoute")."""
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         handler = super().get_route_handler()
@@ -110,13 +110,13 @@ app.router.route_class = _ExactRoute
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Tell that the process answers."""
+    """Report that the process answers."""
     return {"status": "ok"}
 
 
 @app.post("/orders", status_code=201)
 async def place(order: NewOrder, request: Request, response: Response) -> Order:
-    """Store an order: 201, a replay 200, another amount 409."""
+    """Store an order: 201; a replay gives 200, another amount 409."""
     async with request.app.state.pool.acquire() as connection:
         if await connection.execute(_INSERT, order.id, order.amount) == "INSERT 0 0":
             stored = await connection.fetchrow(_GET, order.id)
@@ -128,7 +128,7 @@ async def place(order: NewOrder, request: Request, response: Response) -> Order:
 
 @app.get("/orders/{order_id}")
 async def look_up(order_id: str, request: Request) -> Order:
-    """Look one order up."""
+    """Look an order up."""
     async with request.app.state.pool.acquire() as connection:
         found = await connection.fetchrow(_GET, order_id)
     if found is None:
@@ -148,5 +148,5 @@ async def listing(
             rows = await connection.fetch(_PAGE, limit)
         else:
             rows = await connection.fetch(_PAGE_AFTER, after, limit)
-    # Of the documented ways to give many, the fastest one: models are made in one call of pydantic.
+    # The fastest of the documented ways to return many: pydantic builds all models in one call.
     return [dict(row) for row in rows]

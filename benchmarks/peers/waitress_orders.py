@@ -1,6 +1,6 @@
-"""Orders' own application under plain Waitress, as Waitress's documentation runs one.
+"""The application of Orders under plain Waitress, run as Waitress's documentation describes.
 
-One process, as `waitress.serve` has it; the threads match the store's connections.
+`waitress.serve` has one process; the threads match the store's connections.
 """
 
 import os
@@ -14,12 +14,12 @@ from orders_http.api.hosts import HostRule
 from orders_postgres import DatabaseUrl, PostgresStore
 
 _THREADS: Final = 8
-# More than the benchmark's clients; the default is 100.
+# More than the clients of the benchmark; the default is 100.
 _CONNECTIONS: Final = 1_000
 
 
 def main() -> None:
-    """Serve on the port of the first argument, over the database of DATABASE_URL."""
+    """Serve the database in DATABASE_URL on the port in the first argument."""
     url = DatabaseUrl.parse(os.environ["DATABASE_URL"])
     settings = HttpSettings("USD", HostRule(frozenset()))
     with_store = create_app(PostgresStore(url, connections=_THREADS), settings)

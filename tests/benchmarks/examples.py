@@ -1,4 +1,4 @@
-"""Results of a run that never was."""
+"""Invented results of a run."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ from benchmarks.results import (
 def sample(
     server: str, *, requests: int, errors: int = 0, load: Load = Load.PLACE, connections: int = 32
 ) -> Sample:
-    """Make a sample of one second."""
+    """Build a sample of one second."""
     timing = Timing(requests, 1.0, 1.5, 1000 / requests, errors)
     return Sample(server, load, connections, timing, 120.0, 30.0)
 

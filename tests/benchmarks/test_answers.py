@@ -1,4 +1,4 @@
-"""The check before measuring lets the service pass, and nothing that answers wrong."""
+"""The check before the measurement passes the service, and refuses wrong answers."""
 
 import pytest
 
@@ -27,6 +27,6 @@ def test_the_service_passes() -> None:
     check("/orders?limit=100&after=Ug")
 
 
-def test_a_wrong_list_is_told() -> None:
-    with pytest.raises(WrongAnswer, match=r"the service is not measured: .* is to list 100 orders"):
+def test_a_wrong_list_is_reported() -> None:
+    with pytest.raises(WrongAnswer, match=r"the service is not measured: .* must list 100 orders"):
         check("/orders?limit=99&after=Ug")

@@ -1,4 +1,4 @@
-"""What wrk and pgbench print is read right."""
+"""The output of wrk and pgbench is parsed correctly."""
 
 import pytest
 
@@ -13,7 +13,7 @@ result {"requests": 2000, "microseconds": 2000000, "p50": 1500, "p99": 7250, "er
 PGBENCH = "number of failed transactions: 2 (0.1%)\ntps = 4.0 (without initial connection time)\n"
 
 
-def test_wrk_is_read_in_seconds_and_milliseconds() -> None:
+def test_times_of_wrk_become_seconds_and_milliseconds() -> None:
     assert timing_of_wrk(WRK) == Timing(2000, 2.0, 1.5, 7.25, 3)
 
 
@@ -22,8 +22,8 @@ def test_wrk_without_a_result_is_a_failure() -> None:
         timing_of_wrk("unable to connect")
 
 
-def test_pgbench_counts_what_ended_while_all_clients_were_connected() -> None:
-    """A line: client, transaction, latency in microseconds, script, seconds, microseconds."""
+def test_pgbench_counts_transactions_that_ended_while_all_clients_were_connected() -> None:
+    """Fields of a line: client, transaction, latency in µs, script, seconds, microseconds."""
     logs = [
         "0 0 9000 0 99 900000\n0 1 1000 0 100 500000\n",
         "1 0 3000 0 101 999999\n1 1 9000 0 102 1\n",

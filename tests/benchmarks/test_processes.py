@@ -1,4 +1,4 @@
-"""The processes of a server are counted together with their children."""
+"""Measurements of a process include its children."""
 
 import signal
 import subprocess
@@ -16,7 +16,6 @@ from benchmarks.processes import (
     resident_bytes,
 )
 
-# It says when it is ready, and waits for the end of its input.
 BURN = "import time\nwhile time.process_time() < 0.5: pass\n"
 PARENT = f"""
 import subprocess, sys
@@ -29,7 +28,7 @@ MIB = 1024 * 1024
 
 @contextmanager
 def parent() -> Iterator[int]:
-    """Run a process that has had one busy child and has another that is idle."""
+    """Run a process with one busy child that has ended and one idle child."""
     with subprocess.Popen(
         [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -39,18 +38,18 @@ def parent() -> Iterator[int]:
         process.communicate(b"\n\n")
 
 
-def test_a_family_has_the_children() -> None:
+def test_a_family_includes_the_children() -> None:
     with parent() as pid:
         assert family(pid)[0] == pid
         assert len(family(pid)) == 2
 
 
-def test_the_time_of_children_that_have_ended_counts() -> None:
+def test_the_cpu_time_of_terminated_children_counts() -> None:
     with parent() as pid:
         assert cpu_seconds(pid) >= 0.5
 
 
-def test_memory_is_that_of_each_process() -> None:
+def test_memory_is_measured_for_each_process() -> None:
     with parent() as pid:
         sizes = resident_bytes(pid)
         assert len(sizes) == 2
@@ -58,14 +57,14 @@ def test_memory_is_that_of_each_process() -> None:
         assert peak_resident_bytes(pid) >= MIB
 
 
-def test_a_process_ends_with_the_exception_of_who_waits_for_it() -> None:
+def test_an_exception_while_waiting_kills_the_process() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with pytest.raises(KeyboardInterrupt), ended_with_us(process):
         raise KeyboardInterrupt
     assert process.returncode == -signal.SIGKILL
 
 
-def test_a_process_that_has_ended_has_no_memory() -> None:
+def test_a_terminated_process_has_no_memory() -> None:
     with parent() as pid:
         pass
     assert peak_resident_bytes(pid) == 0

@@ -1,4 +1,4 @@
-"""Medians, percentiles, and files that give back what was written."""
+"""Medians, percentiles, and files that can be read back."""
 
 from pathlib import Path
 from statistics import median
@@ -14,7 +14,7 @@ from tests.benchmarks.examples import RESULTS, sample
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.integers(1, 100))
-def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(
+def test_a_percentile_is_the_smallest_value_that_enough_values_do_not_exceed(
     values: list[float], percent: int
 ) -> None:
     values.sort()
@@ -25,7 +25,7 @@ def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=9))
-def test_a_cell_has_the_medians_of_its_rounds_and_all_errors(rates: list[int]) -> None:
+def test_a_cell_has_the_medians_of_its_rounds_and_the_sum_of_errors(rates: list[int]) -> None:
     cell = Cell.of([sample("orders", requests=rate, errors=1) for rate in rates])
     assert cell.requests_per_second == pytest.approx(median(rates))
     assert cell.errors == len(rates)
@@ -35,12 +35,12 @@ def test_a_server_that_was_not_measured_has_no_cell() -> None:
     assert RESULTS.cell("fastapi", Load.PLACE, 999) is None
 
 
-def test_a_transfer_has_the_median_time_and_the_most_memory() -> None:
+def test_a_transfer_has_the_median_time_and_the_peak_memory() -> None:
     rounds = [Transfer("copy", 10, seconds, peak) for seconds, peak in ((1, 7), (5, 8), (2, 6))]
     assert evolve(RESULTS, transfers=rounds).transfer("copy", 10) == Transfer("copy", 10, 2, 8)
 
 
-def test_a_file_gives_back_the_results(tmp_path: Path) -> None:
+def test_results_are_read_back_from_a_file_unchanged(tmp_path: Path) -> None:
     RESULTS.write(tmp_path / "results.json")
     assert Results.read(tmp_path / "results.json") == RESULTS
 

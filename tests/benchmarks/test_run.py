@@ -1,4 +1,4 @@
-"""`make bench`, as small as it gets."""
+"""`make bench` with the smallest sizes."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ SMALL: Final = (
 
 def test_a_run_measures_every_server_without_an_error(tmp_path: Path) -> None:
     arguments = " ".join([*SMALL, "--output", str(tmp_path)])
-    # What this process measures of itself is not for the servers; and PyPy may be there or not.
+    # The servers must not measure coverage. PyPy may or may not be installed, so none is used.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     ran = subprocess.run(
         ["make", "bench", "QUICK=1", f"ARGUMENTS={arguments}"],
