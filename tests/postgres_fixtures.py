@@ -1,12 +1,11 @@
 """Fixtures: one PostgreSQL server for each run (each worker), one new database for each test."""
 
 from collections.abc import Iterator
-from functools import partial
+from contextlib import closing
 
 import pytest
 
 from orders_postgres import PostgresStore
-from orders_postgres.connection import connect
 from orders_postgres.settings import Limits
 from tests.postgres_server import OrdersDatabase, PostgresServer, open_server
 
@@ -38,21 +37,19 @@ def orders_database(postgres_server: PostgresServer) -> Iterator[OrdersDatabase]
 @pytest.fixture
 def postgres_store(orders_database: OrdersDatabase) -> Iterator[PostgresStore]:
     """The store as the service opens it, on a database of its own."""
-    store = orders_database.store()
-    try:
+    with closing(orders_database.store()) as store:
         yield store
-    finally:
-        store.close()
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let stores wait longer than the service does: a machine may be busy."""
-    limits = Limits(lock=30, statement=30, socket=60)
-    monkeypatch.setattr("orders_postgres.store.connect", partial(connect, limits=limits))
+def patient_store(orders_database: OrdersDatabase) -> Iterator[PostgresStore]:
+    """A store that waits longer than the service does: the machine may be busy."""
+    with closing(orders_database.store(limits=Limits(lock=30, statement=30, socket=60))) as store:
+        yield store
 
 
 @pytest.fixture
-def patient_for_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let stores wait until the server itself finds that something takes too long."""
-    monkeypatch.setattr("orders_postgres.store.connect", partial(connect, limits=Limits(socket=60)))
+def store_that_waits(orders_database: OrdersDatabase) -> Iterator[PostgresStore]:
+    """A store that waits until the server itself reports that something takes too long."""
+    with closing(orders_database.store(limits=Limits(socket=60))) as store:
+        yield store

@@ -318,9 +318,9 @@ class OrdersDatabase:
         )
         return DatabaseUrl.parse(f"postgresql:///{self.name}?{parameters}")
 
-    def store(self, **options: float) -> PostgresStore:
+    def store(self, **options: Any) -> PostgresStore:  # noqa: ANN401 - as of PostgresStore
         """Open the store as the service does; the caller closes it."""
-        return PostgresStore(self.url(), **options)  # type: ignore[arg-type]  # whole or not
+        return PostgresStore(self.url(), **options)
 
     def run(self, sql: str, **values: str) -> Sequence[Sequence[Any]]:
         """Run SQL in it as the superuser, with the values of `:name`."""

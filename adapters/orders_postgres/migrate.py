@@ -6,8 +6,8 @@ from typing import Final
 from attrs import frozen
 
 from orders_core import Reason, StoreUnavailable
-from orders_postgres.connection import Connection, connect
-from orders_postgres.names import quoted
+from orders_postgres.connect import connect
+from orders_postgres.connection import Connection
 from orders_postgres.schema import (
     Migration,
     applied_version,
@@ -15,6 +15,7 @@ from orders_postgres.schema import (
     require_utf8,
 )
 from orders_postgres.settings import Limits
+from orders_postgres.sql import identifier
 from orders_postgres.url import DatabaseUrl
 
 # A migration may take as long as it needs, but must not queue for long behind, and so in front
@@ -96,18 +97,19 @@ class _Rights:
 
     def refusal(self) -> str | None:
         """Say why the schema cannot be changed, and what to grant; None when it can."""
+        role = identifier(self.role)
         if self.owner is not None and not self.is_owner:
             return (
                 f"the tables belong to the role {self.owner}, and {self.role} may not change them: "
-                f"migrate as {self.owner}, or GRANT {quoted(self.owner)} TO {quoted(self.role)}"
+                f"migrate as {self.owner}, or GRANT {identifier(self.owner)} TO {role}"
             )
         if self.may_create:
             return None
         schema = "public" if self.schema is None else self.schema
         return (
-            f"the role {self.role} may not make tables in the schema {schema}: as the owner of "
-            f"the database, GRANT USAGE, CREATE ON SCHEMA {quoted(schema)} TO {quoted(self.role)}, "
-            f"or ALTER DATABASE {quoted(self.database)} OWNER TO {quoted(self.role)}"
+            f"the role {self.role} may not create tables in the schema {schema}: as the owner of "
+            f"the database, GRANT USAGE, CREATE ON SCHEMA {identifier(schema)} TO {role}, "
+            f"or ALTER DATABASE {identifier(self.database)} OWNER TO {role}"
         )
 
 
@@ -157,5 +159,5 @@ def _grant(connection: Connection, role: str, rights: _Rights, place: str) -> No
         raise StoreUnavailable(Reason.REFUSED, message)
     with connection.transaction():
         connection.run(_LOCK)
-        connection.script(f"GRANT SELECT, INSERT ON orders TO {quoted(role)}")
-        connection.script(f"GRANT SELECT ON orders_schema, orders_totals TO {quoted(role)}")
+        connection.script(f"GRANT SELECT, INSERT ON orders TO {identifier(role)}")
+        connection.script(f"GRANT SELECT ON orders_schema, orders_totals TO {identifier(role)}")

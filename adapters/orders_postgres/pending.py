@@ -4,7 +4,8 @@ from collections.abc import Generator, Sequence
 from typing import Any, TypeVar
 
 from orders_core import StoreUnavailable
-from orders_postgres.connection import Connection, Interrupted
+from orders_postgres.connection import Connection
+from orders_postgres.errors import Interrupted
 from orders_postgres.pool import Lent, Pool
 from orders_postgres.session import Row
 

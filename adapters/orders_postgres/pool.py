@@ -174,6 +174,7 @@ class Pool:
         with self._lock:
             keep = not self._closed and lent.renewals == self._renewals
             if keep:
+                lent.connection.is_new = False
                 self._idle.append(lent)
         if not keep:
             lent.connection.close()

@@ -9,6 +9,7 @@ import pg8000.core  # type: ignore[import-untyped]  # pg8000 ships no types
 import pg8000.native  # type: ignore[import-untyped]  # the same
 
 from orders_core import Reason
+from orders_postgres.errors import Unsuitable
 from orders_postgres.parameters import ChannelBinding
 
 Row = Sequence[Any]
@@ -30,19 +31,6 @@ _NOT_BOUND: Final = "channel_binding=require, and the server asks for a log-in w
 # The function of the server that warns when a commit stops waiting for its standby: the text of
 # the warning is in the server's language.
 _STANDBY_WAIT: Final = b"SyncRepWaitForLSN"
-
-
-class Unsuitable(Exception):
-    """A server answers, but must not be used.
-
-    Attributes:
-        reason: Why, as one of a closed set.
-    """
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        """Take the reason, and a message for the people who run the service."""
-        super().__init__(message)
-        self.reason = reason
 
 
 class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence Any
@@ -95,7 +83,7 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
         self.send_EXECUTE()
         return pg8000.core.Context(prepared.statement, None, prepared.cols, prepared.input_funcs)
 
-    def send_anew(self, statement: str, values: Sequence[str]) -> Any:  # noqa: ANN401 - untyped
+    def send_unprepared(self, statement: str, values: Sequence[str]) -> Any:  # noqa: ANN401 - untyped
         """Send a statement that the server need not know, nor keep; give its context."""
         self.send_PARSE(_NO_NAME, statement)
         self.send_BIND(_NO_NAME, values)
@@ -132,7 +120,7 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
     def handle_COPY_IN_RESPONSE(self, data: bytes, context: Any) -> None:  # noqa: ANN401, N802
         """Do nothing: the content of the COPY is on its way already."""
 
-    def take(self, answer: bytes, context: Any) -> Sequence[Row]:  # noqa: ANN401 - untyped
+    def decode(self, answer: bytes, context: Any) -> Sequence[Row]:  # noqa: ANN401 - untyped
         """Take the messages of a whole answer; give its rows."""
         start = 0
         while start < len(answer):

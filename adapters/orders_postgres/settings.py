@@ -31,12 +31,15 @@ class Limits:
         statement: One statement, on the server.
         idle_in_transaction: Between two statements of a transaction, on the server.
         socket: Waiting for the next bytes of an answer.
+        check_age: The age of the connection that a check uses. ALTER ROLE and ALTER DATABASE
+            change new sessions only, so a check needs a recent one.
     """
 
     lock: float | None = 1.0
     statement: float | None = 2.0
     idle_in_transaction: float | None = 5.0
     socket: float | None = 3.0
+    check_age: float = 4.0
 
     def settings(self) -> Mapping[str, str]:
         """Give the server's part as its settings, in milliseconds; 0 is for ever."""

@@ -1,6 +1,6 @@
 """Orders in PostgreSQL."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from math import inf
@@ -22,7 +22,9 @@ from orders_core import (
     Totals,
     judge,
 )
-from orders_postgres.connection import Connection, Duplicate, Interrupted, connect
+from orders_postgres.connect import connect
+from orders_postgres.connection import Connection
+from orders_postgres.errors import Duplicate, Interrupted
 from orders_postgres.pending import PendingStatements, Statements, begin_statements, run
 from orders_postgres.pool import (
     DEFAULT_ACQUIRE_SECONDS,
@@ -32,6 +34,8 @@ from orders_postgres.pool import (
 )
 from orders_postgres.schema import require_schema, require_utf8
 from orders_postgres.session import Row
+from orders_postgres.settings import SERVICE_LIMITS, Limits
+from orders_postgres.sql import array
 from orders_postgres.url import DatabaseUrl
 from orders_postgres.writable import require_writable
 
@@ -59,8 +63,6 @@ ORDER BY number
 _PAGE_BEFORE: Final = "SELECT id, amount FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2"
 # Kept by triggers; see migrations/0002_totals.sql.
 _TOTALS: Final = "SELECT sum(count)::bigint, sum(amount) FROM orders_totals"
-# What is set for a role or a database holds for new sessions alone.
-CHECKED_SECONDS: Final = 4.0
 # Of more, sending them alone might have to wait.
 _PROMPTLY: Final = 256
 _PROMPT_LENGTH: Final = 16 * 1024  # characters of ids
@@ -88,6 +90,7 @@ class PostgresStore:
         connections: int = DEFAULT_SIZE,
         acquire_seconds: float = DEFAULT_ACQUIRE_SECONDS,
         max_age_seconds: float = DEFAULT_MAX_AGE_SECONDS,
+        limits: Limits = SERVICE_LIMITS,
     ) -> None:
         """Take the database's URL; nothing is opened yet.
 
@@ -97,8 +100,10 @@ class PostgresStore:
             acquire_seconds: How long a call waits for a connection.
             max_age_seconds: How long a connection is used at most, so that new certificates
                 and passwords come into use.
+            limits: How long each step of a call may take.
         """
         self._url = url
+        self._limits = limits
         self._pool = Pool(
             self._connect,
             size=connections,
@@ -166,7 +171,7 @@ class PostgresStore:
 
     def check(self) -> None:
         """Read, write and commit something that is no order; see `OrderStore.check`."""
-        self._run(self._check, max_age_seconds=CHECKED_SECONDS)
+        self._run(self._check, max_age_seconds=self._limits.check_age)
 
     def renew(self) -> None:
         """Connect anew from now on, and read the files that this takes; see `OrderStore.renew`."""
@@ -182,7 +187,7 @@ class PostgresStore:
         self._pool.close()
 
     def _connect(self) -> Connection:
-        connection = connect(self._url, settings=_PLANS)
+        connection = connect(self._url, self._limits, _PLANS)
         try:
             require_utf8(connection, self._url.address)
             require_schema(connection, self._url.address)
@@ -194,7 +199,9 @@ class PostgresStore:
         return connection
 
     def _check(self, connection: Connection) -> None:
-        require_schema(connection, self._url.address)
+        # `_connect` has just checked the schema of a new one.
+        if not connection.is_new:
+            require_schema(connection, self._url.address)
         require_writable(connection, self._url.address)
 
     def _run(
@@ -234,7 +241,7 @@ class PostgresStore:
         # In one order for all writers, so that none waits for another in a circle.
         ids = sorted(firsts)
         amounts = [str(firsts[each].amount) for each in ids]
-        rows = yield _INSERT, (_array(ids), _array(amounts))
+        rows = yield _INSERT, (array(ids), array(amounts))
         if len(rows) == len(orders):
             return (Outcome.CREATED,) * len(orders)
         created = {order_id for (order_id,) in rows}
@@ -256,7 +263,7 @@ class PostgresStore:
         with connection.transaction():
             outcomes = run(self._adding(orders), connection)
             if Outcome.CONFLICT in outcomes:
-                connection.undo()
+                connection.rollback()
         return outcomes
 
 
@@ -269,7 +276,7 @@ def _is_short(call: Call) -> bool:
 
 
 def _getting(ids: Sequence[OrderId]) -> Statements[Order | None]:
-    rows = yield _GET, (_array({order_id.value for order_id in ids}),)
+    rows = yield _GET, (array({order_id.value for order_id in ids}),)
     amounts = {text: Amount(amount) for text, amount in rows}
     return [
         Order(order_id, amounts[order_id.value]) if order_id.value in amounts else None
@@ -278,15 +285,6 @@ def _getting(ids: Sequence[OrderId]) -> Statements[Order | None]:
 
 
 def _reading(queries: Sequence[PageQuery]) -> Statements[bytes]:
-    after = _array("" if query.after is None else query.after.value for query in queries)
-    rows = yield _PAGES_JSON, (after, _array(str(query.limit) for query in queries))
+    after = array("" if query.after is None else query.after.value for query in queries)
+    rows = yield _PAGES_JSON, (after, array(str(query.limit) for query in queries))
     return [(lines or "").encode() for (lines,) in rows]
-
-
-def _array(texts: Iterable[str]) -> str:
-    """Write an array as PostgreSQL reads it ("Array Input and Output Syntax"), all quoted.
-
-    pg8000 quotes only where it deems it needed, and sends the text `null` as NULL.
-    """
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"

@@ -4,8 +4,8 @@ from typing import Final
 
 from orders_core import Reason, StoreUnavailable
 from orders_postgres.connection import Connection
-from orders_postgres.names import quoted
 from orders_postgres.settings import DURABLE_COMMIT
+from orders_postgres.sql import identifier
 
 # A standby says "on" as well.
 _RIGHTS: Final = """
@@ -49,7 +49,7 @@ def require_writable(connection: Connection, place: str) -> None:
     if not may_insert:
         message = (
             f"{place}: the role {user} may not add orders: as the owner, run orders migrate "
-            f"--grant-to {user}, or GRANT SELECT, INSERT ON orders TO {quoted(user)}"
+            f"--grant-to {user}, or GRANT SELECT, INSERT ON orders TO {identifier(user)}"
         )
         raise StoreUnavailable(Reason.REFUSED, message)
     connection.script_alone(_COMMIT)

@@ -11,7 +11,8 @@ from attrs import evolve
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_postgres import DatabaseUrl, Host, PostgresStore
-from orders_postgres.connection import Interrupted, connect
+from orders_postgres.connect import connect
+from orders_postgres.errors import Interrupted
 from orders_postgres.settings import Limits
 from tests.postgres.proxy import Proxy, open_proxy
 from tests.postgres_server import HOST, SERVICE, OrdersDatabase, PostgresServer, wait_until
@@ -280,30 +281,31 @@ def test_a_database_that_takes_no_writes_is_read_only_and_its_connections_are_le
     assert postgres_store.add(ORDERS) == (Outcome.CREATED, Outcome.CREATED)
 
 
-@pytest.mark.usefixtures("patient_for_answers")
 @pytest.mark.parametrize("atomic", [False, True])
 def test_an_order_that_another_is_just_storing_is_waited_for_one_second(
     orders_database: OrdersDatabase,
-    postgres_store: PostgresStore,
+    store_that_waits: PostgresStore,
     *,
     atomic: bool,
 ) -> None:
     with closing(orders_database.server.connect(orders_database.name)) as other:
         other.run("BEGIN")
         other.run("INSERT INTO orders VALUES ('A', 1)")
-        error = failure(lambda: postgres_store.add(ORDERS, atomic=atomic))
+        error = failure(lambda: store_that_waits.add(ORDERS, atomic=atomic))
         assert error.reason is Reason.TIMEOUT
         assert "55P03" in str(error)
         other.run("ROLLBACK")
     before = orders_database.sessions()
-    assert postgres_store.add(ORDERS, atomic=atomic) == (Outcome.CREATED, Outcome.CREATED)
+    assert store_that_waits.add(ORDERS, atomic=atomic) == (
+        Outcome.CREATED,
+        Outcome.CREATED,
+    )
     assert orders_database.sessions() == before
 
 
-@pytest.mark.usefixtures("patient_for_answers")
 def test_a_statement_that_takes_too_long_is_a_timeout_and_keeps_its_connection(
     orders_database: OrdersDatabase,
-    postgres_store: PostgresStore,
+    store_that_waits: PostgresStore,
 ) -> None:
     orders_database.run(
         "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS "
@@ -311,12 +313,12 @@ def test_a_statement_that_takes_too_long_is_a_timeout_and_keeps_its_connection(
         "CREATE TRIGGER dawdle BEFORE INSERT ON orders FOR EACH ROW "
         "WHEN (NEW.id = 'A') EXECUTE FUNCTION dawdle()",
     )
-    postgres_store.check()
+    store_that_waits.check()
     before = orders_database.sessions()
-    error = failure(lambda: postgres_store.add(ORDERS))
+    error = failure(lambda: store_that_waits.add(ORDERS))
     assert error.reason is Reason.TIMEOUT
     assert "57014" in str(error)
-    postgres_store.check()
+    store_that_waits.check()
     assert orders_database.sessions() == before
 
 

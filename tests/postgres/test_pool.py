@@ -9,7 +9,8 @@ import pytest
 from attrs import define
 
 from orders_core import Reason, StoreUnavailable
-from orders_postgres.connection import Connection, connect
+from orders_postgres.connect import connect
+from orders_postgres.connection import Connection
 from orders_postgres.pool import Pool
 from tests.postgres_server import OrdersDatabase, wait_until
 
@@ -221,7 +222,7 @@ def test_undoing_early_commits_nothing_and_keeps_the_connection(
 ) -> None:
     with pool.connection() as connection, connection.transaction():
         connection.run("INSERT INTO orders VALUES ($1, $2)", "A", 1)
-        connection.undo()
+        connection.rollback()
     assert opened.database.run("SELECT * FROM orders") == ()
     pid_of(pool)
     assert opened.number == 1
@@ -230,7 +231,7 @@ def test_undoing_early_commits_nothing_and_keeps_the_connection(
 def test_an_exception_after_undoing_early_is_what_it_is(pool: Pool) -> None:
     def undo_and_fail(connection: Connection) -> None:
         with connection.transaction():
-            connection.undo()
+            connection.rollback()
             raise KeyError
 
     with pool.connection() as connection:

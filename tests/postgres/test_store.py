@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orders_core import Order, Outcome, StoreUnavailable
 from orders_postgres import PostgresStore
-from orders_postgres.connection import connect
+from orders_postgres.connect import connect
 from tests.postgres_server import OWNER, OrdersDatabase
 from tests.strategies import has_usable_edges
 
@@ -36,18 +36,16 @@ def test_every_id_comes_back_as_it_went_in(postgres_store: PostgresStore, texts:
     assert postgres_store.get([order.id for order in orders]) == orders
 
 
-@pytest.mark.usefixtures("patient")
-def test_ten_thousand_orders_are_one_batch(postgres_store: PostgresStore) -> None:
+def test_ten_thousand_orders_are_one_batch(patient_store: PostgresStore) -> None:
     orders = [Order(f"order-{number}", number) for number in range(10_000)]
-    assert set(postgres_store.add(orders, atomic=True)) == {Outcome.CREATED}
-    assert set(postgres_store.add(orders)) == {Outcome.REPLAYED}
-    assert postgres_store.get([order.id for order in orders]) == orders
+    assert set(patient_store.add(orders, atomic=True)) == {Outcome.CREATED}
+    assert set(patient_store.add(orders)) == {Outcome.REPLAYED}
+    assert patient_store.get([order.id for order in orders]) == orders
 
 
-@pytest.mark.usefixtures("patient")
-def test_batches_that_overlap_in_any_order_never_deadlock(postgres_store: PostgresStore) -> None:
+def test_batches_that_overlap_in_any_order_never_deadlock(patient_store: PostgresStore) -> None:
     def add(orders: Sequence[Order]) -> Sequence[Outcome]:
-        return postgres_store.add(orders)
+        return patient_store.add(orders)
 
     upwards = [Order(f"{number:04d}", 1) for number in range(2_000)]
     with ThreadPoolExecutor(4) as threads:

@@ -18,7 +18,7 @@ from attrs import define, evolve
 
 from orders_core import Order, Outcome, Reason, StoreUnavailable
 from orders_postgres import DatabaseUrl, PostgresStore, SslMode
-from orders_postgres.connection import connect
+from orders_postgres.connect import connect
 from tests.certificates import Authority, Issued
 from tests.postgres.secure_server import Client, SecureServer, open_secure_server
 from tests.postgres_server import (
@@ -140,7 +140,7 @@ def test_a_server_without_tls_is_refused_and_told_nothing(postgres_server: Postg
     url = DatabaseUrl.parse(postgres_server.url_text("postgres", sslmode="require"))
     error = refusal(url)
     assert error.reason is Reason.TLS
-    assert "the server has no TLS; nothing was sent to it" in str(error)
+    assert "the server does not support TLS; nothing was sent to it" in str(error)
 
 
 def test_the_server_refuses_plain_text(client: Client) -> None:
@@ -427,7 +427,7 @@ def test_nothing_is_said_to_a_server_that_declines_tls_and_goes_on(
     mode: str,
 ) -> None:
     told = unheard(client, None, sslmode=mode)
-    assert told.endswith("the server has no TLS; nothing was sent to it")
+    assert told.endswith("the server does not support TLS; nothing was sent to it")
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")

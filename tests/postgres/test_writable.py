@@ -1,14 +1,13 @@
 """The check of a store: orders can be added now, which is proved without adding one."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import partial
 
 import pytest
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_postgres import PostgresStore
-from orders_postgres.connection import connect
 from orders_postgres.settings import Limits
 from tests.pgbouncer import PoolMode, open_pooler
 from tests.postgres_server import (
@@ -108,20 +107,35 @@ def test_an_order_that_meets_a_read_only_server_costs_it_the_connection(
 @pytest.mark.parametrize("whose", [f"ROLE {SERVICE}", "DATABASE {name}"])
 def test_a_role_or_database_that_becomes_read_only_is_told_although_open_sessions_can_write(
     orders_database: OrdersDatabase,
-    postgres_store: PostgresStore,
-    monkeypatch: pytest.MonkeyPatch,
     whose: str,
 ) -> None:
-    postgres_store.check()
-    monkeypatch.setattr("orders_postgres.store.CHECKED_SECONDS", 0.0)
     target = whose.format(name=orders_database.name)
     server = orders_database.server
-    server.run(f"ALTER {target} SET default_transaction_read_only = on")
-    try:
-        assert problem(postgres_store).reason is Reason.READ_ONLY
-    finally:
-        server.run(f"ALTER {target} RESET default_transaction_read_only")
-    postgres_store.check()
+    with closing(orders_database.store(limits=Limits(check_age=0))) as store:
+        store.check()
+        server.run(f"ALTER {target} SET default_transaction_read_only = on")
+        try:
+            assert problem(store).reason is Reason.READ_ONLY
+        finally:
+            server.run(f"ALTER {target} RESET default_transaction_read_only")
+        store.check()
+
+
+@pytest.mark.parametrize("checks", [1, 2])
+def test_each_check_reads_the_schema_version_once(
+    orders_database: OrdersDatabase,
+    checks: int,
+) -> None:
+    orders_database.run(f"ALTER DATABASE {orders_database.name} SET log_min_duration_statement = 0")
+    log = orders_database.server.folder / "log"
+    before = log.stat().st_size
+    with closing(orders_database.store()) as store:
+        for _ in range(checks):
+            store.check()
+    executed = re.findall(
+        rb"execute \S+ SELECT .* FROM orders_schema$", log.read_bytes()[before:], re.MULTILINE
+    )
+    assert len(executed) == checks
 
 
 @pytest.mark.parametrize("revoked", ["INSERT", "SELECT"])
@@ -153,18 +167,16 @@ def test_rights_on_the_columns_alone_suffice(
 
 def test_a_standby_that_confirms_nothing_is_told_and_no_session_is_left_waiting(
     own_server: PostgresServer,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     limits = Limits(statement=0.5, socket=60)
-    monkeypatch.setattr("orders_postgres.store.connect", partial(connect, limits=limits))
     database = own_server.new_database()
     with (
         altered(own_server, "synchronous_standby_names", "'nobody'"),
-        closing(database.store()) as store,
+        closing(database.store(limits=limits)) as store,
     ):
         error = problem(store)
         assert error.reason is Reason.TIMEOUT
-        assert "no synchronous standby has confirmed" in str(error)
+        assert "no synchronous standby confirmed the commit" in str(error)
         assert database.run(WAITING) == ()
 
 
