@@ -1,1 +1,1 @@
-"""What watches the service: objectives, rules, alerts and dashboards, written by this code."""
+"""Monitoring as code: generates the alerting rules, the dashboards and the table of metrics."""

@@ -1,4 +1,4 @@
-"""`python -m monitoring`: write what is generated. `make monitoring` calls it."""
+"""`python -m monitoring` writes all generated files. `make monitoring` calls it."""
 
 import argparse
 import sys
@@ -7,13 +7,13 @@ from monitoring.files import ROOT, files, rule_file
 
 
 def main() -> int:
-    """Do what the command line says; give the exit status."""
+    """Run the command line, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m monitoring", description=__doc__)
     parser.add_argument(
         "--rules-faster",
         type=int,
         metavar="FACTOR",
-        help="only print the rules, with every window shortened by this factor",
+        help="only print the rules, with all windows shortened by this factor",
     )
     arguments = parser.parse_args()
     if arguments.rules_faster is not None:

@@ -1,4 +1,4 @@
-"""The alerts: what has to be wrong, for how long, and what a person reads who is woken."""
+"""The alerts: their conditions, their durations, and the texts that the person on call reads."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
@@ -19,9 +19,9 @@ from monitoring.objectives import (
 )
 
 Severity = Literal["critical", "warning", "info"]
-"""`critical`: get up now. `warning`: within the day. `info`: within the week."""
+"""`critical`: respond immediately. `warning`: within a day. `info`: within a week."""
 
-# A backup that is made once a day may begin a little later than on the day before.
+# One day, and a margin for a backup that starts later than on the day before.
 _BACKUP_SECONDS: Final = DAY + 2 * HOUR
 BACKUP_JOB: Final = 'namespace="orders", cronjob="orders-backup"'
 _WHERE: Final = "{{ with $labels.namespace }}{{ . }}/{{ end }}{{ $labels.instance }}"
@@ -37,34 +37,34 @@ class Alert:
     """An alert.
 
     Attributes:
-        name: Its name, unique.
-        severity: Whether somebody must get up.
-        expression: What has to be so.
-        lasts: For how long, in seconds.
-        summary: One sentence for a person who was asleep.
-        description: What it means for the clients, and what comes next.
-        runbook: The runbook, when it is not named like the alert.
+        name: A unique name.
+        severity: How soon somebody must respond.
+        expression: The condition, in PromQL.
+        for_seconds: How long the condition must hold before the alert fires.
+        summary: One sentence for somebody who has just been woken.
+        description: What it means for clients, and what happens next.
+        runbook: The runbook's name, if it differs from the alert's.
     """
 
     name: str
     severity: Severity
     expression: str
-    lasts: float
+    for_seconds: float
     summary: str
     description: str
     runbook: str = ""
 
     @property
     def page(self) -> str:
-        """The name of its runbook."""
+        """The runbook's name."""
         return self.runbook or self.name
 
-    def written(self) -> Mapping[str, Any]:
-        """Give it as Prometheus reads it."""
+    def as_dict(self) -> Mapping[str, Any]:
+        """Return the rule in Prometheus's format."""
         return {
             "alert": self.name,
             "expr": self.expression,
-            **({"for": duration(self.lasts)} if self.lasts else {}),
+            **({"for": duration(self.for_seconds)} if self.for_seconds else {}),
             "labels": {"severity": self.severity},
             "annotations": {
                 "summary": self.summary,
@@ -75,14 +75,14 @@ class Alert:
 
 
 def burn_alerts(factor: int = 1) -> Iterator[Alert]:
-    """Give the alerts of error budgets that burn too fast."""
+    """Yield the alerts on error budgets that burn too fast."""
     for objective in OBJECTIVES:
         for burn in BURNS:
             yield _burning(objective, burn, factor)
 
 
 def _burning(objective: Objective, burn: Burn, factor: int) -> Alert:
-    most = f"{burn.factor:g} * {objective.budget:g}"
+    limit = f"{burn.factor:g} * {objective.budget:g}"
     ratio = f"orders:{objective.name}_errors:ratio_rate"
     long, short = duration(burn.long), duration(burn.short)
     what = {
@@ -93,20 +93,20 @@ def _burning(objective: Objective, burn: Burn, factor: int) -> Alert:
     return Alert(
         f"Orders{objective.title}BudgetBurn{long}",
         "critical" if burn.severity == "critical" else "warning",
-        f"{ratio}{long} > {most}\nand\n{ratio}{short} > {most}",
-        burn.lasts / factor,
-        f"{{{{ $value | humanizePercentage }}}} of {what}, over {long} and still now",
-        f"The objective is that {objective.promise}. At this pace, {burn.factor:g} times what "
-        f"it allows, the budget of {duration(PERIOD)} is used up in {days:.3g} days.",
+        f"{ratio}{long} > {limit}\nand\n{ratio}{short} > {limit}",
+        burn.for_seconds / factor,
+        f"{{{{ $value | humanizePercentage }}}} of {what}, over the last {long} and still now",
+        f"The objective is that {objective.promise}. At a burn rate of {burn.factor:g}, the error "
+        f"budget for {duration(PERIOD)} is used up in {days:.3g} days.",
         f"Orders{objective.title}BudgetBurn",
     )
 
 
 def simple_alerts(factor: int = 1) -> Iterator[Alert]:
-    """Give the alerts of what breaks this system.
+    """Yield the alerts on the causes of failures.
 
     Args:
-        factor: By how much all windows are shortened.
+        factor: Divides all windows.
     """
     yield from _service(factor)
     yield from _store(factor)
@@ -121,16 +121,16 @@ def _service(factor: int) -> Iterator[Alert]:
         "critical",
         'absent(up{job="orders"} == 1)',
         2 * MINUTE / factor,
-        "Orders is down: no instance of it answers Prometheus",
-        "Clients most likely get no answer at all. No order that was acknowledged is lost.",
+        "Orders is down: no instance answers Prometheus",
+        "Clients most likely get no answer. No acknowledged order is lost.",
     )
     yield Alert(
         "OrdersInstanceDown",
         "warning",
         'up{job="orders"} == 0',
         5 * MINUTE / factor,
-        f"The instance {_WHERE} of Orders does not answer Prometheus",
-        "The other instances take its work, as long as there are any.",
+        f"The Orders instance {_WHERE} does not answer Prometheus",
+        "The other instances, if there are any, handle its requests.",
     )
     window = duration(15 * MINUTE / factor)
     yield Alert(
@@ -138,8 +138,8 @@ def _service(factor: int) -> Iterator[Alert]:
         "warning",
         f"increase(orders_worker_restarts_total[{window}]) > 2",
         0,
-        f"Worker processes of {_WHERE} end and are started again, more than twice in {window}",
-        "What a worker had in hand when it ended got no answer; clients may safely send it again.",
+        f"More than two worker processes of {_WHERE} were restarted within {window}",
+        "The requests of a worker that ends get no answer. Clients may safely repeat them.",
     )
 
 
@@ -149,9 +149,9 @@ def _store(factor: int) -> Iterator[Alert]:
         "critical",
         "orders_store_up == 0",
         MINUTE / factor,
-        f"{_WHERE} does not reach its database",
-        "Orders are refused with 503 and nothing is lost. The service connects again by itself "
-        "when the database is back.",
+        f"{_WHERE} cannot reach its database",
+        "Orders are refused with 503. Nothing is lost. The service reconnects by itself when the "
+        "database is back.",
     )
     window = duration(2 * MINUTE / factor)
     yield Alert(
@@ -160,34 +160,34 @@ def _store(factor: int) -> Iterator[Alert]:
         "orders_store_breaker_open > 0\n"
         f"  and sum without (reason) (rate(orders_store_unavailable_total[{window}])) > 0",
         2 * MINUTE / factor,
-        f"{{{{ $value }}}} processes of {_WHERE} have stopped trying to connect to the database",
-        "Five connects in a row failed, so requests are refused at once, and one attempt is made "
-        "now and then. It closes by itself when the database is back.",
+        f"{{{{ $value }}}} processes of {_WHERE} have paused connecting to the database",
+        "Five connection attempts in a row failed. Requests that need a new connection are refused "
+        "at once, between occasional attempts. The breaker closes by itself when one succeeds.",
     )
     yield Alert(
         "OrdersPoolExhausted",
         "warning",
         f'rate(orders_store_unavailable_total{{reason="pool"}}[{window}]) > 0',
         5 * MINUTE / factor,
-        f"Requests of {_WHERE} wait in vain for a connection to the database",
-        "Every connection that the service allows itself is in use: the database is slow, or "
-        "there is more work than it can do. Those requests were refused with 503.",
+        f"Requests of {_WHERE} time out waiting for a database connection",
+        "All connections of the pool are in use: the database is slow or overloaded. Requests that "
+        "get no connection are refused with 503.",
     )
     yield Alert(
         "OrdersStoreExhausted",
         "critical",
         f'rate(orders_store_unavailable_total{{reason="exhausted"}}[{window}]) > 0',
         MINUTE / factor,
-        f"The database of {_WHERE} has no room left: disk, memory or connections",
-        "Orders are refused with 503 and nothing is lost, but it does not mend itself.",
+        f"The database of {_WHERE} has run out of disk space, memory or connections",
+        "Orders are refused with 503. Nothing is lost. This does not resolve itself.",
     )
     yield Alert(
         "OrdersMigrationPending",
         "critical",
         "orders_store_schema_version < orders_store_schema_version_needed",
         MINUTE / factor,
-        f"The database of {_WHERE} lacks a migration: its schema has version {{{{ $value }}}}",
-        "The release that runs needs a newer schema. It answers 503 until orders migrate was run.",
+        f"The database of {_WHERE} needs a migration: its schema has version {{{{ $value }}}}",
+        "The running release needs a newer schema. It answers 503 until `orders migrate` has run.",
     )
 
 
@@ -207,8 +207,8 @@ def _certificates() -> Iterator[Alert]:
             0,
             f"The {{{{ $labels.certificate }}}} certificate between {_WHERE} and its database "
             "expires in {{ $value | humanizeDuration }}",
-            "When it has expired, no new connection can be made, and within half an hour every "
-            "order is refused with 503.",
+            "Once it has expired, no new connection succeeds, and within half an hour every order "
+            "is refused with 503.",
             "OrdersCertificateExpires",
         )
 
@@ -231,7 +231,7 @@ def _disks(factor: int) -> Iterator[Alert]:
             f"{ratio} < 0.25\nand\npredict_linear({ratio}[{window}], {3 * DAY // factor}) < 0",
             HOUR / factor,
             f"The disk of {whose} will be full within three days",
-            "{{ $value | humanizePercentage }} of it is free, and falling.",
+            "{{ $value | humanizePercentage }} is free, and shrinking.",
         )
         yield Alert(
             f"Orders{title}DiskFull",
@@ -239,7 +239,7 @@ def _disks(factor: int) -> Iterator[Alert]:
             f"{ratio} < 0.1",
             5 * MINUTE / factor,
             f"The disk of {whose} is almost full: {{{{ $value | humanizePercentage }}}} is free",
-            "When it is full, every order is refused with 503; what is stored stays readable.",
+            "When it is full, every order is refused with 503. Stored orders can still be read.",
             f"Orders{title}DiskFilling",
         )
 
@@ -262,5 +262,5 @@ or
 )""",
         10 * MINUTE / factor,
         "The last backup of the orders is {{ $value | humanizeDuration }} old",
-        "Should the database be lost now, so would be all orders since then.",
+        "If the database were lost now, all orders since then would be lost.",
     )

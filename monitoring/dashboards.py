@@ -1,4 +1,4 @@
-"""The two dashboards: the service, and PostgreSQL as the service sees it."""
+"""The two dashboards: the service, and its PostgreSQL."""
 
 import json
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from monitoring.objectives import (
     OBJECTIVES,
     duration,
 )
-from monitoring.panels import DATASOURCE, Limits, Panel, Query, graph, latency_map, number
+from monitoring.panels import DATASOURCE, Panel, Query, Thresholds, graph, latency_map, number
 from monitoring.rules import OPERATIONS, REQUESTS
 
 _TAG: Final = "orders"
@@ -39,7 +39,7 @@ _GRAPH_HEIGHT: Final = 8
 
 
 def service() -> str:
-    """Write the dashboard of the service as JSON."""
+    """Return the service's dashboard as JSON."""
     return _written(
         _board("Orders: service", "orders-service", "Requests, objectives, batches, processes"),
         _Row("Now", _service_now(), _NUMBER_HEIGHT),
@@ -52,9 +52,9 @@ def service() -> str:
 
 
 def postgresql() -> str:
-    """Write the dashboard of PostgreSQL, as the service sees it, as JSON."""
+    """Return PostgreSQL's dashboard as JSON."""
     return _written(
-        _board("Orders: PostgreSQL", "orders-postgresql", "The database as Orders sees it"),
+        _board("Orders: PostgreSQL", "orders-postgresql", "The database from the service's view"),
         _Row("Now", _database_now(), _NUMBER_HEIGHT),
         _Row("Operations", _operations()),
         _Row("Availability", _availability()),
@@ -64,12 +64,12 @@ def postgresql() -> str:
 
 @frozen
 class _Row:
-    """Panels that are equally wide.
+    """A row of panels of equal width.
 
     Attributes:
-        title: What stands above them.
+        title: The row's title.
         panels: The panels, from left to right.
-        height: How high they are.
+        height: The panels' height.
     """
 
     title: str
@@ -84,43 +84,44 @@ def _service_now() -> Sequence[Panel]:
     return (
         number(
             "Instances up",
-            "How many instances answer Prometheus.",
+            "Instances that answer Prometheus.",
             "short",
             Query('sum(up{job="$job"})', "up"),
-            limits=Limits(1, 0.5, falling=True),
+            thresholds=Thresholds(1, 0.5, lower_is_worse=True),
         ),
         number(
             "Requests",
-            "Requests that were answered, in a second.",
+            "Answered requests per second.",
             "reqps",
             Query(everything, "requests"),
         ),
         number(
-            "Failing",
-            "The share of requests that is answered with a 5xx. "
-            f"Yellow uses up the error budget, red 14.4 times as fast. {AVAILABILITY.promise}.",
+            "Error ratio",
+            "The share of requests that are answered with a 5xx. "
+            f"Yellow: faster than the error budget allows; red: 14.4 times as fast. "
+            f"Objective: {AVAILABILITY.promise}.",
             "percentunit",
             Query(f"{failing} / {everything}", "failing"),
-            limits=Limits(budget, 14.4 * budget),
+            thresholds=Thresholds(budget, 14.4 * budget),
             decimals=2,
         ),
         *(
             number(
                 f"p99 {operation}",
-                f"99 of 100 requests took no longer. {LATENCY.promise}.",
+                f"99 % of requests took no longer. Objective: {LATENCY.promise}.",
                 "s",
                 Query(_quantile(0.99, REQUESTS, f"{_CHOSEN}, {labels}"), operation),
-                limits=Limits(LATENCY_SECONDS / 2, LATENCY_SECONDS),
+                thresholds=Thresholds(LATENCY_SECONDS / 2, LATENCY_SECONDS),
             )
             for operation, labels in OPERATIONS.items()
         ),
         number(
             "Error budget left",
-            "What is left of the availability's budget of 30 days; below 0 the objective is "
-            "missed.",
+            "What is left of the availability's error budget for 30 days. Below 0, the objective "
+            "is missed.",
             "percentunit",
             Query('orders:availability_budget_left:ratio{job="$job"}', "left"),
-            limits=Limits(0.5, 0, falling=True),
+            thresholds=Thresholds(0.5, 0, lower_is_worse=True),
             decimals=1,
         ),
     )
@@ -130,7 +131,7 @@ def _requests() -> Sequence[Panel]:
     return (
         graph(
             "Requests by route",
-            "Requests that were answered, in a second.",
+            "Answered requests per second.",
             "reqps",
             Query(
                 f"sum by (method, route) (rate({REQUESTS}_count{{{_CHOSEN}}}{_RATE})) > 0",
@@ -139,9 +140,9 @@ def _requests() -> Sequence[Panel]:
             stacked=True,
         ),
         graph(
-            "Refused and failed",
-            "Answers of 4xx are the client's, of 5xx the service's. Shed ones are among the 503: "
-            "they had waited too long.",
+            "Errors and shed requests",
+            "4xx are errors of clients, 5xx of the service. Shed requests had waited too long and "
+            "are among the 503.",
             "reqps",
             Query(
                 f'sum by (status) (rate({REQUESTS}_count{{{_CHOSEN}, status=~"[45].."}}{_RATE}))',
@@ -153,8 +154,8 @@ def _requests() -> Sequence[Panel]:
             ),
         ),
         graph(
-            "Under way",
-            "Requests that have arrived and are not answered, and connections of clients.",
+            "In flight",
+            "Requests not yet answered, and open client connections.",
             "short",
             Query(_sum(f"orders_http_requests_in_flight{{{_CHOSEN}}}"), "requests"),
             Query(_sum(f"orders_http_connections_open{{{_CHOSEN}}}"), "connections"),
@@ -163,23 +164,23 @@ def _requests() -> Sequence[Panel]:
 
 
 def _latency() -> Sequence[Panel]:
-    limits = Limits(LATENCY_SECONDS, LATENCY_SECONDS)
+    thresholds = Thresholds(LATENCY_SECONDS, LATENCY_SECONDS)
     return (
         latency_map(
-            "How long requests take",
-            "Requests in a second by the time that they took: a darker cell is more requests.",
+            "Request duration",
+            "Requests per second by duration. Darker cells are more requests.",
             f"sum by (le) (rate({REQUESTS}_bucket{{{_CHOSEN}}}{_RATE}))",
         ),
         *(
             graph(
                 f"Latency: {operation}",
-                f"Half, 95 and 99 of 100 requests took no longer. {LATENCY.promise}.",
+                f"50 %, 95 % and 99 % of requests took no longer. Objective: {LATENCY.promise}.",
                 "s",
                 *(
                     Query(_quantile(share, REQUESTS, f"{_CHOSEN}, {labels}"), f"p{share * 100:g}")
                     for share in (0.5, 0.95, 0.99)
                 ),
-                limits=limits,
+                thresholds=thresholds,
             )
             for operation, labels in OPERATIONS.items()
         ),
@@ -194,18 +195,18 @@ def _objectives() -> Sequence[Panel]:
     return (
         graph(
             "Error budgets left",
-            "What is left of the budgets of 30 days. Below 0 the objective is missed.",
+            "What is left of the error budgets for 30 days. Below 0, the objective is missed.",
             "percentunit",
             *left,
-            limits=Limits(0.5, 0, falling=True),
-            least=-1,
-            most=1,
+            thresholds=Thresholds(0.5, 0, lower_is_worse=True),
+            minimum=-1,
+            maximum=1,
         ),
         *(
             graph(
                 f"Burn rate: {objective.name}",
-                "How many times faster than allowed the budget is used up, over several times. "
-                f"From 14.4 and 6 on somebody is woken. {objective.promise}.",
+                "How many times faster than allowed the budget is used up, over several windows. "
+                f"14.4 and 6 are critical. Objective: {objective.promise}.",
                 "none",
                 *(
                     Query(
@@ -215,7 +216,7 @@ def _objectives() -> Sequence[Panel]:
                     )
                     for burn in BURNS
                 ),
-                limits=Limits(6, 14.4),
+                thresholds=Thresholds(6, 14.4),
             )
             for objective in OBJECTIVES
         ),
@@ -227,7 +228,7 @@ def _batches() -> Sequence[Panel]:
     return (
         graph(
             "Orders by outcome",
-            "Orders in a second: created, sent once more (replayed), or sent with another amount "
+            "Orders per second: created, sent again (replayed), or sent again with another amount "
             "(conflict).",
             "ops",
             Query(
@@ -238,9 +239,9 @@ def _batches() -> Sequence[Panel]:
             colours=_OUTCOME_COLOURS,
         ),
         graph(
-            "Requests in a batch",
-            "How many requests are handed to the store at once, on average. It grows with the "
-            "load: that is how the service keeps up.",
+            "Requests per batch",
+            "Requests passed to the store at once, on average. Batches grow with the load, which "
+            "raises the throughput.",
             "short",
             Query(
                 f"sum by (operation) (rate({size}_sum{{{_CHOSEN}}}{_RATE}))\n"
@@ -249,12 +250,12 @@ def _batches() -> Sequence[Panel]:
             ),
         ),
         graph(
-            "Waiting for a batch or a thread",
-            "99 of 100 requests waited no longer before their work began. From a second on they "
-            "are refused.",
+            "Queue wait",
+            "99 % of requests waited no longer for a batch or a thread. After a second they are "
+            "refused.",
             "s",
             Query(_quantile(0.99, wait, _CHOSEN, "operation, "), "{{operation}}"),
-            limits=Limits(0.1, 1),
+            thresholds=Thresholds(0.1, 1),
         ),
     )
 
@@ -265,15 +266,15 @@ def _processes() -> Sequence[Panel]:
 
     return (
         graph(
-            "Processor",
-            "Cores that each process uses. A worker that needs a whole one is at its limit.",
+            "CPU",
+            "Cores used by each process. A worker that uses a whole core is at its limit.",
             "short",
             by_process(f"rate(process_cpu_seconds_total{{{_CHOSEN}}}{_RATE})"),
             stacked=True,
         ),
         graph(
             "Memory",
-            "Memory of each process that is in RAM; what several share counts for each.",
+            "Resident memory of each process. Shared memory counts for each of them.",
             "bytes",
             by_process(f"process_resident_memory_bytes{{{_CHOSEN}}}"),
             stacked=True,
@@ -286,8 +287,7 @@ def _processes() -> Sequence[Panel]:
         ),
         graph(
             "Workers",
-            "Workers that run, and those that were started within 15 minutes in place of one that "
-            "ended.",
+            "Running workers, and workers restarted within the last 15 minutes.",
             "short",
             Query(_sum(f"orders_workers_running{{{_CHOSEN}}}"), "running"),
             Query(_sum(f"increase(orders_worker_restarts_total{{{_CHOSEN}}}[15m])"), "restarted"),
@@ -299,49 +299,49 @@ def _database_now() -> Sequence[Panel]:
     certificates = f"min(orders_certificate_expiry_timestamp_seconds{{{_CHOSEN}}})"
     return (
         number(
-            "Reached by",
-            "The share of instances that reach the database.",
+            "Instances connected",
+            "The share of instances that can reach the database.",
             "percentunit",
-            Query(f"avg(orders_store_up{{{_CHOSEN}}})", "reached by"),
-            limits=Limits(1, 0.5, falling=True),
+            Query(f"avg(orders_store_up{{{_CHOSEN}}})", "connected"),
+            thresholds=Thresholds(1, 0.5, lower_is_worse=True),
         ),
         number(
             "Operations",
-            "Operations of the store in a second, each a round trip to the database or a few.",
+            "Store operations per second. Each is one or a few round trips to the database.",
             "ops",
             Query(_sum(f"rate({_OPERATION}_count{{{_CHOSEN}}}{_RATE})"), "operations"),
         ),
         number(
             "Missing migrations",
-            "Migrations that the release needs and the database has not.",
+            "Migrations that the release needs and the database lacks.",
             "none",
             Query(
                 f"clamp_min(max(orders_store_schema_version_needed{{{_CHOSEN}}}"
                 f" - orders_store_schema_version{{{_CHOSEN}}}), 0)",
                 "missing",
             ),
-            limits=Limits(1, 1),
+            thresholds=Thresholds(1, 1),
         ),
         number(
             "Open breakers",
-            "Processes that do not try to connect for now.",
+            "Processes that have paused their connection attempts.",
             "none",
             Query(_sum(f"orders_store_breaker_open{{{_CHOSEN}}}"), "open"),
-            limits=Limits(1, 1),
+            thresholds=Thresholds(1, 1),
         ),
         number(
             "First certificate expires in",
-            "Until the first of the certificates between service and database expires.",
+            "Time until the first certificate for the database connection expires.",
             "s",
             Query(f"{certificates} - time()", "left"),
-            limits=Limits(21 * 86400, 7 * 86400, falling=True),
+            thresholds=Thresholds(21 * 86400, 7 * 86400, lower_is_worse=True),
         ),
         number(
             "Age of the last backup",
-            "Since the last backup that succeeded.",
+            "Time since the last successful backup.",
             "s",
             Query(_BACKUP_AGE, "age"),
-            limits=Limits(25 * 3600, 26 * 3600),
+            thresholds=Thresholds(25 * 3600, 26 * 3600),
         ),
     )
 
@@ -350,7 +350,7 @@ def _operations() -> Sequence[Panel]:
     return (
         graph(
             "Operations by kind",
-            "Operations in a second. An add stores a whole batch of orders with one commit.",
+            "Operations per second. One add stores a whole batch of orders with one commit.",
             "ops",
             Query(
                 f"sum by (operation) (rate({_OPERATION}_count{{{_CHOSEN}}}{_RATE}))",
@@ -360,19 +360,19 @@ def _operations() -> Sequence[Panel]:
         ),
         graph(
             "p99 by operation",
-            "99 of 100 operations took no longer, also of those that failed.",
+            "99 % of operations took no longer, including failed ones.",
             "s",
             Query(_quantile(0.99, _OPERATION, _CHOSEN, "operation, "), "{{operation}}"),
-            limits=Limits(0.1, 1),
+            thresholds=Thresholds(0.1, 1),
         ),
         latency_map(
-            "How long an add takes",
-            "Adds in a second by the time that they took, commit and flush to the disk included.",
+            "Add duration",
+            "Adds per second by duration, including the commit and the flush to disk.",
             f'sum by (le) (rate({_OPERATION}_bucket{{{_CHOSEN}, operation="add"}}{_RATE}))',
         ),
         graph(
-            "Orders in a commit",
-            "Orders that one add stores, on average.",
+            "Orders per commit",
+            "Orders stored by one add, on average.",
             "short",
             Query(
                 f'sum(rate(orders_store_orders_total{{{_CHOSEN}, outcome="created"}}{_RATE}))\n'
@@ -387,7 +387,7 @@ def _availability() -> Sequence[Panel]:
     return (
         graph(
             "Failed operations by reason",
-            "Operations that failed in a second. docs/metrics.md explains the reasons.",
+            "Failed operations per second. docs/metrics.md explains the reasons.",
             "ops",
             Query(
                 f"sum by (reason) (rate(orders_store_unavailable_total{{{_CHOSEN}}}{_RATE}))",
@@ -396,18 +396,18 @@ def _availability() -> Sequence[Panel]:
             stacked=True,
         ),
         graph(
-            "Instances that reach the database",
-            "1 when the database took orders within the last five seconds.",
+            "Connected instances",
+            "1 if the database could store orders within the last five seconds.",
             "none",
             Query(f"orders_store_up{{{_CHOSEN}}}", "{{instance}}"),
-            most=1,
+            maximum=1,
         ),
         graph(
             "Open breakers by instance",
-            "Processes of each instance that do not try to connect for now.",
+            "Processes of each instance that have paused their connection attempts.",
             "none",
             Query(f"orders_store_breaker_open{{{_CHOSEN}}}", "{{instance}}"),
-            limits=Limits(1, 1),
+            thresholds=Thresholds(1, 1),
         ),
     )
 
@@ -417,28 +417,28 @@ def _upkeep() -> Sequence[Panel]:
     return (
         graph(
             "Certificates expire in",
-            "Until each certificate between service and database expires.",
+            "Time until each certificate for the database connection expires.",
             "s",
             Query(f"min by (certificate) ({certificates}) - time()", "{{certificate}}"),
-            limits=Limits(21 * 86400, 7 * 86400, falling=True),
+            thresholds=Thresholds(21 * 86400, 7 * 86400, lower_is_worse=True),
         ),
         graph(
             "Free disk of the database",
-            "The share that is free of the disks that may hold PostgreSQL's data.",
+            "The free share of each disk that may hold PostgreSQL's data.",
             "percentunit",
             Query(
                 "orders:postgresql_disk_free:ratio",
                 "{{persistentvolumeclaim}}{{instance}} {{mountpoint}}",
             ),
-            limits=Limits(0.25, 0.1, falling=True),
-            most=1,
+            thresholds=Thresholds(0.25, 0.1, lower_is_worse=True),
+            maximum=1,
         ),
         graph(
             "Age of the last backup over time",
-            "Since the last backup that succeeded; it is made once a day.",
+            "Time since the last successful backup. Backups run once a day.",
             "s",
             Query(_BACKUP_AGE, "age"),
-            limits=Limits(25 * 3600, 26 * 3600),
+            thresholds=Thresholds(25 * 3600, 26 * 3600),
         ),
     )
 
@@ -461,7 +461,7 @@ def _quantile(share: float, histogram: str, labels: str, by: str = "") -> str:
     return f"histogram_quantile({share}, {rate})"
 
 
-def _board(title: str, uid: str, meaning: str) -> dashboard.Dashboard:
+def _board(title: str, uid: str, description: str) -> dashboard.Dashboard:
     everything = VariableOption(text="All", value="$__all")
     job = (
         dashboard.QueryVariable("job")
@@ -493,7 +493,7 @@ def _board(title: str, uid: str, meaning: str) -> dashboard.Dashboard:
     return (
         dashboard.Dashboard(title)
         .uid(uid)
-        .description(meaning)
+        .description(description)
         .tags([_TAG])
         .readonly()
         .refresh("30s")

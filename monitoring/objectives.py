@@ -1,4 +1,4 @@
-"""The service level objectives, in one place, and how fast their budgets may burn."""
+"""The service level objectives, and the burn rates that trigger alerts."""
 
 from typing import Final
 
@@ -11,11 +11,11 @@ DAY: Final = 24 * HOUR
 
 @frozen
 class Objective:
-    """What share of requests must be good.
+    """A service level objective: the share of requests that must be good.
 
     Attributes:
-        name: As in the names of rules: `availability`.
-        title: As in the names of alerts: `Availability`.
+        name: The name in recording rules, such as `availability`.
+        title: The name in alerts, such as `Availability`.
         target: The share of good requests, below 1.
         promise: The objective in words.
     """
@@ -27,26 +27,26 @@ class Objective:
 
     @property
     def budget(self) -> float:
-        """The share of requests that may be bad."""
+        """The error budget: the share of requests that may be bad."""
         return round(1 - self.target, 9)
 
 
 @frozen
 class Burn:
-    """A pace at which an error budget is used up, and the windows in which it is measured.
+    """A burn rate of an error budget, and the windows over which it is measured.
 
     Attributes:
-        factor: How many times faster than the budget allows; 1 uses it up exactly.
-        long: The window that proves that it matters, in seconds.
-        short: The window that proves that it still goes on, in seconds.
-        lasts: How long it must have been so, in seconds.
-        severity: Whether somebody must get up.
+        factor: The burn rate; 1 uses the budget up exactly.
+        long: The window that shows that the burn is significant, in seconds.
+        short: The window that shows that the burn continues, in seconds.
+        for_seconds: How long both must hold before the alert fires.
+        severity: The alert's severity.
     """
 
     factor: float
     long: int
     short: int
-    lasts: int
+    for_seconds: int
     severity: str
 
 
@@ -59,10 +59,10 @@ LATENCY: Final = Objective(
 OBJECTIVES: Final = (AVAILABILITY, LATENCY)
 
 LATENCY_SECONDS: Final = 0.1
-"""What is fast enough; a bound of the buckets of the histogram."""
+"""The latency objective's limit; a bucket bound of the histogram."""
 
 PERIOD: Final = 30 * DAY
-"""What the objectives are about, and an error budget lasts for."""
+"""The period of the objectives and their error budgets."""
 
 BURNS: Final = (
     Burn(14.4, HOUR, 5 * MINUTE, 2 * MINUTE, "critical"),
@@ -72,11 +72,11 @@ BURNS: Final = (
 )
 
 RUNBOOKS: Final = "https://github.com/orders-core/orders-core/blob/main/docs/runbooks"
-"""Where the runbooks are to be read. Whoever keeps a copy elsewhere changes this line."""
+"""The URL of the runbooks. Change it if you publish a copy elsewhere."""
 
 
 def duration(seconds: float) -> str:
-    """Write a time as Prometheus does, in the largest unit that leaves nothing: `5m`, `3d`."""
+    """Format a time for Prometheus in the largest unit without a remainder: `5m`, `3d`."""
     for unit, length in (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", 1)):
         if seconds >= length and seconds % length == 0:
             return f"{int(seconds // length)}{unit}"

@@ -1,4 +1,4 @@
-"""The kinds of panels that the dashboards are made of, each with the same look everywhere."""
+"""The kinds of panels in the dashboards, with a uniform look."""
 
 from collections.abc import Mapping
 from string import ascii_uppercase
@@ -38,11 +38,11 @@ _RED: Final = "red"
 
 @frozen
 class Query:
-    """What a panel shows.
+    """A query of a panel.
 
     Attributes:
-        expression: In PromQL.
-        legend: What its series are called.
+        expression: The query in PromQL.
+        legend: The name of its series, as a template.
     """
 
     expression: str
@@ -50,24 +50,24 @@ class Query:
 
 
 @frozen
-class Limits:
-    """From where on a value is bad.
+class Thresholds:
+    """The values at which a panel changes its colour.
 
     Attributes:
-        warning: From here on it is yellow.
-        critical: From here on it is red.
-        falling: Whether the smaller values are the bad ones.
+        warning: The panel is yellow from this value on.
+        critical: The panel is red from this value on.
+        lower_is_worse: Whether low values are bad, instead of high ones.
     """
 
     warning: float
     critical: float
-    falling: bool = False
+    lower_is_worse: bool = False
 
     def built(self) -> dashboard.ThresholdsConfig:
-        """Give them as Grafana's SDK takes them."""
+        """Return them in the format of Grafana's SDK."""
         steps = (
             [(None, _RED), (self.critical, _YELLOW), (self.warning, _GREEN)]
-            if self.falling
+            if self.lower_is_worse
             else [(None, _GREEN), (self.warning, _YELLOW), (self.critical, _RED)]
         )
         return (
@@ -79,23 +79,23 @@ class Limits:
 
 def graph(  # noqa: PLR0913 - options, given by name
     title: str,
-    meaning: str,
+    description: str,
     unit: Unit,
     *queries: Query,
-    limits: Limits | None = None,
+    thresholds: Thresholds | None = None,
     stacked: bool = False,
-    least: float = 0,
-    most: float | None = None,
+    minimum: float = 0,
+    maximum: float | None = None,
     colours: Mapping[str, str] | None = None,
 ) -> timeseries.Panel:
-    """Lines over time, with a legend that tells the last value of each and the largest."""
+    """Build a time series panel, whose legend shows each series' last and largest value."""
     panel = (
         timeseries.Panel()
         .title(title)
-        .description(meaning)
+        .description(description)
         .datasource(DATASOURCE)
         .unit(unit)
-        .min(least)
+        .min(minimum)
         .line_width(1.5)
         .fill_opacity(25 if stacked else 8)
         .show_points(VisibilityMode.NEVER)
@@ -110,11 +110,11 @@ def graph(  # noqa: PLR0913 - options, given by name
     )
     if stacked:
         panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
-    if most is not None:
-        panel.max(most)
-    if limits is not None:
+    if maximum is not None:
+        panel.max(maximum)
+    if thresholds is not None:
         style = common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED)
-        panel.thresholds(limits.built()).thresholds_style(style)
+        panel.thresholds(thresholds.built()).thresholds_style(style)
     for name, colour in (colours or {}).items():
         fixed = {"mode": "fixed", "fixedColor": colour}
         panel.override_by_name(name, [DynamicConfigValue(id_val="color", value=fixed)])
@@ -125,40 +125,40 @@ def graph(  # noqa: PLR0913 - options, given by name
 
 def number(  # noqa: PLR0913 - options, given by name
     title: str,
-    meaning: str,
+    description: str,
     unit: Unit,
     query: Query,
     *,
-    limits: Limits | None = None,
+    thresholds: Thresholds | None = None,
     decimals: int | None = None,
 ) -> stat.Panel:
-    """Show the last value, large; with limits in the colour of what it means."""
+    """Build a panel with the last value in large type, coloured by the thresholds."""
     panel = (
         stat.Panel()
         .title(title)
-        .description(meaning)
+        .description(description)
         .datasource(DATASOURCE)
         .unit(unit)
         .no_value("no data")
-        .graph_mode(BigValueGraphMode.AREA if limits is None else BigValueGraphMode.NONE)
-        .color_mode(BigValueColorMode.VALUE if limits is None else BigValueColorMode.BACKGROUND)
+        .graph_mode(BigValueGraphMode.AREA if thresholds is None else BigValueGraphMode.NONE)
+        .color_mode(BigValueColorMode.VALUE if thresholds is None else BigValueColorMode.BACKGROUND)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .with_target(_target(query))
     )
     if decimals is not None:
         panel.decimals(decimals)
-    if limits is None:
+    if thresholds is None:
         color = dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color("blue")
         return panel.color_scheme(color)
-    return panel.thresholds(limits.built())
+    return panel.thresholds(thresholds.built())
 
 
-def latency_map(title: str, meaning: str, expression: str) -> heatmap.Panel:
-    """Show how many requests took how long: darker is more."""
+def latency_map(title: str, description: str, expression: str) -> heatmap.Panel:
+    """Build a heat map of durations: darker cells are more requests."""
     return (
         heatmap.Panel()
         .title(title)
-        .description(meaning)
+        .description(description)
         .datasource(DATASOURCE)
         .calculate(False)  # noqa: FBT003 - its only form; the buckets are Prometheus's
         .color(

@@ -1,7 +1,7 @@
-"""`python -m monitoring.picture`: draw both dashboards as they look under load.
+"""`python -m monitoring.picture` draws both dashboards as they look under load.
 
-It is no Grafana: it asks a live Prometheus what the panels ask, and draws that where they stand.
-`make picture` calls it.
+It needs no Grafana: it sends the panels' queries to a real Prometheus, and draws the results in the
+panels' layout. `make picture` calls it.
 """
 
 import json
@@ -40,10 +40,10 @@ _KINDS: Final = {"green": "#4c9f50", "yellow": "#d8a015", "red": "#c4404a"}
 
 
 def main() -> int:
-    """Run the service under load, stop its database for a moment, and draw what was seen."""
+    """Run the service under load, stop its database briefly, and draw the dashboards."""
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        # Not its owner alone: PostgreSQL runs as another user.
+        # PostgreSQL runs as another user, which must be able to enter the directory.
         folder.chmod(0o755)
         (folder / "backup.prom").write_text(f"{_BACKUP} {time.time() - 6 * 3600}\n")
         client = Client(stack.enter_context(open_secure_server()), folder)
@@ -73,10 +73,10 @@ def draw(
     """Draw a dashboard.
 
     Args:
-        prometheus: What is asked.
-        board: The dashboard, as Grafana reads it.
-        span: From when to when.
-        file: Where to; its ending chooses the format.
+        prometheus: The Prometheus to query.
+        board: The dashboard in Grafana's format.
+        span: The start and the end of the drawn time.
+        file: The output file; its suffix sets the format.
     """
     places = [panel["gridPos"] for panel in board["panels"]]
     height = max(place["y"] + place["h"] for place in places)
@@ -93,7 +93,7 @@ Series = tuple[str, Sequence[float], Sequence[float]]
 def _asked(
     prometheus: Prometheus, panel: Mapping[str, Any], span: tuple[float, float]
 ) -> Sequence[Series]:
-    """Ask what a panel asks: of each series its name, its times and its values."""
+    """Run a panel's queries; return each series' name, times and values."""
     found: list[Series] = []
     for target in panel.get("targets", ()):
         expression = target["expr"]
@@ -132,7 +132,7 @@ def _draw_panel(
         _draw_lines(axes, series, panel)
 
 
-def _draw_number(axes: Any, series: Sequence[Series], defaults: Mapping[str, Any]) -> None:  # noqa: ANN401 - matplotlib is in no type checker's sight
+def _draw_number(axes: Any, series: Sequence[Series], defaults: Mapping[str, Any]) -> None:  # noqa: ANN401 - type checkers do not see matplotlib
     axes.axis("off")
     value = series[0][2][-1] if series else float("nan")
     colour = _COLOURS[0]
@@ -156,7 +156,7 @@ def _draw_lines(axes: Any, series: Sequence[Series], panel: Mapping[str, Any]) -
             axes.fill_between(times, base, tops, color=colour, alpha=0.3, linewidth=0)
         else:
             tops = list(values)
-        # Of many, those at 0 are left out of the legend.
+        # With many series, omit those that are always 0 from the legend.
         named = name if len(series) <= _LINES or any(values) else None
         axes.plot(times, tops, color=colour, linewidth=1, label=named)
     bottom, top = defaults.get("min", 0), defaults.get("max")

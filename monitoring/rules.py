@@ -1,4 +1,4 @@
-"""The recording rules and the alerts, of which both rule files are written."""
+"""The recording rules and the alerts, from which both rule files are generated."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -18,15 +18,15 @@ from monitoring.objectives import (
 
 REQUESTS: Final = "orders_http_request_duration_seconds"
 SERVICE: Final = "namespace, job"
-"""What makes one service of many instances; there is no namespace outside of Kubernetes."""
+"""The labels that identify a service. Outside Kubernetes, there is no namespace."""
 COUNTED: Final = 'route!="/health"'
 OPERATIONS: Final = {
     "create": 'route="/orders", method="POST"',
     "look-up": 'route="/orders/<id>", method="GET"',
 }
-# Where Debian keeps PostgreSQL's data, and the backups that share its host.
+# The mount points of PostgreSQL's data and backups on Debian.
 _POSTGRES_MOUNTS: Final = "/|/var|/var/lib|/var/lib/postgresql.*|/var/backups.*"
-# What the host of the database alone tells.
+# A metric that only the database host exports.
 _POSTGRES_HOST: Final = "orders_backup_last_success_timestamp_seconds"
 _POSTGRES_CLAIMS: Final = 'namespace="orders", persistentvolumeclaim=~"data-orders-postgres-.*"'
 _VOLUME: Final = "kubelet_volume_stats"
@@ -34,52 +34,52 @@ _VOLUME: Final = "kubelet_volume_stats"
 
 @frozen
 class Recording:
-    """An expression that is worked out ahead.
+    """A recording rule.
 
     Attributes:
-        record: The name of its result.
-        expression: What is worked out.
-        labels: Further labels of the result.
+        record: The name of the recorded metric.
+        expression: The expression in PromQL.
+        labels: Additional labels of the recorded metric.
     """
 
     record: str
     expression: str
     labels: Mapping[str, str] = {}
 
-    def written(self) -> Mapping[str, Any]:
-        """Give it as Prometheus reads it."""
+    def as_dict(self) -> Mapping[str, Any]:
+        """Return it in Prometheus's format."""
         rule: dict[str, Any] = {"record": self.record, "expr": self.expression}
         return {**rule, "labels": dict(self.labels)} if self.labels else rule
 
 
 @frozen
 class Group:
-    """Rules that are worked out one after the other.
+    """A group of rules, which Prometheus evaluates in order.
 
     Attributes:
-        name: Its name, unique in the file.
+        name: A name unique in the file.
         rules: The rules.
-        interval: How often, in seconds; None is as often as Prometheus is set to.
+        interval: The evaluation interval in seconds; None means Prometheus's default.
     """
 
     name: str
     rules: tuple[Recording | Alert, ...]
     interval: int | None = None
 
-    def written(self) -> Mapping[str, Any]:
-        """Give it as Prometheus reads it."""
+    def as_dict(self) -> Mapping[str, Any]:
+        """Return it in Prometheus's format."""
         group: dict[str, Any] = {"name": self.name}
         if self.interval is not None:
             group["interval"] = duration(self.interval)
-        return {**group, "rules": [rule.written() for rule in self.rules]}
+        return {**group, "rules": [rule.as_dict() for rule in self.rules]}
 
 
 def groups(factor: int = 1) -> tuple[Group, ...]:
-    """Give every rule.
+    """Return all rules.
 
     Args:
-        factor: By how much all windows are shortened, for a test that cannot wait for hours. The
-            names stay, so that `rate1h` then means the rate of a shorter time.
+        factor: Divides all windows, for tests that cannot wait for hours. The names stay, so
+            `rate1h` then means the rate over a shorter time.
     """
     return (
         Group("orders.slo", tuple(_objectives(factor))),
@@ -91,12 +91,12 @@ def groups(factor: int = 1) -> tuple[Group, ...]:
 
 
 def document(factor: int = 1) -> Mapping[str, Any]:
-    """Give the content of a rule file."""
-    return {"groups": [group.written() for group in groups(factor)]}
+    """Return the content of the rule file."""
+    return {"groups": [group.as_dict() for group in groups(factor)]}
 
 
 def _windows() -> list[int]:
-    """List every window that an alert looks at, ascending."""
+    """List the windows of all alerts, ascending."""
     return sorted({each for burn in BURNS for each in (burn.short, burn.long)})
 
 

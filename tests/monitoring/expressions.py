@@ -25,7 +25,7 @@ def dashboard_expressions(name: str) -> Sequence[tuple[str, str]]:
 
 def rule_expressions() -> Sequence[str]:
     """Give the expressions of all rules."""
-    return [str(rule.written()["expr"]) for group in groups() for rule in group.rules]
+    return [str(rule.as_dict()["expr"]) for group in groups() for rule in group.rules]
 
 
 def metric_names(expression: str) -> set[str]:

@@ -59,5 +59,5 @@ def test_who_is_on_call_is_told_that_the_database_is_away_and_that_it_is_back(
         wait_until(lambda: not watcher.firing() & calm, PATIENCE_SECONDS)
         instance = f"{service.host}:{service.operations_port}"
         assert pager.summaries("OrdersDatabaseAway", "firing")[0] == (
-            f"{instance} does not reach its database"
+            f"{instance} cannot reach its database"
         )
