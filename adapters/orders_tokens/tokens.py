@@ -243,7 +243,8 @@ class TokenFile:
     def _tell_when_empty(self) -> None:
         if not self._tokens:
             _LOG.warning(
-                "the token file has no token: nobody is let in", extra={"file": str(self._path)}
+                "the token file has no token, so every client is refused",
+                extra={"file": str(self._path)},
             )
 
 

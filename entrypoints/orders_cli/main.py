@@ -98,7 +98,7 @@ def _parsed(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
         # Named without its value, which may be a password that was meant for another flag.
         name = unknown[0].partition("=")[0]
         is_flag = name.startswith("--")
-        parser.error(f"there is no flag {name}" if is_flag else "there is an argument too many")
+        parser.error(f"unknown flag {name}" if is_flag else "too many arguments")
     return parsed
 
 
@@ -140,7 +140,8 @@ def _run(parser: Parser, parsed: argparse.Namespace) -> int:
 
 def _check(parsed: argparse.Namespace) -> int:
     """Check a configuration as the unit of systemd that it is for would be started with it."""
-    from orders_cli.circumstances import circumstances_of  # noqa: PLC0415
+    from orders_cli.check import check, check_running  # noqa: PLC0415
+    from orders_service.unit_lookup import look_up_unit  # noqa: PLC0415
 
     if parsed.unit and parsed.config:
         # The unit may run in another folder.
@@ -149,18 +150,12 @@ def _check(parsed: argparse.Namespace) -> int:
     is_other = any((parsed.config, parsed.listen, parsed.ops_listen))
     unit = "" if is_other else os.environ.get("ORDERS_UNIT", "")
     unit = unit if parsed.unit is None else parsed.unit
-    found = circumstances_of(unit, os.environ, is_asked_for=bool(parsed.unit))
+    lookup = look_up_unit(unit, os.environ, is_required=bool(parsed.unit))
     try:
         config = _config(parsed)
     except InvalidConfig as error:
-        raise InvalidConfig([*error.problems, *found.remarks]) from None
-    if parsed.running:
-        from orders_cli.running import check_running  # noqa: PLC0415
-
-        return check_running(config, found)
-    from orders_cli.check import check  # noqa: PLC0415
-
-    return check(config, found)
+        raise InvalidConfig([*error.problems, *lookup.remarks]) from None
+    return check_running(config, lookup) if parsed.running else check(config, lookup)
 
 
 def _token(parser: Parser, parsed: argparse.Namespace, config: Config) -> int:

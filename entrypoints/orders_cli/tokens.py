@@ -59,7 +59,7 @@ def make_token(config: Config, name: str, scopes: Sequence[str], *, add: bool) -
 
     file = _file(config)
     if not _change(file, added):
-        tell(f"{file}: there is a token {name} already; nothing was changed")
+        tell(f"{file}: the token {name} already exists; nothing was changed")
         return Exit.REFUSED
     print(secret, flush=True)
     tell(f"added {name} ({token.scope_list()}) to {file}; {_SOON}")
@@ -82,7 +82,7 @@ def revoke_token(config: Config, name: str) -> int:
 
     file = _file(config)
     if not _change(file, without):
-        tell(f"{file}: there is no token {name}; nothing was changed")
+        tell(f"{file}: the token {name} does not exist; nothing was changed")
         return Exit.REFUSED
     tell(f"revoked {name} in {file}; {_SOON}")
     return Exit.DONE

@@ -153,6 +153,11 @@ class Config:
         """Where the orders and the page are served, unless the service manager decides."""
         return Listener(self.listen, self.set_by("listen"))
 
+    @property
+    def operations_listener(self) -> Listener:
+        """Where probes and metrics are served, unless the service manager decides."""
+        return Listener(self.ops_listen, self.set_by("ops_listen"))
+
     def set_by(self, name: str) -> str:
         """Name what to change a setting with, where its value came from."""
         return self.sources[name].set_by

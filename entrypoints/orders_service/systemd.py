@@ -1,4 +1,4 @@
-"""What a service tells systemd and takes from it: sd_notify(3) and sd_listen_fds(3)."""
+"""systemd's protocols for services: sd_notify(3) and sd_listen_fds(3)."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from orders_service.config import InvalidConfig
 _LOG: Final = logging.getLogger(__name__)
 
 OPERATIONS: Final = "operations"
-"""The name of the socket for probes and metrics; those of any other name are for the orders."""
+"""The name of the socket for probes and metrics; sockets of any other name are for the orders."""
 
 _FIRST_DESCRIPTOR: Final = 3
 _FAMILIES: Final = frozenset({socket.AF_INET, socket.AF_INET6, socket.AF_UNIX})
@@ -21,11 +21,11 @@ _FAMILIES: Final = frozenset({socket.AF_INET, socket.AF_INET6, socket.AF_UNIX})
 
 @frozen
 class Notifier:
-    """Tells the service manager how the service is. Without a manager it tells nobody.
+    """Informs the service manager. Does nothing without one.
 
     Attributes:
-        address: The manager's socket; a leading `@` means an abstract one. None is no manager.
-        watched: Whether the manager restarts a service of which it hears nothing.
+        address: The manager's socket; a leading `@` means an abstract one. None for no manager.
+        watched: Whether the manager has a watchdog for the service.
     """
 
     address: str | None = None
@@ -33,7 +33,7 @@ class Notifier:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], pid: int) -> "Notifier":
-        """Read what the manager left in the environment of the process `pid`."""
+        """Read what the manager set in the environment of the process `pid`."""
         meant = environ.get("WATCHDOG_PID", str(pid)) == str(pid)
         return cls(
             environ.get("NOTIFY_SOCKET") or None,
@@ -41,7 +41,7 @@ class Notifier:
         )
 
     def tell(self, *assignments: str) -> None:
-        """Send assignments such as `READY=1`. A manager that does not listen is logged."""
+        """Send assignments such as `READY=1`. A failure is logged."""
         if self.address is None:
             return
         address = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
@@ -49,16 +49,16 @@ class Notifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                 sender.sendto("\n".join(assignments).encode(), address)
         except OSError as error:
-            _LOG.warning("the service manager does not listen", exc_info=error)
+            _LOG.warning("the service manager cannot be reached", exc_info=error)
 
     def tell_watchdog(self) -> None:
-        """Say that the service is well, if the manager asked for it."""
+        """Feed the watchdog, if the manager has one."""
         if self.watched:
             self.tell("WATCHDOG=1")
 
 
 def set_by_socket(name: str) -> str:
-    """Name what changes a socket that the manager opened: its unit, when it has no other name."""
+    """Name what sets the address of a socket that the manager opened."""
     unit = name if name.endswith(".socket") else f"the socket unit with FileDescriptorName={name}"
     return f"ListenStream= in {unit}"
 
@@ -66,13 +66,13 @@ def set_by_socket(name: str) -> str:
 def inherited_sockets(
     environ: Mapping[str, str], pid: int
 ) -> Mapping[str, Sequence[socket.socket]]:
-    """Take the listening sockets that the service manager opened for the process `pid`.
+    """Take the listening sockets that the service manager passed to the process `pid`.
 
     Returns:
-        The sockets by their names, from `FileDescriptorName=`; `unknown` when they have none.
+        The sockets by `FileDescriptorName=`, or `unknown` without one.
 
     Raises:
-        InvalidConfig: One of them is no socket on which clients can be accepted.
+        InvalidConfig: One of them cannot accept clients.
     """
     count = environ.get("LISTEN_FDS", "")
     if environ.get("LISTEN_PID") != str(pid) or not count.isdecimal():
@@ -87,9 +87,9 @@ def inherited_sockets(
             sockets.setdefault(name, []).append(_listening(descriptor))
         except ValueError as error:
             problems.append(
-                f"descriptor {descriptor} ({name}), which the service manager hands over, {error}; "
-                "Orders accepts clients itself, on stream sockets of IP or Unix: in the unit of "
-                "the socket, use ListenStream= and Accept=no"
+                f"descriptor {descriptor} ({name}), passed by the service manager, {error}; Orders "
+                "needs listening stream sockets of IP or Unix: use ListenStream= and Accept=no in "
+                "the socket unit"
             )
     if problems:
         raise InvalidConfig(problems)
@@ -100,20 +100,20 @@ def _listening(descriptor: int) -> socket.socket:
     """Take a socket that listens.
 
     Raises:
-        ValueError: No client can be accepted from it; the message says why.
+        ValueError: It cannot accept clients; the message says why.
     """
     try:
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - its only form
-        taken = socket.socket(fileno=descriptor)
+        listening = socket.socket(fileno=descriptor)
     except OSError as error:
-        message = f"is no socket: {error.strerror}"
+        message = f"is not a socket: {error.strerror}"
         raise ValueError(message) from None
-    kind = f"{taken.family.name} {taken.type.name}"
-    if taken.family not in _FAMILIES or taken.type != socket.SOCK_STREAM:
-        message = f"is of another kind: {kind}"
-    elif not taken.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+    kind = f"{listening.family.name} {listening.type.name}"
+    if listening.family not in _FAMILIES or listening.type != socket.SOCK_STREAM:
+        message = f"has the wrong type: {kind}"
+    elif not listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         message = f"does not listen: {kind}"
     else:
-        return taken
-    taken.close()
+        return listening
+    listening.close()
     raise ValueError(message)

@@ -1,4 +1,4 @@
-"""What systemd starts a service with: asked of systemd itself, by systemctl(1)."""
+"""What systemd starts a service with, according to systemctl(1)."""
 
 import shlex
 import shutil
@@ -27,7 +27,7 @@ _Properties = Mapping[str, Sequence[str]]
 
 
 class UnknownUnit(Exception):
-    """It cannot be known what systemd hands over; the message says why."""
+    """systemd cannot be asked about a unit; the message says why."""
 
 
 @frozen
@@ -36,9 +36,9 @@ class UnitSocket:
 
     Attributes:
         unit: The socket unit.
-        name: What the service knows it by, from `FileDescriptorName=`.
-        place: Where, as systemd writes it: `127.0.0.1:8000`, `/run/orders.sock`.
-        kind: Which kind of socket, as systemd writes it: `Stream`.
+        name: Its name for the service, from `FileDescriptorName=`.
+        place: Its address, as systemd writes it: `127.0.0.1:8000`, `/run/orders.sock`.
+        kind: Its type, as systemd writes it: `Stream`.
     """
 
     unit: str
@@ -48,7 +48,7 @@ class UnitSocket:
 
     @property
     def is_unix(self) -> bool:
-        """Whether it is a Unix socket, which only this machine reaches."""
+        """Whether it is a Unix socket, which only this machine can reach."""
         return self.place.startswith(("/", "@"))
 
     @property
@@ -58,11 +58,11 @@ class UnitSocket:
 
     @property
     def address(self) -> Address | None:
-        """The address; None when it is not one of TCP."""
+        """The TCP address; None for any other socket."""
         host, _, port = self.place.rpartition(":")
         if self.is_unix or not self.is_served:
             return None
-        # An address that is good on one interface alone goes on with that: [fe80::1]:8000%eth0.
+        # A link-local address ends with its interface: [fe80::1]:8000%eth0.
         return Address(host.removeprefix("[").removesuffix("]"), int(port.partition("%")[0]))
 
 
@@ -72,12 +72,12 @@ class ServiceUnit:
 
     Attributes:
         name: The service unit.
-        user: Who it runs as; empty for root.
-        folder: Where it runs; None when the unit does not say.
-        files: How many files each process may open at most; None when there is no limit.
-        variables: The names that its environment sets.
-        sockets: What it gets to listen on.
-        remarks: What the reader should know of the units, a sentence each.
+        user: The user that it runs as; empty for root.
+        folder: Its working directory; None if the unit sets none.
+        files: How many files each process may open; None without a limit.
+        variables: The names of the variables that the unit sets.
+        sockets: The sockets that systemd passes to it.
+        remarks: What the reader should know of the units, one sentence each.
     """
 
     name: str
@@ -95,13 +95,13 @@ def systemd_runs() -> bool:
 
 
 def ask_systemd(name: str) -> ServiceUnit | None:
-    """Ask what a service is started with; None when there is no such unit.
+    """Ask what a service is started with; None if the unit does not exist.
 
     Raises:
-        UnknownUnit: systemd does not run here, or does not answer this user.
+        UnknownUnit: systemd is not running here, or does not answer this user.
     """
     if not systemd_runs():
-        message = "systemd does not run here"
+        message = "systemd is not running here"
         raise UnknownUnit(message)
     (service,) = _shown([name], _SERVICE)
     if _one(service, "LoadState") != "loaded":
@@ -115,8 +115,8 @@ def ask_systemd(name: str) -> ServiceUnit | None:
     stale = [name] if _one(service, "NeedDaemonReload") == "yes" else []
     stale += [_one(each, "Id") for each in units if _one(each, "NeedDaemonReload") == "yes"]
     remarks = [
-        f"{unit} was changed on the disk, and systemd does not know it yet: run systemctl "
-        "daemon-reload, and check again"
+        f"{unit} was changed on disk, but systemd has not loaded the change: run systemctl "
+        "daemon-reload, then check again"
         for unit in stale
     ]
     remarks += [
@@ -139,27 +139,27 @@ def ask_systemd(name: str) -> ServiceUnit | None:
 
 
 def _shown(units: Sequence[str], properties: str) -> Sequence[_Properties]:
-    """Show properties of units, each of which may have several values.
+    """Read properties of units; each property may have several values.
 
     Raises:
         UnknownUnit: systemd does not answer.
     """
     systemctl = shutil.which("systemctl")
     if systemctl is None:
-        message = "there is no systemctl to ask systemd with"
+        message = "systemctl is not installed"
         raise UnknownUnit(message)
     if not units:
         return []
     command = (systemctl, "show", f"--property={properties}", "--", *units)
     try:
-        ended = subprocess.run(  # noqa: S603 - of the system, with names of units
+        ended = subprocess.run(  # noqa: S603 - systemctl, with names of units
             command, capture_output=True, text=True, timeout=_SECONDS, check=True
         )
     except subprocess.TimeoutExpired:
         message = f"systemd did not answer within {_SECONDS:.0f} s"
         raise UnknownUnit(message) from None
     except subprocess.CalledProcessError as error:
-        message = f"systemd does not tell: {error.stderr.strip()}"
+        message = f"systemctl failed: {error.stderr.strip()}"
         raise UnknownUnit(message) from None
     return [_properties(block) for block in ended.stdout.rstrip("\n").split("\n\n")]
 
@@ -177,17 +177,17 @@ def _one(properties: _Properties, name: str) -> str:
 
 
 def _sockets(unit: _Properties) -> Iterator[UnitSocket]:
-    """Give what a socket unit listens on: `127.0.0.1:8000 (Stream)`."""
+    """Read the sockets of a socket unit: `127.0.0.1:8000 (Stream)`."""
     for listened in unit.get("Listen", ()):
         place, _, kind = listened.removesuffix(")").rpartition(" (")
         yield UnitSocket(_one(unit, "Id"), _one(unit, "FileDescriptorName"), place, kind)
 
 
 def _is_listened_on(address: Address) -> bool:
-    """Tell whether anybody listens there now; yes where the system does not say."""
+    """Tell whether any program listens there; yes where the system does not say."""
     tables = [table for table in map(Path, _TABLES) if table.exists()]
-    place = (address.host.partition("%")[0], address.port)
-    return not tables or any(place in _listened(table) for table in tables)
+    endpoint = (address.host.partition("%")[0], address.port)
+    return not tables or any(endpoint in _listened(table) for table in tables)
 
 
 def _listened(table: Path) -> Iterator[tuple[str, int]]:

@@ -49,9 +49,9 @@ def test_help_names_the_variable_and_the_default_of_every_setting(orders: Orders
     ("arguments", "complaint"),
     [
         (["nothing"], "invalid choice: 'nothing'"),
-        (["--nothing"], "there is no flag --nothing; see orders --help"),
-        (["check", "more"], "there is an argument too many; see orders --help"),
-        (["check", "--list", ":1"], "there is no flag --list; see orders --help"),
+        (["--nothing"], "unknown flag --nothing; see orders --help"),
+        (["check", "more"], "too many arguments; see orders --help"),
+        (["check", "--list", ":1"], "unknown flag --list; see orders --help"),
         (["import"], "arguments are required: FILE; see orders import --help"),
         (["import", "a", "--format", "xml"], "invalid choice: 'xml'"),
         (["completion", "fish"], "invalid choice: 'fish'"),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orders_cli import running
 from orders_cli.exits import Exit
+from orders_service import readiness
 from orders_service.config import SETTINGS
 from tests.cli.command import Orders
 from tests.postgres_server import PASSWORD, SERVICE, OrdersDatabase, free_port
@@ -28,8 +28,8 @@ idle_seconds = "120"  # default
 tokens_file = ""  # default
 auth = ""  # default
 log_requests = "20"  # default
-# clients need no token: only this machine reaches 127.0.0.1:8000
-# sqlite:///orders.db does not exist yet; the first start makes it
+# clients need no token: only this machine can reach 127.0.0.1:8000
+# sqlite:///orders.db does not exist yet; the first start creates it
 """
 
 GIVEN = """\
@@ -45,8 +45,8 @@ idle_seconds = "120"  # default
 tokens_file = ""  # default
 auth = ""  # default
 log_requests = "20"  # default
-# clients need no token: only this machine reaches [::1]:0
-# the database answers, takes orders, and has the schema that this release needs
+# clients need no token: only this machine can reach [::1]:0
+# the database answers, accepts orders, and has the schema that this release needs
 """
 
 TOML = """\
@@ -156,7 +156,7 @@ def test_a_postgresql_database_answers(orders: Orders, orders_database: OrdersDa
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait longer for the answer than a person would: a machine may be busy."""
-    monkeypatch.setattr(running, "_SECONDS", 30.0)
+    monkeypatch.setattr(readiness, "_SECONDS", 30.0)
 
 
 @pytest.mark.usefixtures("patient")
@@ -180,8 +180,10 @@ def test_no_running_service_is_told_with_the_address(orders: Orders) -> None:
     place = f"127.0.0.1:{free_port()}"
     ended = orders("check", "--running", ORDERS_OPS_LISTEN=place)
     assert (ended.status, ended.out) == (Exit.UNAVAILABLE, "")
-    assert ended.err.startswith(f"orders: http://{place}/readyz: no answer of a running service: ")
-    assert ended.err.endswith("; ORDERS_OPS_LISTEN says where it is asked\n")
+    assert ended.err.startswith(
+        f"orders: http://{place}/readyz: no answer from a running service: "
+    )
+    assert ended.err.endswith("; ORDERS_OPS_LISTEN sets its address\n")
 
 
 CANARY = "canary-7391"

@@ -1,4 +1,4 @@
-"""`orders check` refuses the addresses with which the service would not start."""
+"""`orders check` refuses addresses with which the service would refuse to start."""
 
 import os
 import pwd
@@ -24,7 +24,7 @@ FREE = {"ORDERS_LISTEN": f"{HOST}:0", "ORDERS_OPS_LISTEN": f"{HOST}:0"}
 UNIT = "orders.service"
 
 
-# What the service opens itself.
+# The addresses that the service opens itself.
 
 
 @pytest.mark.parametrize("flag", ["--listen", "--ops-listen"])
@@ -32,8 +32,8 @@ def test_an_address_of_another_machine_is_refused(orders: Orders, flag: str) -> 
     ended = orders("check", flag, "192.0.2.1:1", **{**FREE, "ORDERS_AUTH": "trusted-network"})
     assert ended.status == Exit.UNAVAILABLE
     assert ended.err == (
-        "orders: 192.0.2.1:1: cannot be listened on: Cannot assign requested address; "
-        f"{flag} chooses another address\n"
+        "orders: 192.0.2.1:1: cannot listen: Cannot assign requested address; "
+        f"{flag} sets the address\n"
     )
 
 
@@ -41,7 +41,7 @@ class Other(BaseHTTPRequestHandler):
     """Another program's answers."""
 
     def do_GET(self) -> None:
-        """Answer as a page that is not there."""
+        """Answer that the page does not exist."""
         self.send_error(404)
 
     def log_message(self, *_: object) -> None:
@@ -63,7 +63,7 @@ def another_program() -> Iterator[int]:
 
 @contextmanager
 def no_http() -> Iterator[int]:
-    """Run a program that speaks something else; give its port."""
+    """Run a program that speaks another protocol; give its port."""
 
     def greet() -> None:
         client, _ = listener.accept()
@@ -81,46 +81,46 @@ def no_http() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("program", [another_program, no_http])
-def test_an_address_that_another_program_has_is_refused(
+def test_an_address_in_use_by_another_program_is_refused(
     orders: Orders, program: type[object]
 ) -> None:
     with program() as port:  # type: ignore[attr-defined]  # a function of this module
         ended = orders("check", ORDERS_LISTEN=f"{HOST}:{port}", ORDERS_OPS_LISTEN=f"{HOST}:0")
     assert ended.status == Exit.UNAVAILABLE
     assert ended.err == (
-        f"orders: {HOST}:{port}: cannot be listened on: Address already in use; ORDERS_LISTEN "
-        "chooses another address\n"
+        f"orders: {HOST}:{port}: cannot listen: Address already in use; ORDERS_LISTEN "
+        "sets the address\n"
     )
 
 
-def test_the_addresses_of_the_running_service_are_no_problem(orders: Orders) -> None:
+def test_an_address_in_use_by_the_running_service_is_no_problem(orders: Orders) -> None:
     with running_service(f"sqlite:///{orders.folder}/orders.db") as service:
         places = [f"{HOST}:{service.port}", f"{HOST}:{service.operations_port}"]
         ended = orders("check", ORDERS_LISTEN=places[0], ORDERS_OPS_LISTEN=places[1])
     assert (ended.status, ended.err) == (Exit.DONE, "")
     for place in places:
-        assert f"# {place} is in use, as it is while the service runs\n" in ended.out
+        assert f"# {place} is in use, as expected while the service runs\n" in ended.out
 
 
-def test_a_socket_that_nobody_answers_on_may_be_that_of_the_service(orders: Orders) -> None:
+def test_a_socket_that_does_not_answer_may_be_the_services(orders: Orders) -> None:
     with socket.create_server((HOST, 0)) as listener:
         place = f"{HOST}:{listener.getsockname()[1]}"
         ended = orders("check", **{**FREE, "ORDERS_LISTEN": place})
     assert (ended.status, ended.err) == (Exit.DONE, "")
 
 
-# What systemd hands over. A program plays systemctl; tests/e2e/linux asks the real one.
+# The sockets that systemd passes. A program plays systemctl; tests/e2e/linux asks the real one.
 
 
 @frozen
 class Systemd:
-    """A machine that systemd has booted, with units."""
+    """A machine booted by systemd, with units."""
 
     orders: Orders
     folder: Path
 
     def has(self, *sockets: str, service: str = "", status: int = 0) -> None:
-        """Let systemctl show a service with some properties, and sockets."""
+        """Make systemctl show a service with some properties, and sockets."""
         ids = " ".join(f"{number}.socket" for number in range(len(sockets)))
         defaults = f"LoadState=loaded\nTriggeredBy={ids} orders.timer\nNeedDaemonReload=no\n"
         (self.folder / "service").write_text(f"{service}{defaults}")
@@ -150,24 +150,24 @@ def socket_unit(number: int, *places: str, name: str = "", **properties: str) ->
 
 @pytest.fixture
 def systemd(orders: Orders, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Systemd:
-    """A machine that systemd has booted."""
+    """A machine booted by systemd."""
     folder = tmp_path / "systemd"
     folder.mkdir()
     monkeypatch.setattr(units, "_BOOTED", folder)
     return Systemd(orders, folder)
 
 
-def test_an_address_that_systemd_hands_over_counts_instead_of_listen(systemd: Systemd) -> None:
+def test_an_address_that_systemd_passes_replaces_listen(systemd: Systemd) -> None:
     systemd.has(socket_unit(0, "0.0.0.0:8000"), socket_unit(1, f"{HOST}:9000", name="operations"))
     ended = systemd.check(ORDERS_LISTEN="127.0.0.1:1")
     assert ended.status == Exit.CONFIGURATION
-    assert "# 0.socket hands 0.0.0.0:8000 over to orders.service\n" in ended.out
+    assert "# 0.socket passes 0.0.0.0:8000 to orders.service\n" in ended.out
     assert ended.err.startswith(
         "orders: other machines can reach 0.0.0.0:8000 (ListenStream= in 0.socket), "
     )
 
 
-def test_several_addresses_of_several_units_are_all_looked_at(systemd: Systemd) -> None:
+def test_every_address_of_every_socket_unit_is_checked(systemd: Systemd) -> None:
     places = ["127.0.0.1:8000", "[::1]:8000", "[::]:8001", "192.0.2.7:80"]
     systemd.has(
         socket_unit(0, *places[:3]),
@@ -182,27 +182,27 @@ def test_several_addresses_of_several_units_are_all_looked_at(systemd: Systemd) 
     assert (trusted.status, trusted.err) == (Exit.DONE, "")
 
 
-def test_sockets_of_this_machine_alone_need_no_token(systemd: Systemd) -> None:
+def test_loopback_sockets_need_no_token(systemd: Systemd) -> None:
     systemd.has(
         socket_unit(0, "127.0.0.1:8000", "[::1]:8000"),
         socket_unit(1, f"{HOST}:1", name="operations"),
     )
     ended = systemd.check()
     assert (ended.status, ended.err) == (Exit.DONE, "")
-    assert "only this machine reaches 127.0.0.1:8000, [::1]:8000\n" in ended.out
+    assert "only this machine can reach 127.0.0.1:8000, [::1]:8000\n" in ended.out
 
 
-def test_a_unix_socket_counts_as_this_machine(systemd: Systemd) -> None:
+def test_unix_sockets_need_no_token(systemd: Systemd) -> None:
     systemd.has(
         socket_unit(0, "/run/orders.sock", "@orders"),
         socket_unit(1, "/run/operations.sock", name="operations"),
     )
     ended = systemd.check()
     assert (ended.status, ended.err) == (Exit.DONE, "")
-    assert "only this machine reaches /run/orders.sock, @orders\n" in ended.out
+    assert "only this machine can reach /run/orders.sock, @orders\n" in ended.out
 
 
-def test_an_address_on_one_interface_alone_is_read_as_systemd_writes_it(systemd: Systemd) -> None:
+def test_a_link_local_address_is_read_as_systemd_writes_it(systemd: Systemd) -> None:
     systemd.has(socket_unit(0, "[fe80::1]:8000%eth0"))
     ended = systemd.check()
     assert ended.status == Exit.CONFIGURATION
@@ -212,15 +212,13 @@ def test_an_address_on_one_interface_alone_is_read_as_systemd_writes_it(systemd:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_sockets_of_which_no_client_can_be_accepted_are_refused(
-    systemd: Systemd, number: int
-) -> None:
+def test_sockets_that_cannot_accept_clients_are_refused(systemd: Systemd, number: int) -> None:
     odd = ["[::]:1 (Datagram)", "/run/x (FIFO)", "/run/y (SequentialPacket)", "vsock:2:3"]
     names = ["", "operations"]
     systemd.has(socket_unit(0, f"{HOST}:1", *odd, name=names[number]))
     ended = systemd.check()
     assert ended.status == Exit.CONFIGURATION
-    refused = [line.partition("hands ")[2].split()[0] for line in ended.err.splitlines()]
+    refused = [line.partition("passes ")[2].split()[0] for line in ended.err.splitlines()]
     assert refused == ["[::]:1", "/run/x", "/run/y", "vsock:2:3"]
 
 
@@ -232,16 +230,14 @@ def test_sockets_of_which_no_client_can_be_accepted_are_refused(
         ("infinity", Exit.DONE),
     ],
 )
-def test_the_limit_of_open_files_is_that_of_the_unit(
-    systemd: Systemd, limit: str, status: Exit
-) -> None:
+def test_the_units_limit_of_open_files_counts(systemd: Systemd, limit: str, status: Exit) -> None:
     systemd.has(service=f"LimitNOFILE={limit}\n")
     ended = systemd.check(**FREE)
     assert ended.status == status
     assert (f"may open {limit} files" in ended.err) == (status != Exit.DONE)
 
 
-def test_a_limit_of_open_files_that_leaves_none_for_clients_is_refused(orders: Orders) -> None:
+def test_a_limit_of_open_files_too_low_for_any_client_is_refused(orders: Orders) -> None:
     limited = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); "
     with orders.start("check", environ=FREE, before=limited) as process:
         _, err = process.communicate()
@@ -252,17 +248,17 @@ def test_a_limit_of_open_files_that_leaves_none_for_clients_is_refused(orders: O
 @pytest.mark.parametrize(
     "arguments", [["--listen", f"{HOST}:0"], ["--config", "mine.toml"], ["--unit", ""]]
 )
-def test_a_check_beside_the_service_of_systemd_is_not_about_it(
+def test_a_check_of_another_configuration_ignores_the_unit(
     systemd: Systemd, arguments: list[str]
 ) -> None:
     Path("mine.toml").touch()
     systemd.has(socket_unit(0, "0.0.0.0:8000"))
     ended = systemd.check(*arguments, **FREE)
     assert (ended.status, ended.err) == (Exit.DONE, "")
-    assert "hands" not in ended.out
+    assert "passes" not in ended.out
 
 
-def test_the_service_that_is_meant_may_be_named(systemd: Systemd) -> None:
+def test_unit_names_the_service_to_check_for(systemd: Systemd) -> None:
     systemd.has(socket_unit(0, "0.0.0.0:8000"))
     Path("mine.toml").touch()
     ended = systemd.check("--unit", UNIT, "--config", "mine.toml", ORDERS_UNIT="")
@@ -270,35 +266,35 @@ def test_the_service_that_is_meant_may_be_named(systemd: Systemd) -> None:
     assert f"tokens_file in {Path('mine.toml').absolute()}" in ended.err
 
 
-def test_a_service_without_sockets_listens_itself(systemd: Systemd) -> None:
+def test_a_service_without_socket_units_opens_its_own_addresses(systemd: Systemd) -> None:
     systemd.has()
     ended = systemd.check(**FREE)
     assert (ended.status, ended.err) == (Exit.DONE, "")
-    assert f"only this machine reaches {HOST}:0\n" in ended.out
+    assert f"only this machine can reach {HOST}:0\n" in ended.out
 
 
-def test_a_systemd_that_does_not_tell_is_no_reason_to_fail_and_said(systemd: Systemd) -> None:
+def test_a_failing_systemctl_is_reported_and_fails_nothing(systemd: Systemd) -> None:
     systemd.has(status=1)
-    # Nobody knows who opens this address.
+    # The address may be one that systemd opens.
     with another_program() as port:
         ended = systemd.check(ORDERS_LISTEN=f"{HOST}:{port}")
     assert (ended.status, ended.err) == (Exit.DONE, "")
     assert (
-        "# it is unknown what systemd hands over to orders.service: "
-        "systemd does not tell: Failed to connect\n"
+        "# cannot find out which sockets systemd passes to orders.service: "
+        "systemctl failed: Failed to connect\n"
     ) in ended.out
     assert (
-        f"only this machine reaches {HOST}:{port}, unless systemd hands over another address\n"
+        f"only this machine can reach {HOST}:{port}, unless systemd passes another address\n"
     ) in ended.out
 
 
-def test_a_systemd_that_cannot_be_asked_is_said(systemd: Systemd) -> None:
+def test_a_missing_systemctl_is_reported(systemd: Systemd) -> None:
     ended = systemd.check(PATH=str(systemd.folder), **FREE)
     assert (ended.status, ended.err) == (Exit.DONE, "")
-    assert "there is no systemctl to ask systemd with\n" in ended.out
+    assert "systemctl is not installed\n" in ended.out
 
 
-def test_a_systemd_that_hangs_is_said(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_systemctl_is_reported(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(units, "_SECONDS", 0.1)
     program = systemd.folder / "systemctl"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
@@ -308,7 +304,7 @@ def test_a_systemd_that_hangs_is_said(systemd: Systemd, monkeypatch: pytest.Monk
     assert "systemd did not answer within 0 s\n" in ended.out
 
 
-def test_without_systemd_there_is_nothing_to_say(
+def test_without_systemd_only_an_explicit_unit_is_mentioned(
     orders: Orders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(units, "_BOOTED", orders.folder / "nothing")
@@ -317,22 +313,22 @@ def test_without_systemd_there_is_nothing_to_say(
     assert "systemd" not in ended.out
     asked = orders("check", "--unit", UNIT, **FREE)
     assert asked.status == Exit.DONE
-    assert "systemd does not run here\n" in asked.out
+    assert "systemd is not running here\n" in asked.out
 
 
 @pytest.mark.parametrize(
     ("arguments", "status"), [([], Exit.DONE), (["--unit", UNIT], Exit.CONFIGURATION)]
 )
-def test_a_unit_that_there_is_not_is_told_to_who_names_it(
+def test_a_missing_unit_is_an_error_only_if_it_was_named(
     systemd: Systemd, arguments: list[str], status: Exit
 ) -> None:
     systemd.has(service="LoadState=not-found\n")
     ended = systemd.check(*arguments, **FREE)
     assert ended.status == status
-    assert (f"there is no unit {UNIT}" in ended.err) == (status != Exit.DONE)
+    assert (f"systemd has no unit {UNIT}" in ended.err) == (status != Exit.DONE)
 
 
-def test_units_that_changed_since_are_told_with_what_to_run(systemd: Systemd) -> None:
+def test_changed_units_are_reported_with_the_command_to_run(systemd: Systemd) -> None:
     with socket.create_server((HOST, 0)) as v4, closing(socket.socket(socket.AF_INET6)) as v6:
         v6.bind(("::1", 0))
         v6.listen()
@@ -344,21 +340,21 @@ def test_units_that_changed_since_are_told_with_what_to_run(systemd: Systemd) ->
         )
         ended = systemd.check(ORDERS_OPS_LISTEN=f"{HOST}:0")
     assert (ended.status, ended.err) == (Exit.DONE, "")
-    unknown = "was changed on the disk, and systemd does not know it yet: run systemctl"
+    unknown = "was changed on disk, but systemd has not loaded the change: run systemctl"
     assert [line for line in ended.out.splitlines() if "systemctl" in line] == [
-        f"# orders.service {unknown} daemon-reload, and check again",
-        f"# 1.socket {unknown} daemon-reload, and check again",
+        f"# orders.service {unknown} daemon-reload, then check again",
+        f"# 1.socket {unknown} daemon-reload, then check again",
         f"# 0.socket does not listen on 127.0.0.2:1 yet: run systemctl restart 0.socket {UNIT}",
     ]
 
 
-def test_settings_that_only_the_unit_has_are_told(systemd: Systemd) -> None:
+def test_settings_that_only_the_unit_has_are_reported(systemd: Systemd) -> None:
     systemd.has(service='Environment=DATABASE_PASSWORD_FILE=/x "ORDERS_WORKERS=2" A=b\n')
     ended = systemd.check(ORDERS_WORKERS="2", **FREE)
     assert f"# {UNIT} sets DATABASE_PASSWORD_FILE, which this check does not see\n" in ended.out
 
 
-def test_a_check_by_another_user_says_so(systemd: Systemd) -> None:
+def test_a_check_by_another_user_is_reported(systemd: Systemd) -> None:
     other = next(each for each in pwd.getpwall() if each.pw_uid not in {0, os.geteuid()})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "geteuid", lambda: 4_000_000)
@@ -367,28 +363,28 @@ def test_a_check_by_another_user_says_so(systemd: Systemd) -> None:
         wrong = systemd.check(ORDERS_WORKERS="no", **FREE)
     name = other.pw_name
     assert ended.status == Exit.DONE
-    told = f"{UNIT} runs as {name}, this check does not: run it as {name} or root\n"
+    told = f"{UNIT} runs as {name}, but this check does not: run it as {name} or root\n"
     assert told in ended.out
     assert wrong.err.endswith(told)
 
 
-def test_a_check_by_the_user_of_the_service_has_nothing_to_say(systemd: Systemd) -> None:
+def test_a_check_by_the_services_user_reports_nothing(systemd: Systemd) -> None:
     systemd.has(service=f"User={pwd.getpwuid(os.geteuid()).pw_name}\n")
     ended = systemd.check(**FREE)
     assert (ended.status, ended.err) == (Exit.DONE, "")
     assert "runs as" not in ended.out
 
 
-def test_a_user_that_there_is_not_is_told(systemd: Systemd) -> None:
+def test_a_missing_user_is_reported(systemd: Systemd) -> None:
     systemd.has(service="User=no-such-user\n")
     ended = systemd.check(**FREE)
-    assert f"{UNIT} runs as no-such-user, and there is no such user\n" in ended.out
+    assert f"{UNIT} runs as no-such-user, but there is no such user\n" in ended.out
 
 
-def test_a_check_by_root_goes_on_as_the_user_of_the_service_in_its_folder(
+def test_a_check_by_root_switches_to_the_services_user_and_folder(
     systemd: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the kernel makes of it, tests/e2e/linux shows."""
+    """The system calls are patched; tests/e2e/linux makes the real ones."""
     user = next(each for each in pwd.getpwall() if each.pw_uid != 0)
     ids = [0]
     became: list[object] = []
@@ -407,7 +403,7 @@ def test_a_check_by_root_goes_on_as_the_user_of_the_service_in_its_folder(
     assert "tokens: line 1: " in ended.err
 
 
-def test_a_running_service_is_asked_where_systemd_listens(systemd: Systemd) -> None:
+def test_a_running_service_is_asked_at_the_address_that_systemd_opened(systemd: Systemd) -> None:
     with running_service(f"sqlite:///{systemd.folder}/orders.db") as service:
         place = f"{HOST}:{service.operations_port}"
         systemd.has(socket_unit(0, place, name="operations"))

@@ -143,7 +143,7 @@ def test_a_person_at_a_terminal_reads_why_it_does_not_start(
         (["--workers", "no"], Exit.CONFIGURATION, "workers (flag --workers): 'no' is neither"),
         (["--tokens-file", "gone"], Exit.CONFIGURATION, "tokens_file (flag --tokens-file): gone: "),
         (["--database-url", "sqlite:///"], Exit.CONFIGURATION, "database_url (flag --database-"),
-        (["--nothing"], Exit.USAGE, "there is no flag --nothing; see orders --help"),
+        (["--nothing"], Exit.USAGE, "unknown flag --nothing; see orders --help"),
         (["--listen"], Exit.USAGE, "argument --listen: expected one argument; see orders serve"),
         (["--listen", "192.0.2.1:1", "--auth", "trusted-network"], Exit.UNAVAILABLE, "192.0.2.1:1"),
     ],
@@ -253,7 +253,7 @@ def test_an_address_in_use_is_named(orders: Orders, flag: str) -> None:
             out, err = process.communicate()
     assert (process.returncode, out) == (Exit.UNAVAILABLE, b"")
     assert messages_of(err) == [
-        f"{address}: cannot be listened on: Address already in use; {flag} chooses another address"
+        f"{address}: cannot listen: Address already in use; {flag} sets the address"
     ]
 
 
@@ -264,7 +264,7 @@ def test_a_name_that_is_no_address_is_named(orders: Orders) -> None:
         _, err = process.communicate()
     assert process.returncode == Exit.UNAVAILABLE
     (message,) = messages_of(err)
-    assert message.startswith(f"{address}: cannot be listened on: ")
+    assert message.startswith(f"{address}: cannot listen: ")
 
 
 def test_a_database_without_its_schema_is_a_reason_not_to_start(

@@ -1,4 +1,4 @@
-"""The sockets that a service manager hands over: Unix sockets are served, odd ones refused."""
+"""Sockets that a service manager passes: Unix sockets are served, unusable ones refused."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def service(listener: socket.socket, tmp_path: Path) -> Iterator[RunningService]
         yield running
 
 
-def test_a_unix_socket_is_served_and_counts_as_this_machine(
+def test_a_unix_socket_is_served_and_needs_no_token(
     service: RunningService, listener: socket.socket
 ) -> None:
     before = service.children
@@ -59,17 +59,17 @@ def test_a_unix_socket_is_served_and_counts_as_this_machine(
 
 
 ODD = {
-    "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)": "is of another kind: AF_INET SOCK_DGRAM",
-    "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)": "is of another kind: AF_UNIX SOCK_DGRAM",
-    "socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)": "another kind: AF_UNIX SOCK_SEQPACKET",
+    "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)": "has the wrong type: AF_INET SOCK_DGRAM",
+    "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)": "has the wrong type: AF_UNIX SOCK_DGRAM",
+    "socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)": "wrong type: AF_UNIX SOCK_SEQPACKET",
     "(pair := socket.socketpair())[0]": "does not listen: AF_UNIX SOCK_STREAM",
     "socket.socket()": "does not listen: AF_INET SOCK_STREAM",
-    "open(os.devnull)": "is no socket: Socket operation on non-socket",
+    "open(os.devnull)": "is not a socket: Socket operation on non-socket",
 }
 
 
-def handed_over(*sockets: str) -> str:
-    """Write a program that hands these over to itself, as a service manager would."""
+def passed(*sockets: str) -> str:
+    """Write a program that passes these to itself, as a service manager would."""
     return (
         f"import os, socket; kept = [{', '.join(sockets)}]; "
         "[os.dup2(each.fileno(), 100 + number) for number, each in enumerate(kept)]; "
@@ -78,10 +78,10 @@ def handed_over(*sockets: str) -> str:
     )
 
 
-def test_sockets_of_which_no_client_can_be_accepted_are_refused_all_at_once(
+def test_all_sockets_that_cannot_accept_clients_are_refused_at_once(
     orders: Orders,
 ) -> None:
-    with orders.start("serve", before=handed_over(*ODD)) as process:
+    with orders.start("serve", before=passed(*ODD)) as process:
         out, err = process.communicate()
     assert (process.returncode, out) == (Exit.CONFIGURATION, b""), err
     told = [json.loads(line)["message"] for line in err.decode().splitlines()]

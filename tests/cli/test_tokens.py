@@ -93,7 +93,7 @@ def test_a_name_that_is_there_is_refused_and_no_token_printed(orders: Orders) ->
     before = Path(FILE).read_bytes()
     ended = orders("token", "shop", "--add", *IN_FILE)
     assert (ended.status, ended.out) == (Exit.REFUSED, "")
-    assert ended.err == f"orders: {FILE}: there is a token shop already; nothing was changed\n"
+    assert ended.err == f"orders: {FILE}: the token shop already exists; nothing was changed\n"
     assert Path(FILE).read_bytes() == before
 
 
@@ -147,7 +147,7 @@ def test_revoking_what_is_not_there_is_refused(orders: Orders) -> None:
     for _ in range(2):
         ended = orders("token", "shop", "--revoke", *IN_FILE)
         assert (ended.status, ended.out) == (Exit.REFUSED, "")
-        assert ended.err == f"orders: {FILE}: there is no token shop; nothing was changed\n"
+        assert ended.err == f"orders: {FILE}: the token shop does not exist; nothing was changed\n"
         write_tokens(Path(FILE), shop2="read", SHOP="read")
 
 
@@ -215,14 +215,14 @@ def test_check_tells_how_many_tokens_there_are(orders: Orders) -> None:
     )
     put(Path(FILE), "# nobody")
     out = orders("check", *IN_FILE).out
-    assert f"# clients need a token; {FILE} has none: nobody is let in\n" in out
+    assert f"# clients need a token; {FILE} has no token, so every client is refused\n" in out
 
 
 def test_check_tells_that_the_network_is_trusted(orders: Orders) -> None:
     ended = orders("check", "--auth", "trusted-network", "--listen", "[::]:8000")
     assert (ended.status, ended.err) == (Exit.DONE, "")
     assert 'auth = "trusted-network"  # flag --auth\n' in ended.out
-    assert "# clients need no token: everyone whom the network lets through is let in" in ended.out
+    assert "# clients need no token: everyone who can connect may use the service" in ended.out
 
 
 @pytest.mark.parametrize("command", ["check", "serve"])

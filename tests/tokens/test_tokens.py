@@ -347,7 +347,7 @@ def test_a_file_without_tokens_lets_nobody_in_and_is_told(
     put(path, content)
     assert file.find(secret) is None
     assert file.named("shop") is None
-    warning = "the token file has no token: nobody is let in"
+    warning = "the token file has no token, so every client is refused"
     assert told(caplog, logging.WARNING) == [warning]
     assert TokenFile(path).find(secret) is None
     assert told(caplog, logging.WARNING) == [warning, warning]

@@ -37,7 +37,7 @@ def test_the_check_ends_as_the_start_would_whatever_the_sockets_are(installed: H
     installed.run("echo 'auth = \"trusted-network\"' >>/etc/orders/orders.toml")
     assert statuses(installed) == [0, 0, 0]
     installed.run("systemctl restart orders.socket orders.service")
-    assert "hands 0.0.0.0:8000 over to orders.service" in installed.run("orders check")
+    assert "passes 0.0.0.0:8000 to orders.service" in installed.run("orders check")
 
 
 def test_the_check_says_when_the_socket_is_not_yet_where_its_unit_says(installed: Host) -> None:
@@ -67,7 +67,7 @@ def test_other_sockets_of_this_machine_alone_are_checked_and_served(
     )
     assert statuses(installed) == [0, 0, 0]
     installed.run("systemctl restart orders.socket orders.service")
-    assert f"only this machine reaches {', '.join(places)}\n" in installed.run("orders check")
+    assert f"only this machine can reach {', '.join(places)}\n" in installed.run("orders check")
 
 
 def test_a_check_by_root_fails_on_what_the_service_cannot_read(installed: Host) -> None:
