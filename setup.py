@@ -66,7 +66,7 @@ setup(
     package_data={
         "": ["py.typed"],
         "orders_postgres": ["migrations/*.sql"],
-        "orders_http": ["api/page/templates/*"],
+        "orders_http": ["api/openapi.json", "api/page/templates/*"],
         "orders_cli": ["completions/*"],
     },
     install_requires=["attrs>=22.2"],

@@ -1,4 +1,4 @@
-"""The description at `/openapi.json`: valid, complete, and true to the code's own constants."""
+"""The description at `/openapi.json`: valid, complete, and consistent with the code."""
 
 import json
 import re
@@ -13,14 +13,53 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from orders_core import MAX_CENTS, Amount, InvalidOrder, Order, OrderId
+from orders_core import (
+    MAX_AMOUNT_LENGTH,
+    MAX_CENTS,
+    MAX_ID_LENGTH,
+    MAX_PAGE,
+    Amount,
+    InvalidOrder,
+    Order,
+    OrderId,
+)
+from orders_core.characters import CONTROLS, INVISIBLE, SPACES, Ranges
+from orders_http.api.bulk import MAX_BULK_BYTES, MAX_BULK_ROWS
+from orders_http.api.cursors import cursor_of_id
+from orders_http.api.messages import KIB
 from orders_http.api.openapi import OpenApiDocument
+from orders_http.api.orders import MAX_JSON_BYTES
+from orders_http.api.page.sessions import COOKIE, HOST_PREFIX
+from orders_http.api.problems import CONTENT_TYPE as PROBLEM_TYPE
+from orders_http.api.problems import RETRY_AFTER_SECONDS, ProblemType
+from orders_http.api.request_ids import REQUEST_ID
+from orders_http.api.routes import ENDPOINTS
+from orders_records import CSV_HEADER, MediaType
+from orders_tokens import Scope
 from tests.http.strategies import awkward_id_texts
 from tests.http.wsgi_client import WsgiClient
 from tests.strategies import amounts
 
-DOCUMENT: dict[str, Any] = json.loads(OpenApiDocument.of_version("1.2.3").content)
+RAW: dict[str, Any] = json.loads(OpenApiDocument.of_version("1.2.3").content)
 METHODS = ("get", "head", "post", "options")
+
+
+def dereferenced(part: Any) -> Any:  # noqa: ANN401 - JSON
+    """Replace every reference by its target."""
+    if isinstance(part, list):
+        return [dereferenced(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        _, _, kind, name = part["$ref"].split("/")
+        return dereferenced(RAW["components"][kind][name])
+    return {name: dereferenced(item) for name, item in part.items()}
+
+
+DOCUMENT: dict[str, Any] = dereferenced(RAW)
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+PROBLEMS = [each for each in ProblemType if each.name not in {"FOREIGN_ORIGIN", "INTERNAL_ERROR"}]
+"""All but those of the page's forms and of a defect, which no program can cause."""
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -30,13 +69,26 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield path, method, item[method]
 
 
-def resolved(part: dict[str, Any]) -> dict[str, Any]:
-    """Follow a reference."""
-    if "$ref" not in part:
-        return part
-    _, _, kind, name = part["$ref"].split("/")
-    target: dict[str, Any] = DOCUMENT["components"][kind][name]
-    return target
+def operation(path: str, method: str) -> dict[str, Any]:
+    found: dict[str, Any] = DOCUMENT["paths"][path][method]
+    return found
+
+
+def parameter(path: str, name: str) -> dict[str, Any]:
+    (found,) = [each for each in operation(path, "get")["parameters"] if each["name"] == name]
+    return dict(found)
+
+
+def references(part: object) -> Iterator[str]:
+    """Give every reference."""
+    if isinstance(part, dict):
+        if "$ref" in part:
+            yield part["$ref"]
+        for item in part.values():
+            yield from references(item)
+    if isinstance(part, list):
+        for item in part:
+            yield from references(item)
 
 
 def is_valid(schema: str, value: object) -> bool:
@@ -47,7 +99,7 @@ def is_valid(schema: str, value: object) -> bool:
 
 def test_it_is_valid_openapi_3_1() -> None:
     assert DOCUMENT["openapi"].startswith("3.1.")
-    OpenAPIV31SpecValidator(DOCUMENT).validate()
+    OpenAPIV31SpecValidator(RAW).validate()
 
 
 def test_it_names_the_version_of_the_distribution(client: WsgiClient) -> None:
@@ -61,33 +113,135 @@ def test_a_client_that_has_it_is_not_sent_it_again(client: WsgiClient) -> None:
     assert client.get("/openapi.json", If_None_Match=tag).status == 304
 
 
-def test_every_path_and_method_is_there_and_no_other(client: WsgiClient) -> None:
-    assert set(DOCUMENT["paths"]) == {
-        *(
-            "/",
-            "/login",
-            "/logout",
-            "/favicon.svg",
-            "/orders",
-            "/orders/{id}",
-            "/health",
-            "/openapi.json",
-        ),
+def test_the_paths_and_methods_are_those_of_the_application(client: WsgiClient) -> None:
+    described = {
+        (path.replace("{", "<").replace("}", ">"), method.upper())
+        for path, method, _ in operations()
+        if method not in {"head", "options"}
     }
+    assert described == {(each.path, each.method) for each in ENDPOINTS}
     for path, item in DOCUMENT["paths"].items():
         allow = client.request("OPTIONS", path.replace("{id}", "A-1")).headers["allow"]
         assert {method.lower() for method in allow.split(", ")} == set(item)
 
 
+def test_the_security_is_that_of_the_application() -> None:
+    for endpoint in ENDPOINTS:
+        path = endpoint.path.replace("<", "{").replace(">", "}")
+        security = operation(path, endpoint.method.lower()).get("security", [])
+        if isinstance(endpoint.access, Scope):
+            assert security == [{}, {"bearer": [endpoint.access.value]}]
+        elif endpoint.access == "session":
+            assert security[0] == {}
+            assert set(security[1]) == {"session"}
+        else:
+            assert security == []
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    assert (parameter("/orders", "limit")["schema"]) == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_PAGE,
+        "default": MAX_PAGE,
+    }
+    assert SCHEMAS["Orders"]["maxItems"] == MAX_PAGE
+    assert SCHEMAS["NewOrders"]["maxItems"] == MAX_BULK_ROWS
+    for name in ("created", "replayed"):
+        assert SCHEMAS["Placed"]["properties"][name]["maximum"] == MAX_BULK_ROWS
+    bulk = operation("/orders", "post")["description"]
+    assert f"{MAX_BULK_ROWS} orders, blank lines included, and {MAX_BULK_BYTES // KIB} KiB" in bulk
+    too_large = DOCUMENT["components"]["examples"]["body-too-large"]["value"]["detail"]
+    assert too_large == f"the body is longer than {MAX_JSON_BYTES // KIB} KiB"
+    assert SCHEMAS["OrderId"]["maxLength"] == MAX_ID_LENGTH
+    maximum = float(Amount.from_cents(MAX_CENTS).value)
+    assert SCHEMAS["Amount"]["maximum"] == maximum
+    assert SCHEMAS["NewAmount"]["oneOf"][0]["maximum"] == maximum
+    assert f"{MAX_AMOUNT_LENGTH} characters" in SCHEMAS["AmountText"]["description"]
+
+
+def class_of(ranges: Ranges) -> str:
+    """Write a character class that ECMA-262 (with `u`) and Python both read."""
+    return "".join(f"{escaped(first)}-{escaped(last)}" for first, last in ranges)
+
+
+def escaped(code_point: int) -> str:
+    # They share no escape for code points beyond four digits.
+    return rf"\u{code_point:04x}" if code_point <= 0xFFFF else chr(code_point)
+
+
+def test_the_pattern_of_ids_is_made_of_the_characters_that_the_core_refuses() -> None:
+    controls = class_of(CONTROLS)
+    edge = f"[^{controls}{class_of(SPACES + INVISIBLE)}]"
+    expected = rf"^(?!\.\.?$){edge}(?:[^{controls}]*{edge})?$"
+    assert SCHEMAS["OrderId"]["pattern"] == expected
+
+
+def test_the_media_types_are_those_of_the_application(client: WsgiClient) -> None:
+    assert set(operation("/orders", "post")["requestBody"]["content"]) == {
+        each.value for each in MediaType
+    }
+    assert set(operation("/orders", "get")["responses"]["200"]["content"]) == {
+        client.get("/orders", Accept=each.value).headers["content-type"] for each in MediaType
+    }
+    page = client.get("/").headers["content-type"]
+    assert set(operation("/", "get")["responses"]["200"]["content"]) == {page}
+    not_found = DOCUMENT["components"]["responses"]["NotFound"]["content"]
+    assert set(not_found) == {PROBLEM_TYPE, page}
+    assert f"`{CSV_HEADER}`" in DOCUMENT["tags"][0]["description"]
+
+
+def test_the_headers_and_the_cookie_are_those_of_the_code() -> None:
+    headers = DOCUMENT["components"]["headers"]
+    assert headers["Retry-After"]["example"] == str(RETRY_AFTER_SECONDS)
+    cookie = f"{HOST_PREFIX}{COOKIE}"
+    assert headers["Set-Cookie"]["example"].startswith(f"{cookie}=")
+    session = DOCUMENT["components"]["securitySchemes"]["session"]
+    assert session["name"] == cookie
+    assert f"`{COOKIE}`" in session["description"]
+    for path, method, described in operations():
+        for status, response in described["responses"].items():
+            assert response["headers"][REQUEST_ID]["required"], (path, method, status)
+
+
+def test_the_problems_are_those_of_the_code() -> None:
+    assert SCHEMAS["Problem"]["properties"]["type"]["enum"] == [each.uri for each in ProblemType]
+    examples = DOCUMENT["components"]["examples"]
+    for each in PROBLEMS:
+        example = examples[each.uri.rpartition(":")[2]]
+        assert example["summary"] == each.title
+        assert example["value"]["type"] == each.uri
+        assert example["value"]["title"] == each.title
+        assert example["value"]["status"] == each.status
+        assert example["value"]["error"] == example["value"]["detail"]
+
+
+def test_the_examples_of_cursors_are_cursors() -> None:
+    cursor = cursor_of_id(OrderId("A-1"))
+    for path, names in (("/orders", ["after"]), ("/", ["after", "before"])):
+        for name in names:
+            assert parameter(path, name)["example"] == cursor
+    assert f"?after={cursor}&" in DOCUMENT["components"]["headers"]["Link"]["example"]
+
+
+def test_every_component_is_used() -> None:
+    named = set(re.findall(r"#/components/\w+/[\w-]+", RAW["info"]["description"]))
+    used = {*references(RAW), *named}
+    for kind, components in RAW["components"].items():
+        if kind == "securitySchemes":
+            continue
+        assert [name for name in components if f"#/components/{kind}/{name}" not in used] == []
+
+
 def test_every_operation_has_an_id_of_its_own() -> None:
-    ids = [operation["operationId"] for _, _, operation in operations()]
+    ids = [described["operationId"] for _, _, described in operations()]
     assert len(set(ids)) == len(ids)
 
 
 def test_every_example_is_valid() -> None:
     checked = 0
-    for _, _, operation in operations():
-        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+    for _, _, described in operations():
+        bodies = [described.get("requestBody", {}), *described["responses"].values()]
         for content in (content for body in bodies for content in body.get("content", {}).items()):
             _, media = content
             examples = [each["value"] for each in media.get("examples", {}).values()]
@@ -100,28 +254,28 @@ def test_every_example_is_valid() -> None:
 
 
 def test_every_content_and_every_parameter_has_an_example() -> None:
-    for path, method, operation in operations():
-        for parameter in map(resolved, operation.get("parameters", ())):
-            assert {"example", "examples"} & set(parameter), (path, parameter["name"])
-        for body in [operation.get("requestBody", {}), *operation["responses"].values()]:
+    for path, method, described in operations():
+        for each in described.get("parameters", ()):
+            assert {"example", "examples"} & set(each), (path, each["name"])
+        for body in [described.get("requestBody", {}), *described["responses"].values()]:
             for media_type, media in body.get("content", {}).items():
                 assert {"example", "examples"} & set(media), (path, method, media_type)
 
 
 def test_every_operation_tells_what_is_refused_on_arrival() -> None:
-    for path, method, operation in operations():
-        assert {"408", "421", "431"} <= set(operation["responses"]), (path, method)
+    for path, method, described in operations():
+        assert {"408", "421", "431"} <= set(described["responses"]), (path, method)
 
 
 def test_a_method_that_a_path_has_not_is_described_with_allow() -> None:
-    described = DOCUMENT["components"]["responses"]["MethodNotAllowed"]
-    assert described["headers"]["Allow"]["required"]
+    response = DOCUMENT["components"]["responses"]["MethodNotAllowed"]
+    assert response["headers"]["Allow"]["required"]
     assert "#/components/responses/MethodNotAllowed" in DOCUMENT["info"]["description"]
 
 
 def test_every_error_has_an_example_of_each_of_its_types() -> None:
-    for path, _, operation in operations():
-        for status, response in operation["responses"].items():
+    for path, _, described in operations():
+        for status, response in described["responses"].items():
             problem = response.get("content", {}).get("application/problem+json")
             if problem is None:
                 # The page tells its errors itself, and HEAD has no body.
@@ -132,15 +286,15 @@ def test_every_error_has_an_example_of_each_of_its_types() -> None:
 
 
 def test_every_error_is_described_as_a_page_for_people_too() -> None:
-    for path, method, operation in operations():
-        for status, response in operation["responses"].items():
+    for path, method, described in operations():
+        for status, response in described["responses"].items():
             if status >= "400" and method != "head":
                 assert "text/html; charset=utf-8" in response["content"], (path, method, status)
 
 
 def test_every_error_is_described_as_one_that_no_cache_keeps() -> None:
-    for path, method, operation in operations():
-        for status, response in operation["responses"].items():
+    for path, method, described in operations():
+        for status, response in described["responses"].items():
             if status >= "400":
                 assert response["headers"]["Cache-Control"]["required"], (path, method, status)
 
@@ -148,8 +302,8 @@ def test_every_error_is_described_as_one_that_no_cache_keeps() -> None:
 def test_503_always_tells_when_to_try_again() -> None:
     statuses = [
         response["headers"]["Retry-After"]["required"]
-        for _, _, operation in operations()
-        for status, response in operation["responses"].items()
+        for _, _, described in operations()
+        for status, response in described["responses"].items()
         if status == "503"
     ]
     assert statuses == [True] * 8
@@ -171,7 +325,7 @@ def test_an_id_is_valid_exactly_when_it_is_accepted(text: str) -> None:
 
 
 def test_the_pattern_of_ids_means_the_same_to_python() -> None:
-    pattern = re.compile(resolved({"$ref": "#/components/schemas/OrderId"})["pattern"])
+    pattern = re.compile(SCHEMAS["OrderId"]["pattern"])
     for text in ("A", "a b", "..a", "a\ufeffb", "\U00010000"):
         assert pattern.search(text)
     for text in (".", "..", " a", "a\u3000", "a\0b", "", "\ufeffa", "a\u3164", "a\U000e0041"):
@@ -187,7 +341,7 @@ def test_every_amount_is_valid(amount: object, as_text: bool) -> None:  # noqa: 
 
 
 def test_every_hundredth_is_valid_to_a_validator_that_uses_doubles() -> None:
-    amount = DOCUMENT["components"]["schemas"]["NewOrder"]["properties"]["amount"]
+    amount = SCHEMAS["NewOrder"]["properties"]["amount"]
     root = {**amount, "components": DOCUMENT["components"]}
     validator = Draft202012Validator(root)
     for cents in (*range(1_000), *range(MAX_CENTS - 1_000, MAX_CENTS + 1)):
