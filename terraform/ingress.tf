@@ -5,7 +5,7 @@ data "kubectl_kustomize_documents" "ingress_controller" {
 }
 
 locals {
-  # `orders` is a word of its own there only as the namespace that the controller serves.
+  # There, the whole word `orders` is always the namespace that the controller serves.
   ingress_controller_documents = [
     for text in [
       for text in flatten(data.kubectl_kustomize_documents.ingress_controller[*].documents) :
@@ -38,6 +38,6 @@ resource "kubectl_manifest" "ingress_controller" {
   yaml_body         = each.value
   server_side_apply = true
 
-  # A part of it is in the namespace that it serves.
+  # Some of the objects are in the namespace that the controller serves.
   depends_on = [kubectl_manifest.ingress_controller_namespace, module.orders]
 }

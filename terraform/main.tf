@@ -4,13 +4,13 @@ locals {
   kustomization = coalesce(var.kustomization, "${path.module}/../k8s/overlays/kind")
   database      = "orders-postgres"
 
-  # The default class is given to new Ingresses only: so that of the installed controller is named.
+  # Name the installed controller's class: the default class applies only to new Ingresses.
   ingress_class    = try(coalesce(var.ingress_class, local.installed_class), null)
   installed_class  = var.ingress_controller == "none" ? null : var.ingress_controller
   url_port         = var.create_cluster && var.https_port != 443 ? ":${var.https_port}" : ""
   private_registry = nonsensitive(var.registry_credentials != null)
 
-  # The names are those of k8s/README.md.
+  # k8s/README.md documents these Secrets.
   ca          = module.certificates.ca_certificate
   database_ca = coalesce(var.database_ca_certificate, local.ca)
   secrets = merge(
@@ -102,8 +102,8 @@ module "certificates" {
   }
 }
 
-# The image of PostgreSQL asks for a password, with which nobody can log in: see pg_hba.conf. The
-# hash of a new key is as random as any, and needs no further provider.
+# The PostgreSQL image requires a password, although pg_hba.conf accepts none. The hash of a new key
+# is random enough, and needs no other provider.
 resource "tls_private_key" "superuser_password" {
   algorithm   = "ECDSA"
   ecdsa_curve = "P256"

@@ -1,5 +1,5 @@
 variable "create_cluster" {
-  description = "Whether to make a kind cluster; else `kubeconfig` names one that is there."
+  description = "Whether to create a kind cluster. Otherwise `kubeconfig` names an existing one."
   type        = bool
   default     = true
   nullable    = false
@@ -7,20 +7,20 @@ variable "create_cluster" {
 
 variable "kubeconfig" {
   description = <<-EOT
-    The file that tells kubectl how to reach the cluster. For a new cluster it is written, by
-    default as `kubeconfig` in the folder of the root module; for another one it has to be there.
+    The path of the kubeconfig file. For a new cluster it is written, by default to `kubeconfig` in
+    the root module's folder. For an existing cluster it must exist.
   EOT
   type        = string
   default     = null
 
   validation {
     condition     = var.create_cluster || try(fileexists(pathexpand(var.kubeconfig)), false)
-    error_message = "With create_cluster = false, kubeconfig must name a file that is there."
+    error_message = "With create_cluster = false, kubeconfig must name an existing file."
   }
 }
 
 variable "kubeconfig_context" {
-  description = "The context in `kubeconfig` of a cluster that is there; null is its current one."
+  description = "The existing cluster's context in `kubeconfig`; null means the current context."
   type        = string
   default     = null
 }
@@ -33,14 +33,14 @@ variable "cluster_name" {
 }
 
 variable "node_image" {
-  description = "The image of the new cluster's nodes, which decides the version of Kubernetes."
+  description = "The image of the new cluster's nodes. It determines the version of Kubernetes."
   type        = string
   default     = "kindest/node:v1.34.0"
   nullable    = false
 }
 
 variable "workers" {
-  description = "How many nodes the new cluster has besides its control plane."
+  description = "The number of nodes in the new cluster, in addition to the control plane."
   type        = number
   default     = 0
   nullable    = false
@@ -48,8 +48,8 @@ variable "workers" {
 
 variable "load_images" {
   description = <<-EOT
-    Images to copy from this machine's Docker into the new cluster; null is the image of the service
-    alone. Every other image is pulled from its registry by the nodes.
+    Images to copy from this machine's Docker to the new cluster; null means only the service's
+    image. The nodes pull all other images from their registries.
   EOT
   type        = set(string)
   default     = null
@@ -57,7 +57,7 @@ variable "load_images" {
 
 variable "service_port" {
   description = <<-EOT
-    The port of this machine, on loopback, that leads to the Service in the new cluster.
+    The port on this machine's loopback that is forwarded to the Service in the new cluster.
   EOT
   type        = number
   default     = 8080
@@ -65,14 +65,14 @@ variable "service_port" {
 }
 
 variable "http_port" {
-  description = "The port of this machine, on loopback, that leads to port 80 of the new cluster."
+  description = "The port on this machine's loopback that is forwarded to the cluster's port 80."
   type        = number
   default     = 80
   nullable    = false
 }
 
 variable "https_port" {
-  description = "The port of this machine, on loopback, that leads to port 443 of the new cluster."
+  description = "The port on this machine's loopback that is forwarded to the cluster's port 443."
   type        = number
   default     = 443
   nullable    = false
@@ -80,7 +80,7 @@ variable "https_port" {
 
 variable "kustomization" {
   description = <<-EOT
-    The folder of the kustomization to apply; null is `k8s/overlays/kind` of this repository.
+    The folder of the kustomization to apply; null means `k8s/overlays/kind` in this repository.
   EOT
   type        = string
   default     = null
@@ -94,7 +94,7 @@ variable "kustomization" {
 }
 
 variable "namespace" {
-  description = "The namespace that everything is put into; it is made, and removed by destroy."
+  description = "The namespace for all objects. Apply creates it, and destroy removes it."
   type        = string
   default     = "orders"
   nullable    = false
@@ -102,13 +102,13 @@ variable "namespace" {
   validation {
     condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.namespace))
     error_message = <<-EOT
-      namespace must be 1 to 63 small letters, digits and hyphens, and end in neither hyphen.
+      namespace must be 1 to 63 lower-case letters, digits and hyphens, without a hyphen at an end.
     EOT
   }
 }
 
 variable "image" {
-  description = "The image of the service, without its tag."
+  description = "The service's image, without a tag."
   type        = string
   default     = "orders"
   nullable    = false
@@ -118,14 +118,14 @@ variable "image" {
       can(regex("^[a-z0-9]+([._:/-]+[a-z0-9]+)*$", var.image)) && !can(regex(":[^/]*$", var.image))
     )
     error_message = <<-EOT
-      image must name an image without a tag, such as "ghcr.io/example/orders"; image_tag says
-      which.
+      image must name an image without a tag, such as "ghcr.io/example/orders". Set the tag in
+      image_tag.
     EOT
   }
 }
 
 variable "image_tag" {
-  description = "The tag of the image, or its digest: `sha256:...`."
+  description = "The image's tag, or its digest as `sha256:...`."
   type        = string
   default     = "dev"
   nullable    = false
@@ -142,7 +142,7 @@ variable "image_tag" {
 }
 
 variable "registry_credentials" {
-  description = "The log-in to the registry of an image that is not public."
+  description = "The credentials for the registry of a private image."
   type = object({
     server   = string
     username = string
@@ -153,7 +153,7 @@ variable "registry_credentials" {
 }
 
 variable "replicas" {
-  description = "How many pods serve; where there is an autoscaler, at least."
+  description = "The number of pods that serve; with an autoscaler, the minimum."
   type        = number
   default     = 3
   nullable    = false
@@ -165,7 +165,7 @@ variable "replicas" {
 }
 
 variable "hostname" {
-  description = "The name under which the Ingress takes requests, and of its certificate."
+  description = "The host name of the Ingress and of its certificate."
   type        = string
   default     = "orders.local"
   nullable    = false
@@ -175,20 +175,20 @@ variable "hostname" {
       for label in split(".", var.hostname) :
       can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", label))
     ])
-    error_message = "hostname must be a DNS name in small letters, of at most 64 characters."
+    error_message = "hostname must be a lower-case DNS name of at most 64 characters."
   }
 }
 
 variable "ingress_class" {
-  description = "The class of the Ingress; null is that of `ingress_controller`, or the default."
+  description = "The Ingress's class; null means that of `ingress_controller`, or the default."
   type        = string
   default     = null
 }
 
 variable "ingress_controller" {
   description = <<-EOT
-    The ingress controller to install: `traefik`, on the ports 80 and 443 of the control plane's
-    node, or `none`.
+    The ingress controller to install: `traefik`, on ports 80 and 443 of the control plane's node,
+    or `none`.
   EOT
   type        = string
   default     = "none"
@@ -202,7 +202,7 @@ variable "ingress_controller" {
 
 variable "certificate_authorities" {
   description = <<-EOT
-    The names of the authorities. All are trusted, and the first one signs: see "Another authority".
+    The names of the CAs. All are trusted, and the first one signs: see "Replace the CA".
   EOT
   type        = list(string)
   default     = ["1"]
@@ -210,7 +210,7 @@ variable "certificate_authorities" {
 }
 
 variable "certificate_validity_hours" {
-  description = "How long a certificate is valid."
+  description = "The validity of a certificate in hours."
   type        = number
   default     = 2160 # 90 days
   nullable    = false
@@ -218,8 +218,7 @@ variable "certificate_validity_hours" {
 
 variable "certificate_early_renewal_hours" {
   description = <<-EOT
-    How long before its end a certificate is renewed, by whoever applies then: nothing else renews
-    it.
+    How many hours before its expiry an apply renews a certificate. Nothing else renews it.
   EOT
   type        = number
   default     = 720 # 30 days
@@ -227,14 +226,14 @@ variable "certificate_early_renewal_hours" {
 }
 
 variable "ca_validity_hours" {
-  description = "How long the authority's own certificate is valid."
+  description = "The validity of the CA's certificate in hours."
   type        = number
   default     = 87600 # 10 years
   nullable    = false
 }
 
 variable "ca_early_renewal_hours" {
-  description = "How long before its end the authority is renewed, and everything that it signed."
+  description = "How many hours before its expiry an apply renews the CA and all its certificates."
   type        = number
   default     = 8760 # a year
   nullable    = false
@@ -242,14 +241,14 @@ variable "ca_early_renewal_hours" {
 
 variable "database_ca_certificate" {
   description = <<-EOT
-    The authority of a database elsewhere, as PEM; null is the authority that is made here.
+    The CA certificate of an external database, as PEM; null means the CA created here.
   EOT
   type        = string
   default     = null
 }
 
 variable "revocation_list" {
-  description = "The list of revoked certificates (CRL) that the database heeds, as PEM."
+  description = "The CRL that the database checks, as PEM."
   type        = string
   default     = null
 
@@ -264,14 +263,14 @@ variable "revocation_list" {
 
 variable "tokens" {
   description = <<-EOT
-    The file of the hashes of clients' tokens, for a kustomization with `components/tokens`.
+    The content of the file of token hashes, for a kustomization with `components/tokens`.
   EOT
   type        = string
   default     = null
 }
 
 variable "rollout_timeout" {
-  description = "How long the database, the migration and the service each may take to be ready."
+  description = "The time limit for each of database, migration and service to become ready."
   type        = string
   default     = "5m"
   nullable    = false

@@ -1,4 +1,4 @@
-# The certificates, made for real: that needs nothing but the provider.
+# These tests issue real certificates, which needs only the provider.
 
 variables {
   certificates = {
@@ -7,7 +7,7 @@ variables {
   }
 }
 
-run "keys_are_on_the_curve_that_all_understand" {
+run "every_key_is_on_p_256" {
   module {
     source = "./modules/certificates"
   }
@@ -17,27 +17,27 @@ run "keys_are_on_the_curve_that_all_understand" {
       for key in concat(values(tls_private_key.ca), values(tls_private_key.this)) :
       key.algorithm == "ECDSA" && key.ecdsa_curve == "P256"
     ])
-    error_message = "A key is on another curve."
+    error_message = "A key uses another curve."
   }
 }
 
-run "a_certificate_serves_for_one_thing" {
+run "a_certificate_has_one_usage" {
   module {
     source = "./modules/certificates"
   }
 
   assert {
     condition     = !contains(tls_locally_signed_cert.this["api"].allowed_uses, "client_auth")
-    error_message = "The server's certificate serves as a client's."
+    error_message = "The server certificate is valid for clients."
   }
 
   assert {
     condition     = !contains(tls_locally_signed_cert.this["job"].allowed_uses, "server_auth")
-    error_message = "The client's certificate serves as a server's."
+    error_message = "The client certificate is valid for servers."
   }
 }
 
-run "another_apply_changes_nothing" {
+run "a_second_apply_changes_nothing" {
   command = plan
 
   module {
@@ -45,17 +45,17 @@ run "another_apply_changes_nothing" {
   }
 
   assert {
-    condition     = output.ca_certificate == run.a_certificate_serves_for_one_thing.ca_certificate
-    error_message = "There is another authority."
+    condition     = output.ca_certificate == run.a_certificate_has_one_usage.ca_certificate
+    error_message = "The CA has changed."
   }
 
   assert {
-    condition     = output.certificates == run.a_certificate_serves_for_one_thing.certificates
-    error_message = "There are other certificates."
+    condition     = output.certificates == run.a_certificate_has_one_usage.certificates
+    error_message = "The certificates have changed."
   }
 }
 
-run "another_authority_is_trusted_before_it_signs" {
+run "a_new_ca_is_trusted_before_it_signs" {
   variables {
     authorities = ["1", "2"]
   }
@@ -65,19 +65,19 @@ run "another_authority_is_trusted_before_it_signs" {
   }
 
   assert {
-    condition     = output.certificates == run.another_apply_changes_nothing.certificates
-    error_message = "There are other certificates already."
+    condition     = output.certificates == run.a_second_apply_changes_nothing.certificates
+    error_message = "The certificates have changed already."
   }
 
   assert {
     condition = output.ca_certificate == join("", [
-      run.another_apply_changes_nothing.ca_certificate, tls_self_signed_cert.ca["2"].cert_pem,
+      run.a_second_apply_changes_nothing.ca_certificate, tls_self_signed_cert.ca["2"].cert_pem,
     ])
-    error_message = "The authorities that are trusted are others."
+    error_message = "The trusted CAs are not the old and the new one."
   }
 }
 
-run "the_first_authority_signs" {
+run "the_first_ca_signs" {
   variables {
     authorities = ["2", "1"]
   }
@@ -91,16 +91,16 @@ run "the_first_authority_signs" {
       for each in values(tls_locally_signed_cert.this) :
       each.ca_cert_pem == tls_self_signed_cert.ca["2"].cert_pem
     ])
-    error_message = "A certificate is of another authority."
+    error_message = "A certificate comes from another CA."
   }
 
   assert {
     condition     = strcontains(output.ca_certificate, tls_self_signed_cert.ca["1"].cert_pem)
-    error_message = "The former authority is trusted no longer."
+    error_message = "The former CA is no longer trusted."
   }
 }
 
-run "a_former_authority_that_is_left_out_is_gone" {
+run "a_removed_ca_is_no_longer_trusted" {
   variables {
     authorities = ["2"]
   }
@@ -110,17 +110,17 @@ run "a_former_authority_that_is_left_out_is_gone" {
   }
 
   assert {
-    condition     = output.certificates == run.the_first_authority_signs.certificates
-    error_message = "There are other certificates."
+    condition     = output.certificates == run.the_first_ca_signs.certificates
+    error_message = "The certificates have changed."
   }
 
   assert {
     condition     = output.ca_certificate == tls_self_signed_cert.ca["2"].cert_pem
-    error_message = "Another authority is trusted."
+    error_message = "Another CA is trusted."
   }
 }
 
-run "an_authority_has_a_name_of_its_own" {
+run "names_of_cas_are_unique" {
   command = plan
 
   variables {
@@ -134,7 +134,7 @@ run "an_authority_has_a_name_of_its_own" {
   expect_failures = [var.authorities]
 }
 
-run "what_renews_on_every_apply_is_refused" {
+run "a_renewal_on_every_apply_is_refused" {
   command = plan
 
   variables {
@@ -149,7 +149,7 @@ run "what_renews_on_every_apply_is_refused" {
   expect_failures = [var.early_renewal_hours]
 }
 
-run "no_certificate_outlives_its_authority" {
+run "no_certificate_outlives_its_ca" {
   command = plan
 
   variables {
@@ -164,7 +164,7 @@ run "no_certificate_outlives_its_authority" {
   expect_failures = [var.ca_validity_hours]
 }
 
-run "an_authority_is_renewed_while_all_that_it_signs_is_valid" {
+run "a_ca_is_renewed_before_its_certificates_could_outlive_it" {
   command = plan
 
   variables {
@@ -178,7 +178,7 @@ run "an_authority_is_renewed_while_all_that_it_signs_is_valid" {
   expect_failures = [var.ca_early_renewal_hours]
 }
 
-run "a_server_has_a_name_and_a_client_none" {
+run "a_server_certificate_needs_a_dns_name" {
   command = plan
 
   variables {

@@ -1,4 +1,4 @@
-# What the inputs change in the kustomization. It is read for real; nothing is applied.
+# What the inputs change in the kustomization. These tests read the real one, and apply nothing.
 
 variables {
   kustomization = "../k8s/overlays/kind"
@@ -34,7 +34,7 @@ run "everything_is_in_the_namespace" {
         values(kubectl_manifest.migration), values(kubectl_manifest.service),
       ) : nonsensitive(yamldecode(manifest.yaml_body).metadata.namespace) == "shop"
     ])
-    error_message = "Something is in another namespace."
+    error_message = "An object is in another namespace."
   }
 }
 
@@ -51,7 +51,7 @@ run "the_service_and_the_migration_have_the_image" {
       nonsensitive(yamldecode(manifest.yaml_body).spec.template.spec.containers[*].image)
       == [var.image]
     ])
-    error_message = "Another image is there."
+    error_message = "A pod has another image."
   }
 
   assert {
@@ -60,11 +60,11 @@ run "the_service_and_the_migration_have_the_image" {
         kubectl_manifest.database["StatefulSet/shop/orders-postgres"].yaml_body
       ).spec.template.spec.containers[*].image) : startswith(image, "postgres:")
     ])
-    error_message = "The image of the database has changed."
+    error_message = "The database's image has changed."
   }
 }
 
-run "the_service_has_the_replicas_and_takes_requests_for_its_names" {
+run "the_service_has_the_replicas_and_accepts_its_host_names" {
   command = plan
 
   module {
@@ -88,7 +88,7 @@ run "the_service_has_the_replicas_and_takes_requests_for_its_names" {
   }
 }
 
-run "the_autoscaler_has_the_replicas_where_there_is_one" {
+run "an_autoscaler_has_the_replicas_as_its_minimum" {
   command = plan
 
   variables {
@@ -104,27 +104,25 @@ run "the_autoscaler_has_the_replicas_where_there_is_one" {
     condition = nonsensitive(yamldecode(
       kubectl_manifest.settings["HorizontalPodAutoscaler/shop/orders"].yaml_body
     ).spec.minReplicas) == 10
-    error_message = "The autoscaler's minimum is another one."
+    error_message = "The autoscaler's minimum differs."
   }
 
   assert {
     condition = nonsensitive(yamldecode(
       kubectl_manifest.settings["HorizontalPodAutoscaler/shop/orders"].yaml_body
     ).spec.maxReplicas) == 10
-    error_message = "The autoscaler's maximum is not that of the kustomization."
+    error_message = "The autoscaler's maximum differs from the kustomization's."
   }
 
   assert {
     condition = !can(nonsensitive(yamldecode(
       kubectl_manifest.service["Deployment/shop/orders"].yaml_body
     ).spec.replicas))
-    error_message = <<-EOT
-      The Deployment has replicas of its own, over which it would quarrel with the autoscaler.
-    EOT
+    error_message = "The Deployment sets replicas, which would conflict with the autoscaler."
   }
 }
 
-run "more_replicas_than_the_autoscaler_may_make_are_refused" {
+run "more_replicas_than_the_autoscaler_s_maximum_are_refused" {
   command = plan
 
   variables {
@@ -155,7 +153,7 @@ run "the_ingress_has_the_host_and_the_class" {
   }
 }
 
-run "the_pull_secret_is_the_service_accounts" {
+run "the_service_account_has_the_pull_secret" {
   command = plan
 
   module {
@@ -173,7 +171,7 @@ run "the_pull_secret_is_the_service_accounts" {
     condition = !can(nonsensitive(yamldecode(
       kubectl_manifest.settings["ServiceAccount/shop/orders-postgres"].yaml_body
     ).imagePullSecrets))
-    error_message = "The database's ServiceAccount has it too, which needs none."
+    error_message = "The database's ServiceAccount has it too, but needs none."
   }
 }
 
@@ -199,7 +197,7 @@ run "secrets_are_not_shown" {
   }
 }
 
-run "the_database_finds_the_revoked_certificates" {
+run "the_database_gets_the_crl" {
   command = plan
 
   variables {

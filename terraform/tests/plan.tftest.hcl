@@ -1,5 +1,5 @@
-# What the root module would make. The providers of the cluster and of the certificates are
-# stand-ins, so that nothing is needed for it; the kustomizations are read for real.
+# What the root module plans. The providers for the cluster and the certificates are mocked, so the
+# tests need neither. They read the real kustomizations.
 
 mock_provider "kind" {}
 mock_provider "tls" {}
@@ -29,7 +29,7 @@ run "a_cluster_with_the_service_by_default" {
 
   assert {
     condition     = length(kubectl_manifest.ingress_controller) == 0
-    error_message = "There is an ingress controller that nobody asked for."
+    error_message = "There is an unrequested ingress controller."
   }
 }
 
@@ -47,7 +47,7 @@ run "the_url_has_the_host_and_the_port" {
   }
 }
 
-run "an_ingress_controller_by_choice" {
+run "an_ingress_controller_on_request" {
   command = plan
 
   variables {
@@ -60,7 +60,7 @@ run "an_ingress_controller_by_choice" {
       yamldecode(kubectl_manifest.ingress_controller["Role/shop/traefik"].yaml_body).rules[0].verbs
       == ["get", "list", "watch"]
     )
-    error_message = "It may not read what is in the namespace that it is to serve."
+    error_message = "The controller cannot read the namespace that it serves."
   }
 
   assert {
@@ -70,18 +70,18 @@ run "an_ingress_controller_by_choice" {
       ).spec.template.spec.containers[0].args,
       "--providers.kubernetesingress.namespaces=shop",
     )
-    error_message = "It serves another namespace."
+    error_message = "The controller serves another namespace."
   }
 
   assert {
     condition = (
       kubectl_manifest.ingress_controller["Deployment/traefik/traefik"].server_side_apply
     )
-    error_message = "There is no Deployment of the controller."
+    error_message = "The controller's Deployment is not applied server-side."
   }
 }
 
-run "a_secret_for_what_each_party_needs" {
+run "every_party_gets_its_secret" {
   command = plan
 
   assert {
@@ -93,7 +93,7 @@ run "a_secret_for_what_each_party_needs" {
   }
 }
 
-run "a_secret_for_the_registry_and_one_for_tokens_by_choice" {
+run "secrets_for_the_registry_and_for_tokens_on_request" {
   command = plan
 
   variables {
@@ -109,7 +109,7 @@ run "a_secret_for_the_registry_and_one_for_tokens_by_choice" {
   }
 }
 
-run "no_cluster_when_there_is_one" {
+run "an_existing_cluster_is_used" {
   command = plan
 
   variables {
@@ -119,16 +119,16 @@ run "no_cluster_when_there_is_one" {
 
   assert {
     condition     = length(module.kind) == 0
-    error_message = "A cluster would be made."
+    error_message = "A cluster would be created."
   }
 
   assert {
     condition     = output.service_url == null
-    error_message = "service_url means nothing on another cluster."
+    error_message = "service_url must be null for an existing cluster."
   }
 }
 
-run "a_cluster_that_is_there_needs_its_kubeconfig" {
+run "an_existing_cluster_needs_a_kubeconfig" {
   command = plan
 
   variables {
@@ -138,7 +138,7 @@ run "a_cluster_that_is_there_needs_its_kubeconfig" {
   expect_failures = [var.kubeconfig]
 }
 
-run "the_kubeconfig_has_to_be_there" {
+run "the_kubeconfig_must_exist" {
   command = plan
 
   variables {
@@ -149,7 +149,7 @@ run "the_kubeconfig_has_to_be_there" {
   expect_failures = [var.kubeconfig]
 }
 
-run "the_kustomization_has_to_be_there" {
+run "the_kustomization_must_exist" {
   command = plan
 
   variables {

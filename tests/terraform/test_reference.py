@@ -1,4 +1,4 @@
-"""The Terraform modules say what they take and give, and their READMEs repeat it."""
+"""The Terraform modules describe their inputs and outputs, and their READMEs list them."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def test_every_input_and_output_is_described_in_a_sentence(module: Path) -> None
 
 
 @pytest.mark.parametrize("module", MODULES, ids=_name)
-def test_what_holds_a_private_key_is_sensitive(module: Path) -> None:
+def test_outputs_with_private_keys_are_sensitive(module: Path) -> None:
     secret = ("key", "password", "certificates", "credentials", "secrets")
     outputs = declared(module, "output", "outputs.tf")
     assert [one.name for one in outputs if one.name.endswith(secret) and not one.sensitive] == []

@@ -6,8 +6,8 @@ locals {
   }
 }
 
-# P-256 everywhere: the provider's default, P-224, is not in TLS 1.3, and PostgreSQL 15 cannot bind
-# its channels to an Ed25519 certificate.
+# P-256 everywhere: TLS 1.3 does not support the provider's default, P-224, and PostgreSQL 15 does
+# not support channel binding with Ed25519 certificates.
 resource "tls_private_key" "ca" {
   for_each = toset(var.authorities)
 
@@ -15,7 +15,7 @@ resource "tls_private_key" "ca" {
   ecdsa_curve = "P256"
 }
 
-# A renewal keeps the key: what was signed before is good under the new certificate too.
+# A renewal keeps the key, so existing certificates verify against the new CA certificate too.
 resource "tls_self_signed_cert" "ca" {
   for_each = tls_private_key.ca
 
@@ -25,7 +25,7 @@ resource "tls_self_signed_cert" "ca" {
   is_ca_certificate     = true
   allowed_uses          = ["cert_signing", "crl_signing"]
 
-  # Strict verifiers, Python 3.13's default among them, want both.
+  # Strict verifiers, such as Python 3.13 by default, require both.
   set_subject_key_id   = true
   set_authority_key_id = true
 

@@ -1,15 +1,15 @@
 output "ca_certificate" {
   description = <<-EOT
-    The certificates of the authorities, as PEM: what clients are to trust. The first is of the one
-    that signs.
+    The certificates of all CAs, as PEM, which clients must trust. The first one is the signing
+    CA's.
   EOT
   value       = join("", [for name in var.authorities : tls_self_signed_cert.ca[name].cert_pem])
 }
 
 output "authorities" {
   description = <<-EOT
-    The certificate and the private key of each authority, as PEM, by its name: who has the key can
-    be anybody.
+    The certificate and the private key of each CA, as PEM, by its name. Whoever has a key can
+    impersonate every party.
   EOT
   sensitive   = true
   value = {
@@ -21,7 +21,7 @@ output "authorities" {
 }
 
 output "certificates" {
-  description = "The certificates and their private keys, as PEM, by the names that were given."
+  description = "The certificates and their private keys, as PEM, by the names in `certificates`."
   sensitive   = true
   value = {
     for name in keys(var.certificates) : name => {
@@ -32,7 +32,7 @@ output "certificates" {
 }
 
 output "valid_until" {
-  description = "When each certificate ends, the authority's among them as `ca`."
+  description = "When each certificate expires; `ca` is the CA's."
   value = merge(
     { for name, each in tls_locally_signed_cert.this : name => each.validity_end_time },
     { ca = tls_self_signed_cert.ca[local.signing].validity_end_time },

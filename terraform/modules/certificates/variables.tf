@@ -1,5 +1,5 @@
 variable "organization" {
-  description = "What every subject names as its organization; the authority is named after it."
+  description = "The organization in every subject and in the CA's name."
   type        = string
   default     = "Orders"
   nullable    = false
@@ -7,9 +7,9 @@ variable "organization" {
 
 variable "authorities" {
   description = <<-EOT
-    The names of the authorities. All are trusted, and the first one signs. To take another one into
-    use, add its name at the end and apply; when all have it, put it first and apply; when all use
-    the new certificates, take the old name out and apply.
+    The names of the CAs. All are trusted, and the first one signs. To replace a CA: add the new
+    name at the end, and apply; when all parties have the new CA, move its name to the front, and
+    apply; when all use new certificates, remove the old name, and apply.
   EOT
   type        = list(string)
   default     = ["1"]
@@ -21,7 +21,7 @@ variable "authorities" {
       && alltrue([for name in var.authorities : can(regex("^[A-Za-z0-9][A-Za-z0-9.-]{0,19}$", name))])
     )
     error_message = <<-EOT
-      authorities must be one name or more, each once, of at most 20 letters, digits, dots and
+      authorities must be one or more unique names, each of at most 20 letters, digits, dots and
       hyphens.
     EOT
   }
@@ -29,8 +29,8 @@ variable "authorities" {
 
 variable "certificates" {
   description = <<-EOT
-    The certificates to sign, by a name of yours. `usage` is `server` or `client`: neither serves as
-    the other. PostgreSQL takes a client for the role that the `common_name` is mapped to.
+    The certificates to issue, by a name of your choice. `usage` is `server` or `client`, and the
+    certificate is valid for nothing else. PostgreSQL maps a client's `common_name` to a role.
   EOT
   type = map(object({
     common_name = string
@@ -43,24 +43,24 @@ variable "certificates" {
     condition = alltrue([
       for each in var.certificates : contains(["server", "client"], each.usage)
     ])
-    error_message = "The usage of a certificate must be \"server\" or \"client\"."
+    error_message = "A certificate's usage must be \"server\" or \"client\"."
   }
 
   validation {
     condition = alltrue([
       for each in var.certificates : (each.usage == "server") == (length(each.dns_names) > 0)
     ])
-    error_message = "A server's certificate needs dns_names, and a client's must have none."
+    error_message = "A server certificate needs dns_names, and a client certificate must have none."
   }
 
   validation {
     condition     = alltrue([for each in var.certificates : length(each.common_name) <= 64])
-    error_message = "A common_name has at most 64 characters (RFC 5280)."
+    error_message = "A common_name must have at most 64 characters (RFC 5280)."
   }
 }
 
 variable "validity_hours" {
-  description = "How long a certificate is valid."
+  description = "The validity of a certificate in hours."
   type        = number
   default     = 2160 # 90 days
   nullable    = false
@@ -73,8 +73,7 @@ variable "validity_hours" {
 
 variable "early_renewal_hours" {
   description = <<-EOT
-    How long before its end a certificate is renewed, by whoever applies then: nothing else renews
-    it.
+    How many hours before its expiry an apply renews a certificate. Nothing else renews it.
   EOT
   type        = number
   default     = 720 # 30 days
@@ -86,14 +85,14 @@ variable "early_renewal_hours" {
       && var.early_renewal_hours < var.validity_hours
     )
     error_message = <<-EOT
-      early_renewal_hours must be a whole number of hours and less than validity_hours, else every
-      apply renews.
+      early_renewal_hours must be a whole number of hours and less than validity_hours; otherwise
+      every apply would renew.
     EOT
   }
 }
 
 variable "ca_validity_hours" {
-  description = "How long the authority's own certificate is valid."
+  description = "The validity of the CA's certificate in hours."
   type        = number
   default     = 87600 # 10 years
   nullable    = false
@@ -104,16 +103,16 @@ variable "ca_validity_hours" {
       && floor(var.ca_validity_hours) == var.ca_validity_hours
     )
     error_message = <<-EOT
-      ca_validity_hours must be a whole number of hours and more than validity_hours: nothing
-      outlives its authority.
+      ca_validity_hours must be a whole number of hours and more than validity_hours: no certificate
+      outlives its CA.
     EOT
   }
 }
 
 variable "ca_early_renewal_hours" {
   description = <<-EOT
-    How long before its end the authority is renewed, and everything that it signed; more than
-    validity_hours, so that no certificate outlives it.
+    How many hours before its expiry an apply renews the CA and all its certificates. At least
+    validity_hours, so that no certificate outlives its CA.
   EOT
   type        = number
   default     = 8760 # a year

@@ -33,12 +33,12 @@ resource "kind_cluster" "this" {
   }
 
   lifecycle {
-    # It says where a file was written once; the same clone in another folder is no other cluster.
+    # The path at creation. The same clone in another folder must not replace the cluster.
     ignore_changes = [kubeconfig_path]
   }
 }
 
-# The provider has no resource for this.
+# The provider has no resource for loading images.
 resource "terraform_data" "image" {
   for_each = var.images
 

@@ -1,13 +1,13 @@
 output "endpoint" {
-  description = "The address of the cluster's API."
+  description = "The address of the cluster's API server."
   value       = kind_cluster.this.endpoint
 
-  # Nobody needs the API before the images are there.
+  # Wait for the images before anything uses the API.
   depends_on = [terraform_data.image]
 }
 
 output "cluster_ca_certificate" {
-  description = "The authority of the API's certificate, as PEM."
+  description = "The certificate of the API server's CA, as PEM."
   value       = kind_cluster.this.cluster_ca_certificate
 }
 
@@ -23,6 +23,6 @@ output "client_key" {
 }
 
 output "kubeconfig_path" {
-  description = "The file that tells kubectl how to reach the cluster."
+  description = "The path of the kubeconfig file."
   value       = kind_cluster.this.kubeconfig_path
 }

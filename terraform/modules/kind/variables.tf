@@ -1,25 +1,25 @@
 variable "name" {
-  description = "The name of the cluster."
+  description = "The cluster's name."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$", var.name))
     error_message = <<-EOT
-      name must be 1 to 42 small letters, digits and hyphens, and end in neither hyphen.
+      name must be 1 to 42 lower-case letters, digits and hyphens, without a hyphen at an end.
     EOT
   }
 }
 
 variable "node_image" {
-  description = "The image of the nodes, which decides the version of Kubernetes."
+  description = "The nodes' image. It determines the version of Kubernetes."
   type        = string
   nullable    = false
 }
 
 variable "workers" {
   description = <<-EOT
-    How many nodes there are besides the control plane; with none, everything runs there.
+    The number of nodes in addition to the control plane. With 0, the control plane runs everything.
   EOT
   type        = number
   default     = 0
@@ -33,7 +33,7 @@ variable "workers" {
 
 variable "kubeconfig_path" {
   description = <<-EOT
-    The file that tells kubectl how to reach the cluster; it is written when the cluster is made.
+    The path of the kubeconfig file, which is written when the cluster is created.
   EOT
   type        = string
   nullable    = false
@@ -41,8 +41,8 @@ variable "kubeconfig_path" {
 
 variable "ports" {
   description = <<-EOT
-    Ports of the control plane's node, and the ports of this machine, on loopback, that lead
-    there.
+    Ports of the control plane's node, mapped to the ports on this machine's loopback that are
+    forwarded to them.
   EOT
   type        = map(number)
   default     = {}
@@ -59,7 +59,7 @@ variable "ports" {
 
 variable "images" {
   description = <<-EOT
-    Images of this machine's Docker to copy into the nodes, which then need no registry for them.
+    Images to copy from this machine's Docker to the nodes, which then need no registry for them.
   EOT
   type        = set(string)
   default     = []

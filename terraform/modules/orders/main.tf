@@ -1,5 +1,5 @@
-# The same YAML that `kubectl apply -k` takes. It is read when planning, so it may depend on nothing
-# that is still to be made.
+# The same YAML as for `kubectl apply -k`. It is read during planning, so it must not depend on any
+# resource.
 data "kubectl_kustomize_documents" "this" {
   target = var.kustomization
 }
@@ -7,8 +7,8 @@ data "kubectl_kustomize_documents" "this" {
 locals {
   documents = [for text in data.kubectl_kustomize_documents.this.documents : yamldecode(text)]
 
-  # What the inputs change in it stands from here to `manifests`, and is nothing else. A condition
-  # in HCL needs two values of one type; a `for` with an `if`, merged into an object, needs none.
+  # From here to `manifests` is all that the inputs change. The two results of a conditional in HCL
+  # must have the same type, so optional fields are merged from a `for` with an `if` instead.
   placed = {
     for each in [
       for each in local.documents : merge(each, {
@@ -25,7 +25,7 @@ locals {
     kind => { for key, each in local.placed : key => each if each.kind == kind }
   }
 
-  # The migration has the image that the kustomization names for the service.
+  # The migration uses the service's image.
   service          = one(values(local.of_kind.Deployment))
   kustomized_image = local.service.spec.template.spec.containers[0].image
   allowed_hosts = join(",", [
@@ -94,14 +94,14 @@ locals {
         if value != null
       },
       {
-        # As k8s/components/pull-secret does.
+        # The same as k8s/components/pull-secret.
         for field, value in { imagePullSecrets = [{ name = var.pull_secret }] } : field => value
         if var.pull_secret != null && key == "ServiceAccount/${var.namespace}/orders"
       },
     ))
   }
 
-  # What kind of object is applied when: the keys are in the order of the stages.
+  # The stage in which each kind of object is applied, in order.
   stages = {
     Namespace   = "namespace"
     StatefulSet = "database"
@@ -129,13 +129,13 @@ resource "kubectl_manifest" "namespace" {
 
   yaml_body         = each.value
   server_side_apply = true
-  wait              = true # when it is deleted: then all that was in it is gone
+  wait              = true # on deletion: until everything in it is gone
 }
 
 resource "kubectl_manifest" "secret" {
   for_each = nonsensitive(toset(keys(var.secrets)))
 
-  # In data, the only part of it that the provider hides.
+  # Use data, the only field that the provider hides.
   yaml_body = yamlencode({
     apiVersion = "v1"
     kind       = "Secret"
@@ -152,7 +152,7 @@ resource "kubectl_manifest" "secret" {
   depends_on = [kubectl_manifest.namespace]
 }
 
-# Public, hence no Secret. The database finds it by the line that is beside it.
+# A CRL is public, so it needs no Secret. crl.conf makes the database use it.
 resource "kubectl_manifest" "revocation_list" {
   count = var.revocation_list == null ? 0 : 1
 
@@ -184,8 +184,8 @@ resource "kubectl_manifest" "settings" {
     precondition {
       condition     = var.replicas <= try(local.placed[each.key].spec.maxReplicas, var.replicas)
       error_message = <<-EOT
-        There are to be ${var.replicas} replicas, which is above maxReplicas of the autoscaler in
-        ${var.kustomization}. It keeps to the connections that the database takes: raise both there.
+        replicas is ${var.replicas}, more than the autoscaler's maxReplicas in ${var.kustomization},
+        which limits the connections to the database. Raise maxReplicas and max_connections there.
       EOT
     }
   }
@@ -202,7 +202,7 @@ resource "kubectl_manifest" "database" {
   depends_on = [kubectl_manifest.settings, kubectl_manifest.revocation_list]
 }
 
-# The provider waits for Deployments alone, and for those before the autoscaler has spoken.
+# The provider waits only for Deployments, and does not wait for the autoscaler.
 resource "terraform_data" "database" {
   for_each = kubectl_manifest.database
 

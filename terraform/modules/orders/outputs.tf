@@ -1,12 +1,12 @@
 output "objects" {
-  description = "What was applied from the kustomization, as kind/namespace/name."
+  description = "The objects applied from the kustomization, as kind/namespace/name."
   value       = sort(keys(local.placed))
 
-  # Who reads it may rely on the service.
+  # When this output is available, the service is ready.
   depends_on = [terraform_data.service]
 }
 
 output "secret_names" {
-  description = "The names of the Secrets that were made."
+  description = "The names of the created Secrets."
   value       = keys(kubectl_manifest.secret)
 }

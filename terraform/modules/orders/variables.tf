@@ -1,41 +1,41 @@
 variable "kustomization" {
-  description = "The folder of the kustomization to apply; nothing of it is copied here."
+  description = "The folder of the kustomization to apply."
   type        = string
   nullable    = false
 }
 
 variable "namespace" {
-  description = "The namespace that everything is put into."
+  description = "The namespace for all objects."
   type        = string
   nullable    = false
 }
 
 variable "image" {
-  description = "The image of the service and of its migration, with its tag or digest."
+  description = "The image of the service and the migration, with a tag or digest."
   type        = string
   nullable    = false
 }
 
 variable "replicas" {
-  description = "How many pods serve at least; the autoscaler adds more."
+  description = "The minimum number of pods that serve; the autoscaler adds more."
   type        = number
   nullable    = false
 }
 
 variable "hostname" {
-  description = "The name under which the ingress takes requests."
+  description = "The Ingress's host name."
   type        = string
   nullable    = false
 }
 
 variable "ingress_class" {
-  description = "The class of the ingress; null leaves it to the cluster's default."
+  description = "The Ingress's class; null means the cluster's default."
   type        = string
   default     = null
 }
 
 variable "secrets" {
-  description = "What the Secrets hold, by their names: the type, and the data by its keys."
+  description = "The Secrets to create, by name: the type, and the data by key."
   type = map(object({
     type = string
     data = map(string)
@@ -46,34 +46,34 @@ variable "secrets" {
 
 variable "revocation_list" {
   description = <<-EOT
-    The list of revoked certificates (CRL) that the database heeds, as PEM; null is none.
+    The CRL that the database checks, as PEM; null means none.
   EOT
   type        = string
   default     = null
 }
 
 variable "pull_secret" {
-  description = "The one of the Secrets that opens the image's registry; null when it needs none."
+  description = "The name of the Secret with the registry's credentials; null means none."
   type        = string
   default     = null
 }
 
 variable "kubeconfig" {
   description = <<-EOT
-    The file that tells kubectl, which waits for the rollouts, how to reach the cluster.
+    The path of the kubeconfig file for kubectl, which waits for the rollouts.
   EOT
   type        = string
   nullable    = false
 }
 
 variable "kubeconfig_context" {
-  description = "The context in that file; null is its current one."
+  description = "The context in that file; null means the current context."
   type        = string
   default     = null
 }
 
 variable "rollout_timeout" {
-  description = "How long the database, the migration and the service each may take to be ready."
+  description = "The time limit for each of database, migration and service to become ready."
   type        = string
   default     = "5m"
   nullable    = false

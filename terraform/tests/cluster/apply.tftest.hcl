@@ -1,9 +1,9 @@
-# Applied for real, beside whatever else is in the cluster that TF_VAR_kubeconfig names:
+# This test applies to the cluster that TF_VAR_kubeconfig names, beside anything else in it:
 #
 #   TF_VAR_kubeconfig=... TF_VAR_image=... TF_VAR_image_tag=... \
 #     terraform test -test-directory=tests/cluster
 #
-# In the end all of it is destroyed.
+# At the end, everything is destroyed.
 
 variables {
   create_cluster = false
@@ -25,23 +25,23 @@ run "it_is_ready_when_apply_ends" {
   }
 }
 
-run "its_pods_are_ready_then" {
+run "its_pods_are_ready" {
   module {
     source = "./tests/cluster/ready"
   }
 }
 
-run "the_next_apply_changes_nothing" {
+run "a_second_apply_changes_nothing" {
   command = plan
 
   assert {
     condition     = output.certificates == run.it_is_ready_when_apply_ends.certificates
-    error_message = "There would be other certificates."
+    error_message = "The certificates would change."
   }
 
   assert {
     condition     = output.superuser_password == run.it_is_ready_when_apply_ends.superuser_password
-    error_message = "There would be another password."
+    error_message = "The password would change."
   }
 }
 
@@ -52,11 +52,11 @@ run "another_number_of_replicas_is_ready_when_apply_ends" {
 
   assert {
     condition     = output.ca_certificate == run.it_is_ready_when_apply_ends.ca_certificate
-    error_message = "There is another authority."
+    error_message = "The CA has changed."
   }
 }
 
-run "those_pods_are_ready_then" {
+run "the_pods_of_the_new_number_are_ready" {
   variables {
     replicas = 2
   }

@@ -1,4 +1,4 @@
-"""Linux hosts: each with a booted systemd, an address and a root shell."""
+"""Linux hosts, each with a booted systemd, an address and a root shell."""
 
 import json
 import os
@@ -35,14 +35,14 @@ def _linux_host() -> Path:
 
 
 class _Client(HTTPConnection):
-    """A client that sends the same headers with each request."""
+    """A client that sends additional headers with each request."""
 
     def __init__(self, host: str, port: int, headers: Mapping[str, str], timeout: float) -> None:
         super().__init__(host, port, timeout=timeout)
         self._headers = headers
 
     def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:  # noqa: ANN401 - as the base class
-        """Add the headers to those of this request."""
+        """Add the headers to this request."""
         for name, value in self._headers.items():
             self.putheader(name, value)
         super().endheaders(message_body, encode_chunked=encode_chunked)
@@ -50,13 +50,13 @@ class _Client(HTTPConnection):
 
 @frozen
 class Host:
-    """A Debian host that is up.
+    """A running Debian host.
 
     Attributes:
-        command: What boots hosts and runs commands on them.
-        name: What it is called.
-        address: Where this machine reaches it.
-        token: What its service is asked with; none when it is empty.
+        command: The command that manages hosts.
+        name: The host's name.
+        address: The host's address.
+        token: The token for requests to its service; empty for none.
     """
 
     command: Path
@@ -65,13 +65,13 @@ class Host:
     token: str = ""
 
     def run(self, script: str) -> str:
-        """Run a shell script as root, and give what it printed."""
+        """Run a shell script as root, and return its output."""
         ended = self.attempt(script)
         assert ended.returncode == 0, f"{script}\n{ended.stdout}\n{ended.stderr}"
         return ended.stdout
 
     def attempt(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Run a shell script as root, which may fail."""
+        """Run a shell script as root, and return its result, even if it fails."""
         return subprocess.run(
             (self.command, "ssh", self.name, "bash -euo pipefail -s"),
             input=f"export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8\n{script}\n",
@@ -90,20 +90,20 @@ class Host:
             )
 
     def install(self, package: Path) -> str:
-        """Install a package, as a person would, and give what apt and the package said."""
+        """Install a package with apt, and return the output."""
         self.put(package, f"~/{package.name}")
         return self.run(f"cd && apt-get install --yes --allow-downgrades ./{package.name} 2>&1")
 
     def reboot(self) -> None:
-        """Boot it anew."""
+        """Reboot it."""
         run(self.command, "reboot", self.name)
 
     def kill(self) -> None:
-        """Pull its plug; its disk stays."""
+        """Cut its power; its disk stays."""
         run(self.command, "kill", self.name)
 
     def boot(self) -> None:
-        """Boot it after it was killed."""
+        """Boot it after a power cut."""
         run(self.command, "up", self.name)
 
     def cut(self) -> None:
@@ -115,7 +115,7 @@ class Host:
         run(self.command, "mend", self.name)
 
     def listen_to_the_network(self) -> None:
-        """Let the service answer this machine, as the package's example shows."""
+        """Make the service listen on every address, as in the package's example."""
         self.put(ROOT / "debian/examples/listen.conf", _NETWORKED)
         self.run(
             "echo 'auth = \"trusted-network\"' >>/etc/orders/orders.toml\n"
@@ -129,16 +129,16 @@ class Host:
         self.run(f"{self._curl} --header '{header}' --data '{body}' {ORDERS}/orders")
 
     def has(self, order_id: str) -> bool:
-        """Tell whether the order of 12.30 is there."""
+        """Return whether the order of 12.30 is stored."""
         answer = self.run(f"{self._curl} {ORDERS}/orders/{order_id}")
         return answer == f'{{"id":"{order_id}","amount":12.30}}'
 
     def connect(self, timeout: float = 30.0) -> HTTPConnection:
-        """Make a client of the service; the caller closes it."""
+        """Return a client of the service; the caller closes it."""
         return _Client(self.address, _PORT, self._authorization, timeout)
 
     def errors(self) -> str:
-        """Read what the service has logged."""
+        """Return the service's log."""
         return self.run("journalctl --unit orders --output cat --no-pager")
 
     @property
@@ -162,7 +162,7 @@ def boot(name: str, suite: str) -> Host:
 
 @contextmanager
 def new_host(name: str, suite: str) -> Iterator[Host]:
-    """Boot a new host, and remove it in the end."""
+    """Boot a new host, and remove it at the end."""
     host = boot(f"{name}-{secrets.token_hex(3)}", suite)
     try:
         yield host
@@ -171,13 +171,13 @@ def new_host(name: str, suite: str) -> Iterator[Host]:
 
 
 def _each(suite: str) -> ParameterSet:
-    # One process runs all that is done on one host.
+    # One worker process runs all tests on one host.
     return pytest.param(suite, marks=pytest.mark.xdist_group(suite))
 
 
 @pytest.fixture(scope="session", params=[_each("bookworm"), _each("trixie")])
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """A new host, with its list of Debian's packages."""
+    """A new host, with up-to-date package lists."""
     with new_host("deb", request.param) as up:
         up.run("apt-get update --quiet=2")
         yield up
@@ -185,7 +185,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
 
 @pytest.fixture(scope="module")
 def running(host: Host, package: Path) -> Iterator[Host]:
-    """A host with the package, for tests that leave it as it is."""
+    """A host with the package, for tests that do not change it."""
     host.install(package)
     yield host
     purge(host)
@@ -193,14 +193,14 @@ def running(host: Host, package: Path) -> Iterator[Host]:
 
 @pytest.fixture
 def installed(host: Host, package: Path) -> Iterator[Host]:
-    """A host with the package, which is purged in the end: for tests that change it."""
+    """A host with the package, for tests that change it; the package is purged at the end."""
     host.install(package)
     yield host
     purge(host)
 
 
 def purge(host: Host) -> None:
-    """Remove the package, if it is there, with all that tests put beside it."""
+    """Purge the package, if installed, and remove the tests' files."""
     host.run(
         "rm -rf /etc/systemd/system/orders*.d /etc/orders/credentials\n"
         "echo orders orders/purge-data boolean true | debconf-set-selections\n"

@@ -1,4 +1,4 @@
-"""Hosts that the playbooks install: two of the service, and one of its database."""
+"""Hosts for the playbooks: two for the service, and one for its database."""
 
 import json
 import os
@@ -18,10 +18,10 @@ from attrs import evolve, field, frozen
 from tests.debian_package import ROOT, run
 from tests.e2e.linux.conftest import Host, boot, new_host
 
-# The two releases of Debian work together.
+# Mix both Debian releases, which must work together.
 SUITES: Final = {"db1": "trixie", "app1": "bookworm", "app2": "trixie"}
 CLIENT: Final = "/etc/orders/tls/client.pem"
-# Of the clients; the servers have its hash alone.
+# The clients' token. The hosts have only its hash.
 TOKEN: Final = f"orders_{sha256(b'the tests').hexdigest()}"
 SERVER: Final = "/etc/postgresql/orders-tls/server.pem"
 
@@ -29,13 +29,13 @@ _RECAP: Final = re.compile(
     r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE
 )
 _GROUPS: Final = {"postgres": ("db1",), "orders": ("app1", "app2"), "monitoring": ("db1",)}
-# Of one host that is all of them.
+# The name of a single host in all groups.
 ALONE: Final = "all1"
 
 
 @frozen
 class Played:
-    """What a playbook did.
+    """The result of a playbook run.
 
     Attributes:
         status: The exit status of ansible-playbook.
@@ -47,18 +47,18 @@ class Played:
 
     @property
     def changed(self) -> Mapping[str, int]:
-        """How many tasks changed something, by host."""
+        """The number of tasks that changed something, by host."""
         return {host: int(changed) for host, changed, _, _ in _RECAP.findall(self.output)}
 
 
 @frozen
 class Fleet:
-    """The hosts, and what the playbooks are told about them.
+    """Hosts and their inventory.
 
     Attributes:
-        hosts: The hosts, as the inventory names them.
-        folder: The folder of the inventory, and of the authority.
-        package: What is installed when nothing else is said.
+        hosts: The hosts, by their inventory names.
+        folder: The folder of the inventory and of the CA.
+        package: The package to install by default.
         groups: The hosts of each group.
     """
 
@@ -70,21 +70,21 @@ class Fleet:
 
     @property
     def app1(self) -> Host:
-        """A host of the service, on Debian 12."""
+        """A service host with Debian 12."""
         return self.hosts["app1"]
 
     @property
     def app2(self) -> Host:
-        """A host of the service, on Debian 13."""
+        """A service host with Debian 13."""
         return self.hosts["app2"]
 
     @property
     def db1(self) -> Host:
-        """The host of the database, on Debian 13."""
+        """The database host, with Debian 13."""
         return self.hosts["db1"]
 
     def write_inventory(self, **more: object) -> None:
-        """Write the inventory: how the lab's hosts are reached, what they are, and what is more."""
+        """Write the inventory: the hosts' addresses, the groups, and settings of the service."""
         command = next(iter(self.hosts.values())).command
         lines = run(command, "inventory").splitlines()
         reached = dict(line.split(" ", 1) for line in lines if " " in line)
@@ -100,7 +100,7 @@ class Fleet:
         (self.folder / "inventory").write_text("\n".join([*parts, ""]))
 
     def attempt(self, playbook: str, *arguments: str, **settings: object) -> Played:
-        """Run a playbook, which may fail."""
+        """Run a playbook, and return its result, even if it fails."""
         ended = subprocess.run(
             (
                 *(Path(sys.executable).parent / "ansible-playbook", playbook),
@@ -116,24 +116,24 @@ class Fleet:
         return Played(ended.returncode, ended.stdout + ended.stderr)
 
     def play(self, playbook: str, *arguments: str, **settings: object) -> Played:
-        """Run a playbook, which succeeds."""
+        """Run a playbook, which must succeed."""
         played = self.attempt(playbook, *arguments, **settings)
         assert played.status == 0, played.output[-8_000:]
         return played
 
     def sql(self, statement: str) -> Sequence[str]:
-        """Run SQL in the database as its superuser, and give a line for each row."""
+        """Run SQL as the database's superuser, and return a line for each row."""
         command = "cd /; runuser --user postgres -- psql --no-psqlrc --tuples-only --no-align"
         printed = self.db1.run(f"{command} ordersdb <<'SQL'\n{statement}\nSQL")
         return printed.splitlines()
 
     def stored(self) -> Sequence[tuple[str, str]]:
-        """Read the id and the amount of every order in the database."""
+        """Return the id and the amount of every stored order."""
         rows = self.sql("COPY (SELECT id, amount FROM orders ORDER BY id) TO STDOUT")
         return [(row.split("\t")[0], row.split("\t")[1]) for row in rows]
 
     def serials(self) -> Mapping[str, str]:
-        """Read the serial number of the certificate that each host shows."""
+        """Return the serial number of the certificate that each host presents."""
         serial = "openssl x509 -noout -serial"
         shown = f"openssl s_client -starttls postgres -connect {self.db1.address}:5432 </dev/null"
         printed = {
@@ -142,24 +142,25 @@ class Fleet:
         return {name: str(int(line.partition("=")[2], 16)) for name, line in printed.items()}
 
     def versions(self) -> set[str]:
-        """Read which releases are installed."""
+        """Return the installed versions."""
         return {host.run("orders --version").strip() for host in (self.app1, self.app2)}
 
     def connect(self, timeout: float = 30.0) -> HTTPConnection:
-        """Make a client of one of the two hosts, in turn; the caller closes it."""
+        """Return a client of one of the two hosts, in turn; the caller closes it."""
         return self.hosts[next(self._turn)].connect(timeout)
 
     def errors(self) -> str:
-        """Read what the service has logged, on both hosts."""
+        """Return the service's logs on both hosts."""
         return self.app1.errors() + self.app2.errors()
 
 
 @contextmanager
 def new_fleet(folder: Path, package: Path) -> Iterator[Fleet]:
-    """Boot the hosts, and remove them in the end. Nothing is installed.
+    """Boot the hosts, and remove them at the end. Nothing is installed.
 
-    ORDERS_FLEET names a folder, for whoever writes tests: the hosts PREFIX-app1 and so on, PREFIX
-    being its name, are there already or are made, and all of it stays.
+    To keep the hosts while you write tests, let ORDERS_FLEET name a folder. Hosts called
+    PREFIX-app1 and so on, where PREFIX is the folder's name, are then reused or created, and are
+    not removed.
     """
     kept = os.environ.get("ORDERS_FLEET", "")
     with ExitStack() as stack:
@@ -177,8 +178,8 @@ def new_fleet(folder: Path, package: Path) -> Iterator[Fleet]:
 
 @contextmanager
 def new_single_host(folder: Path, package: Path) -> Iterator[Fleet]:
-    """Boot one host that is in every group, and remove it in the end. Nothing is installed."""
-    # What the fleet has on Debian 13, PostgreSQL and Prometheus, this one has on Debian 12.
+    """Boot one host in every group, and remove it at the end. Nothing is installed."""
+    # The fleet runs PostgreSQL and Prometheus on Debian 13, so this host has Debian 12.
     with new_host(ALONE, "bookworm") as host:
         groups = dict.fromkeys(_GROUPS, (ALONE,))
         yield Fleet({ALONE: evolve(host, token=TOKEN)}, folder, package, groups)

@@ -1,4 +1,4 @@
-"""The package through its life: restarted, upgraded, broken and mended."""
+"""The package through restarts, upgrades and failures."""
 
 import json
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ def has_acknowledged(traffic: Traffic, orders: int) -> bool:
     return len(traffic.acknowledged) >= orders
 
 
-def test_it_is_there_again_after_a_reboot_with_its_orders(installed: Host) -> None:
+def test_it_serves_its_orders_after_a_reboot(installed: Host) -> None:
     installed.place("A-1")
     installed.reboot()
     assert installed.has("A-1")
 
 
 @pytest.mark.parametrize("action", ["restart", "reload"])
-def test_it_fails_no_request_while_it_is_told_to(installed: Host, action: str) -> None:
+def test_a_restart_and_a_reload_fail_no_request(installed: Host, action: str) -> None:
     installed.listen_to_the_network()
     traffic = Traffic(installed)
     traffic.start()
@@ -40,7 +40,7 @@ def test_it_fails_no_request_while_it_is_told_to(installed: Host, action: str) -
     assert stored(installed) == traffic.acknowledged
 
 
-def test_an_upgrade_and_the_way_back_fail_no_request(
+def test_an_upgrade_and_a_downgrade_fail_no_request(
     installed: Host, package: Path, tmp_path: Path
 ) -> None:
     release = newer(package, NEWER, tmp_path)
@@ -59,7 +59,7 @@ def test_an_upgrade_and_the_way_back_fail_no_request(
     assert stored(installed) == traffic.acknowledged
 
 
-def test_a_wrong_configuration_is_told_and_the_right_one_starts(installed: Host) -> None:
+def test_a_wrong_configuration_is_reported_and_a_fixed_one_starts(installed: Host) -> None:
     installed.run("echo 'nonsense = 1' >>/etc/orders/orders.toml")
     assert installed.attempt("systemctl restart orders").returncode != 0
     assert "nonsense is not a setting" in installed.run("journalctl --unit orders --output cat")
@@ -67,10 +67,10 @@ def test_a_wrong_configuration_is_told_and_the_right_one_starts(installed: Host)
     installed.place("A-1")
 
 
-def test_what_is_killed_is_back(installed: Host) -> None:
+def test_a_killed_service_is_restarted(installed: Host) -> None:
     before = installed.run("systemctl show --property MainPID --value orders")
     installed.run("systemctl kill --signal KILL --kill-whom main orders")
-    # Refused by nobody: the sockets stay, and clients wait for the new process.
+    # The sockets stay open, so clients wait for the new process instead of being refused.
     installed.place("A-1")
     assert installed.run("systemctl show --property MainPID --value orders") != before
 
@@ -79,13 +79,13 @@ def main_pid(host: Host) -> str:
     return host.run("systemctl show --property MainPID --value orders").strip()
 
 
-def is_another(host: Host, pid: str) -> bool:
+def has_new_main_pid(host: Host, pid: str) -> bool:
     return main_pid(host) not in {pid, "0"}
 
 
 @pytest.fixture
 def watched(installed: Host) -> Iterator[Host]:
-    """A service of two workers, and clients whose acknowledged orders must be there in the end."""
+    """A service with two workers under load; acknowledged orders must be stored at the end."""
     installed.run("sed --in-place 's/^#workers.*/workers = 2/' /etc/orders/orders.toml")
     installed.listen_to_the_network()
     traffic = Traffic(installed)
@@ -109,26 +109,26 @@ def test_a_worker_that_hangs_is_replaced(watched: Host) -> None:
 def test_a_main_process_that_hangs_is_restarted_by_systemd(watched: Host) -> None:
     parent = main_pid(watched)
     watched.run(f"kill -STOP {parent}")
-    wait_until(partial(is_another, watched, parent), 90)
+    wait_until(partial(has_new_main_pid, watched, parent), 90)
     assert "Watchdog timeout" in watched.errors()
 
 
 def test_a_service_that_does_not_answer_itself_is_restarted_by_systemd(watched: Host) -> None:
-    """When it is in vain to replace the process that does not answer."""
+    """Covers the case that the parent cannot replace the process that does not answer."""
     parent = main_pid(watched)
-    # The parent has one descriptor left, enough to talk to systemd, and too few for a server.
+    # Leave the parent one descriptor: enough to talk to systemd, too few to start a server.
     watched.run(
         f"cd /proc/{parent}/fd; open=(*); last=$(printf '%s\\n' * | sort -n | tail -1)\n"
         "limit=$(( ${#open[@]} > last ? ${#open[@]} + 1 : last + 1 ))\n"
         f"prlimit --pid {parent} --nofile=$limit:$limit; pkill -KILL --exact operations"
     )
-    wait_until(partial(is_another, watched, parent), 120)
+    wait_until(partial(has_new_main_pid, watched, parent), 120)
     assert "Watchdog timeout" in watched.errors()
     assert "the service manager cannot be reached" not in watched.errors()
 
 
-def test_a_database_that_is_away_is_no_reason_to_restart(installed: Host) -> None:
-    """For longer than the watchdog waits, which is told to be quicker here."""
+def test_an_unavailable_database_does_not_restart_the_service(installed: Host) -> None:
+    """The outage is longer than the watchdog's interval, which is shortened here."""
     installed.run(
         "mkdir -p /etc/systemd/system/orders.service.d\n"
         "cat >/etc/systemd/system/orders.service.d/away.conf <<'EOF'\n"
@@ -145,7 +145,7 @@ def test_a_database_that_is_away_is_no_reason_to_restart(installed: Host) -> Non
     assert "503" in installed.attempt(f"{CURL} {PROBES}/readyz").stderr
 
 
-def test_the_check_runs_when_it_is_enabled_and_outlives_an_upgrade(
+def test_an_enabled_check_runs_and_survives_an_upgrade(
     installed: Host, package: Path, tmp_path: Path
 ) -> None:
     assert installed.attempt("systemctl is-enabled orders-check.timer").stdout == "disabled\n"
@@ -155,7 +155,7 @@ def test_the_check_runs_when_it_is_enabled_and_outlives_an_upgrade(
     installed.run("systemctl is-active orders-check.timer; systemctl is-enabled orders-check.timer")
 
 
-def test_what_the_administrator_wrote_outlives_an_upgrade(
+def test_an_edited_configuration_survives_an_upgrade(
     installed: Host, package: Path, tmp_path: Path
 ) -> None:
     installed.run("sed --in-place 's/#currency.*/currency = \"EUR\"/' /etc/orders/orders.toml")
@@ -165,7 +165,7 @@ def test_what_the_administrator_wrote_outlives_an_upgrade(
     assert mode == "640 root:orders\n"
 
 
-def test_a_reload_takes_up_the_tokens(installed: Host) -> None:
+def test_a_reload_picks_up_changed_tokens(installed: Host) -> None:
     installed.run("echo 'tokens_file = \"/etc/orders/tokens\"' >>/etc/orders/orders.toml")
     token = installed.run("orders token shop --scope read --add").strip()
     installed.run("systemctl restart orders")
@@ -178,7 +178,7 @@ def test_a_reload_takes_up_the_tokens(installed: Host) -> None:
 
 @pytest.fixture
 def postgresql(installed: Host) -> Iterator[Host]:
-    """The host with PostgreSQL, which goes in the end."""
+    """The host with PostgreSQL, which is removed at the end."""
     installed.run("apt-get install --yes --no-install-recommends postgresql")
     yield installed
     installed.run(
@@ -187,7 +187,7 @@ def postgresql(installed: Host) -> Iterator[Host]:
     )
 
 
-# PostgreSQL over mutual TLS, under the name that the example has, and the example's secrets.
+# PostgreSQL over mutual TLS, with the host name and the secrets of the example.
 CREDENTIALS: Final = """
 echo 127.0.0.1 db.example >>/etc/hosts
 pki=~/pki
@@ -223,7 +223,7 @@ DATABASE_PASSWORD_FILE=~/owner-password orders migrate --grant-to ordersuser \
 
 
 def test_secrets_reach_the_service_as_credentials(postgresql: Host) -> None:
-    """Those of systemd, which only root can read on the disk: the example, as it is shipped."""
+    """Uses the package's example of systemd credentials, which only root can read on disk."""
     postgresql.put(ROOT / "scripts/certificates", "~/certificates")
     postgresql.run(f"chmod +x ~/certificates; apt-get install --yes openssl\n{CREDENTIALS}")
     token = postgresql.run(

@@ -1,4 +1,4 @@
-"""What the check of the package says beside what the service then does, and what its log holds."""
+"""`orders check` predicts whether the service starts, and the service's log is JSON."""
 
 import json
 from typing import Final
@@ -17,14 +17,14 @@ CHECKS: Final = (
 
 
 def statuses(host: Host) -> list[int]:
-    """Run the check as root, as the service's user and as a unit; give the exit statuses."""
+    """Run the check as root, as the service's user and as a unit; return the exit statuses."""
     unit = "systemctl show --property=ExecMainStatus --value orders-check.service"
     ended = [host.attempt(each).returncode for each in CHECKS[:2]]
     host.attempt(CHECKS[2])
     return [*ended, int(host.run(unit))]
 
 
-def test_the_check_ends_as_the_start_would_whatever_the_sockets_are(installed: Host) -> None:
+def test_the_check_fails_exactly_when_the_start_would(installed: Host) -> None:
     assert statuses(installed) == [0, 0, 0]
     installed.put(ROOT / "debian/examples/listen.conf", OVERRIDE)
     installed.run("systemctl daemon-reload")
@@ -40,7 +40,7 @@ def test_the_check_ends_as_the_start_would_whatever_the_sockets_are(installed: H
     assert "passes 0.0.0.0:8000 to orders.service" in installed.run("orders check")
 
 
-def test_the_check_says_when_the_socket_is_not_yet_where_its_unit_says(installed: Host) -> None:
+def test_the_check_reports_a_socket_that_differs_from_its_unit(installed: Host) -> None:
     installed.run("echo 'auth = \"trusted-network\"' >>/etc/orders/orders.toml")
     installed.put(ROOT / "debian/examples/listen.conf", OVERRIDE)
     installed.run("systemctl daemon-reload && systemctl restart orders.service")
@@ -56,7 +56,7 @@ def test_the_check_says_when_the_socket_is_not_yet_where_its_unit_says(installed
 @pytest.mark.parametrize(
     "places", [["[::1]:8001", "/run/orders.sock"], ["127.0.0.2:8000"], ["/run/orders.sock"]]
 )
-def test_other_sockets_of_this_machine_alone_are_checked_and_served(
+def test_loopback_and_unix_sockets_are_checked_and_served(
     installed: Host, places: list[str]
 ) -> None:
     lines = "".join(f"ListenStream={place}\\n" for place in places)
@@ -83,7 +83,7 @@ def test_a_check_by_root_fails_on_what_the_service_cannot_read(installed: Host) 
     assert set(owners.split()) == {"orders"}
 
 
-def test_a_check_of_another_configuration_is_not_about_the_service(installed: Host) -> None:
+def test_a_check_of_another_configuration_ignores_the_service(installed: Host) -> None:
     installed.put(ROOT / "debian/examples/listen.conf", OVERRIDE)
     installed.run(
         "systemctl daemon-reload; touch ~/mine.toml; cd\n"
@@ -91,7 +91,7 @@ def test_a_check_of_another_configuration_is_not_about_the_service(installed: Ho
     )
 
 
-def test_every_line_that_it_writes_into_the_journal_is_json(installed: Host) -> None:
+def test_every_journal_line_is_json(installed: Host) -> None:
     installed.place("A-1")
     installed.run("pkill --full --parent $(systemctl show -P MainPID orders) || true")
     installed.run("systemctl restart orders")

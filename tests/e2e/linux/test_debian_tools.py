@@ -1,4 +1,4 @@
-"""What Debian itself asks of a package, by Debian's own tools."""
+"""Debian's own tools accept the package."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def test_autopkgtest_passes(purged: Host, package: Path) -> None:
         if file.is_file():
             purged.put(file, f"~/source/{file.relative_to(ROOT)}")
     purged.put(package, "~/orders.deb")
-    # The host is what the restriction asks for: a machine of its own.
+    # The restriction asks for a machine of its own, which this host is.
     told = purged.run(
         f"{INSTALL} autopkgtest dpkg-dev\n"
         "autopkgtest --ignore-restrictions=isolation-container --output-dir ~/autopkgtest"
@@ -39,8 +39,8 @@ def test_piuparts_installs_upgrades_removes_and_purges_it(
 ) -> None:
     purged.put(package, "~/archive/orders.deb")
     purged.put(newer(package, "999.0", tmp_path), "~/orders_999.0_all.deb")
-    # A system that runs services has systemd, which does not clean up after itself. Devices cannot
-    # be made on the host, so it lends its own; Debian 13's piuparts borrows them by itself.
+    # Include systemd in the base, because systemd does not clean up after itself. The host cannot
+    # create devices, so bind-mount its own; Debian 13's piuparts does this by itself.
     told = purged.run(
         f"{INSTALL} piuparts mmdebstrap dpkg-dev python3\n"
         ". /etc/os-release; cd; lend=\n"

@@ -1,4 +1,4 @@
-"""The package as it runs right after its installation, with no editing."""
+"""The package right after installation, unconfigured."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from tests.debian_package import ROOT
 from tests.e2e.linux.conftest import CURL, ORDERS, PROBES, Host
 
 
-def test_it_runs_within_5_s_of_its_installation_and_answers(running: Host) -> None:
+def test_it_answers_within_5_s_of_its_installation(running: Host) -> None:
     running.run("timeout 5 sh -c 'until systemctl --quiet is-active orders; do sleep 0.1; done'")
     assert json.loads(running.run(f"{CURL} {PROBES}/readyz"))["status"] == "ready"
     assert "<title>Orders" in running.run(f"{CURL} {ORDERS}/")
@@ -16,25 +16,25 @@ def test_it_runs_within_5_s_of_its_installation_and_answers(running: Host) -> No
     assert running.has("A-1")
 
 
-def test_its_own_test_passes(running: Host) -> None:
-    """What autopkgtest would run."""
+def test_its_autopkgtest_passes(running: Host) -> None:
+    """The script that autopkgtest would run."""
     running.put(ROOT / "debian/tests/service", "~/service")
     running.run("export AUTOPKGTEST_TMP=$(mktemp --directory); sh ~/service 2>&1")
 
 
-def test_it_is_exposed_at_1_of_10_at_most(running: Host) -> None:
+def test_systemd_rates_its_exposure_1_of_10_or_less(running: Host) -> None:
     for unit in ("orders.service", "orders-check.service"):
         running.run(f"systemd-analyze security --threshold=10 --no-pager {unit}")
 
 
-def test_the_metrics_have_the_kernels_figures_of_each_process(running: Host) -> None:
+def test_every_process_exports_kernel_metrics(running: Host) -> None:
     told = running.run(f"{CURL} {PROBES}/metrics").splitlines()
     for process in ("parent", "worker-0", "operations"):
         for name in ("process_resident_memory_bytes", "process_start_time_seconds"):
             assert any(line.startswith(f'{name}{{process="{process}"}} ') for line in told)
 
 
-def test_systemd_understands_every_word_of_its_units(running: Host) -> None:
+def test_systemd_accepts_its_units(running: Host) -> None:
     units = "orders.service orders.socket orders-operations.socket orders-check.timer"
     assert running.run(f"systemd-analyze verify --man=no {units} 2>&1") == ""
 
@@ -45,20 +45,20 @@ def test_it_is_compiled_for_the_hosts_python(running: Host) -> None:
     running.run(f"test -f {compiled}")
 
 
-def test_the_administrator_uses_the_services_configuration(running: Host) -> None:
+def test_a_command_uses_the_service_s_configuration(running: Host) -> None:
     running.place("A-1")
     exported = running.run("runuser --user orders -- orders export")
     assert '{"id":"A-1","amount":12.30}' in exported.splitlines()
 
 
-def test_others_cannot_read_the_configuration_or_the_orders(running: Host) -> None:
+def test_other_users_cannot_read_the_configuration_or_the_orders(running: Host) -> None:
     for path in ("/etc/orders/orders.toml", "/var/lib/orders/orders.db"):
         ended = running.attempt(f"runuser --user nobody -- cat {path}")
         assert "Permission denied" in ended.stderr
 
 
-def test_the_try_of_the_package_places_an_order(running: Host, package: Path) -> None:
-    """What CI does in a container of each release of Debian."""
+def test_try_package_places_an_order(running: Host, package: Path) -> None:
+    """CI does this in a container of each Debian release."""
     for script in ("require", "smoke", "try-package"):
         running.put(ROOT / "scripts" / script, f"~/try/scripts/{script}")
     running.put(ROOT / "Makefile", "~/try/Makefile")

@@ -1,4 +1,4 @@
-"""The playbooks, from bare hosts to what happens to a service in its life."""
+"""The playbooks, from bare hosts through upgrades, failures and recovery."""
 
 import json
 import logging
@@ -26,7 +26,7 @@ from tests.faults.traffic import Traffic, traffic
 from tests.postgres_server import wait_until
 
 NEWER: Final = "999.0"
-# Playbooks need the processor too.
+# Leave CPU time for the playbooks.
 PAUSE_SECONDS: Final = 0.02
 REPLACED: Final = "SELECT datname FROM pg_database WHERE datname LIKE 'ordersdb\\_before\\_%'"
 PARTS: Final = "/root/other"
@@ -37,14 +37,14 @@ pytestmark = pytest.mark.xdist_group("playbooks")
 
 @pytest.fixture(scope="module")
 def bare(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Hosts as Debian's installer leaves them."""
+    """Bare hosts, as after Debian's installer."""
     with new_fleet(tmp_path_factory.mktemp("fleet"), package) as fleet:
         yield fleet
 
 
 @pytest.fixture(scope="module")
 def site(bare: Fleet) -> Fleet:
-    """Hosts on which site.yml has run once."""
+    """Hosts after one run of site.yml."""
     if bare.app1.attempt("dpkg --status orders postgresql-client").returncode != 0:
         bare.play("site.yml")
         bare.app1.run("apt-get install --yes --no-install-recommends postgresql-client")
@@ -53,7 +53,7 @@ def site(bare: Fleet) -> Fleet:
 
 @pytest.fixture
 def fleet(site: Fleet) -> Fleet:
-    """Both hosts of the service ready, and no order in the database."""
+    """Both service hosts, ready, with an empty database."""
     for host in (site.app1, site.app2):
         host.run(f"{CURL} --retry 5 --retry-all-errors {PROBES}/readyz")
     site.sql("TRUNCATE orders;")
@@ -61,21 +61,21 @@ def fleet(site: Fleet) -> Fleet:
 
 
 def assert_nothing_failed(clients: Traffic[Fleet]) -> None:
-    """Prove that every request was answered, and none with 503, and that nothing was lost."""
+    """Assert that no request failed or got 503, and that nothing was lost."""
     clients.assert_kept(clients.service.stored())
     clients.assert_all_answered()
 
 
 @frozen
 class Defect:
-    """What is wrong with a release: one place in one of its files."""
+    """A defect of a release: a replacement in one of its files."""
 
     file: str
     pattern: str
     replacement: str
 
     def in_a_newer(self, package: Path, version: str, folder: Path) -> Path:
-        """Make a newer package that has it."""
+        """Build a newer package with this defect."""
         made = newer(package, version, folder)
         file = folder / version / self.file
         changed, times = re.subn(self.pattern, self.replacement, file.read_text(), count=1)
@@ -100,25 +100,25 @@ UNIT_FAILS: Final = Defect(
 )
 
 
-def test_a_run_in_check_mode_tells_what_it_would_do_and_does_nothing(bare: Fleet) -> None:
+def test_check_mode_reports_changes_and_makes_none(bare: Fleet) -> None:
     assert bare.play("site.yml", "--check", "--diff").changed["db1"] > 0
     for host in bare.hosts.values():
         assert host.attempt("command -v orders || command -v psql").returncode != 0
     assert not (bare.folder / "pki").exists()
 
 
-def test_what_is_placed_on_one_host_is_read_from_the_other(fleet: Fleet) -> None:
+def test_an_order_placed_on_one_host_is_read_from_the_other(fleet: Fleet) -> None:
     fleet.app1.place("A-1")
     assert fleet.app2.has("A-1")
 
 
-def test_nobody_is_let_in_without_a_token(fleet: Fleet) -> None:
+def test_a_request_without_a_token_is_refused(fleet: Fleet) -> None:
     for host in (fleet.app1, fleet.app2):
         answer = host.run(f"curl --silent --write-out '%{{http_code}}' {ORDERS}/orders")
         assert answer.endswith("401")
 
 
-def test_a_second_run_changes_nothing_nor_would_one_in_check_mode(fleet: Fleet) -> None:
+def test_a_second_run_changes_nothing(fleet: Fleet) -> None:
     nothing = {"app1": 0, "app2": 0, "db1": 0}
     assert fleet.play("site.yml").changed == nothing
     assert fleet.play("site.yml", "--check", "--diff").changed == nothing
@@ -132,7 +132,7 @@ def test_the_service_connects_by_tls_1_3_with_its_own_certificate(fleet: Fleet) 
     assert seen == ["TLSv1.3|/CN=orders@app1", "TLSv1.3|/CN=orders@app2"]
 
 
-def test_the_authority_s_key_and_the_hosts_keys_stay_where_they_are(fleet: Fleet) -> None:
+def test_private_keys_never_leave_their_machines(fleet: Fleet) -> None:
     key = (fleet.folder / "pki/ca.key").read_text().splitlines()[1]
     for host in fleet.hosts.values():
         assert host.attempt(f"grep --recursive --quiet {key} /etc /root /var").returncode == 1
@@ -144,7 +144,7 @@ def test_the_authority_s_key_and_the_hosts_keys_stay_where_they_are(fleet: Fleet
 
 @pytest.fixture
 def authority_key(fleet: Fleet) -> Iterator[Path]:
-    """The key of the authority, which a test may change."""
+    """The CA's key, which is restored after a test."""
     key = fleet.folder / "pki/ca.key"
     content = key.read_bytes()
     yield key
@@ -152,9 +152,7 @@ def authority_key(fleet: Fleet) -> Iterator[Path]:
     key.chmod(0o600)
 
 
-def test_a_passphrase_that_is_not_the_key_s_leaves_the_key_as_it_is(
-    fleet: Fleet, authority_key: Path
-) -> None:
+def test_a_wrong_passphrase_does_not_change_the_key(fleet: Fleet, authority_key: Path) -> None:
     before = authority_key.read_bytes()
     wrong, right = ({"pki_authority_passphrase": word} for word in ("wrong", "right"))
     played = fleet.attempt("rotate.yml", pki_renew="due", **wrong)
@@ -174,7 +172,7 @@ def test_a_passphrase_that_is_not_the_key_s_leaves_the_key_as_it_is(
     assert authority_key.read_bytes() == before
 
 
-def test_an_authority_without_its_key_is_not_replaced(fleet: Fleet, authority_key: Path) -> None:
+def test_a_ca_without_its_key_is_not_replaced(fleet: Fleet, authority_key: Path) -> None:
     authority_key.unlink()
     played = fleet.attempt("rotate.yml", pki_renew="due")
     assert played.status != 0
@@ -183,7 +181,7 @@ def test_an_authority_without_its_key_is_not_replaced(fleet: Fleet, authority_ke
 
 
 def connection(fleet: Fleet, user: str = "ordersuser", mode: str = "verify-full") -> str:
-    """Write a connection string without a certificate of the client."""
+    """Return a connection string without a client certificate."""
     return f"host={fleet.db1.address} user={user} dbname=ordersdb sslmode={mode} " + (
         "sslrootcert=/etc/orders/tls/ca.crt" if mode == "verify-full" else ""
     )
@@ -195,7 +193,7 @@ def with_certificate(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def certificates(site: Fleet) -> None:
-    """Certificates on app1: the service's own, and one of the authority for another name."""
+    """Certificates on app1: the service's own, and one with another name from the same CA."""
     folder = site.folder
     site.app1.run(
         f"install --directory --mode 700 {PARTS}; cd /etc/orders/tls/client.parts\n"
@@ -216,14 +214,14 @@ def certificates(site: Fleet) -> None:
 
 
 def refusal(host: Host, target: str) -> str:
-    """Say why PostgreSQL refuses a connection."""
+    """Return PostgreSQL's reason for refusing a connection."""
     ended = host.attempt(f"psql --no-psqlrc --command 'SELECT 1' '{target}'")
     assert ended.returncode != 0, ended.stdout
     return ended.stderr
 
 
 @pytest.mark.usefixtures("certificates")
-def test_a_host_of_the_service_is_let_in_with_its_certificate_and_not_otherwise(
+def test_postgresql_accepts_a_service_host_only_with_its_certificate(
     fleet: Fleet,
 ) -> None:
     own, app1 = with_certificate("own"), fleet.app1
@@ -251,13 +249,13 @@ def test_a_rotation_replaces_every_certificate_and_fails_no_request(fleet: Fleet
     assert_nothing_failed(clients)
     after = fleet.serials()
     assert [name for name in after if after[name] == before[name]] == []
-    # Reloaded, the service connects anew with the new ones.
+    # After the reload, the service reconnects with the new ones.
     shown = "SELECT DISTINCT client_serial FROM pg_stat_ssl WHERE client_serial > 0"
     wait_until(lambda: set(fleet.sql(shown)) == {after["app1"], after["app2"]})
     assert set(fleet.play("site.yml").changed.values()) == {0}
 
 
-def test_another_authority_takes_over_and_fails_no_request(fleet: Fleet) -> None:
+def test_a_replacement_of_the_ca_fails_no_request(fleet: Fleet) -> None:
     authority = fleet.folder / "pki"
     before = (authority / "ca.crt").read_bytes()
     (authority / "previous").mkdir()
@@ -275,20 +273,20 @@ def test_another_authority_takes_over_and_fails_no_request(fleet: Fleet) -> None
     for host, file in ((fleet.app1, CLIENT), (fleet.app2, CLIENT), (fleet.db1, SERVER)):
         host.run(f"openssl verify -CAfile {Path(file).parent}/ca.crt {file}")
         assert host.run(f"cat {Path(file).parent}/ca.crt") == (authority / "ca.crt").read_text()
-    # Connections of before are not left over: all are made by certificates of the new one.
+    # No earlier connection is left: all use certificates from the new CA.
     shown = "SELECT DISTINCT client_serial FROM pg_stat_ssl WHERE client_serial > 0"
     after = fleet.serials()
     wait_until(lambda: set(fleet.sql(shown)) == {after["app1"], after["app2"]})
 
 
-def test_a_rotation_makes_up_for_a_reload_that_was_left_out(fleet: Fleet) -> None:
+def test_a_rotation_makes_up_for_a_missed_reload(fleet: Fleet) -> None:
     fleet.db1.run(f"touch {SERVER}")
     fleet.play("rotate.yml", "--limit", "db1", pki_renew="due")
     (loaded,) = fleet.sql(f"SELECT (pg_stat_file('{SERVER}')).modification <= pg_conf_load_time()")
     assert loaded == "t"
 
 
-def test_a_database_that_is_down_is_started(fleet: Fleet) -> None:
+def test_a_stopped_database_is_started(fleet: Fleet) -> None:
     fleet.db1.run("systemctl stop 'postgresql@*'")
     fleet.play("site.yml", "--limit", "db1")
     fleet.app1.place("A-1")
@@ -296,7 +294,7 @@ def test_a_database_that_is_down_is_started(fleet: Fleet) -> None:
 
 @contextmanager
 def downloadable(file: Path, fleet: Fleet) -> Iterator[dict[str, str]]:
-    """Serve a package to the hosts; gives what to tell the playbook about it."""
+    """Serve a package over HTTP; yield the settings that make the playbook download it."""
     with socket(AF_INET, SOCK_DGRAM) as towards:
         towards.connect((fleet.app1.address, 9))
         address = towards.getsockname()[0]
@@ -314,7 +312,7 @@ def downloadable(file: Path, fleet: Fleet) -> Iterator[dict[str, str]]:
             thread.join()
 
 
-def test_an_upgrade_and_the_way_back_fail_no_request(fleet: Fleet, tmp_path: Path) -> None:
+def test_an_upgrade_and_a_rollback_fail_no_request(fleet: Fleet, tmp_path: Path) -> None:
     release = newer(fleet.package, NEWER, tmp_path)
     (before,) = fleet.versions()
     configuration = "cat /etc/orders/orders.toml"
@@ -326,15 +324,13 @@ def test_an_upgrade_and_the_way_back_fail_no_request(fleet: Fleet, tmp_path: Pat
         clients.wait_for_orders(200)
         fleet.play("rollback.yml")
         assert fleet.versions() == {before}
-        # A release need not know the settings of a newer one.
+        # The older release may not know the newer one's settings.
         assert 'currency = "USD"' in fleet.app1.run(configuration)
         clients.wait_for_orders(200)
     assert_nothing_failed(clients)
 
 
-def test_a_rollback_takes_back_an_upgrade_that_came_to_one_host_only(
-    fleet: Fleet, tmp_path: Path
-) -> None:
+def test_a_rollback_undoes_an_upgrade_of_only_one_host(fleet: Fleet, tmp_path: Path) -> None:
     before = fleet.versions()
     half = newer(fleet.package, "999.3", tmp_path)
     fleet.play("site.yml", "--limit", "db1,app1", orders_package=str(half))
@@ -342,7 +338,7 @@ def test_a_rollback_takes_back_an_upgrade_that_came_to_one_host_only(
     fleet.play("rollback.yml")
     assert fleet.versions() == before
 
-    # What both had before is no longer the same.
+    # The previous versions of the two hosts now differ.
     played = fleet.attempt("rollback.yml")
     assert played.status != 0
     assert "it cannot go to" in " ".join(played.output.split())
@@ -354,7 +350,7 @@ def test_a_rollback_takes_back_an_upgrade_that_came_to_one_host_only(
     [(NEVER_STARTS, "broken on purpose"), (UNIT_FORBIDS, "client.pem")],
     ids=["the program", "its unit"],
 )
-def test_a_release_that_does_not_become_ready_is_found_out_before_it_is_installed(
+def test_a_release_that_does_not_become_ready_is_not_installed(
     fleet: Fleet, tmp_path: Path, defect: Defect, reason: str
 ) -> None:
     broken = defect.in_a_newer(fleet.package, "999.1", tmp_path)
@@ -372,7 +368,7 @@ def test_a_release_that_does_not_become_ready_is_found_out_before_it_is_installe
     assert fleet.app1.run("systemctl list-units --all --no-legend 'orders-trial*'") == ""
 
 
-def test_a_release_that_fails_once_it_is_installed_is_rolled_back_on_the_first_host(
+def test_a_release_that_fails_after_installation_is_rolled_back_on_the_first_host(
     fleet: Fleet, tmp_path: Path
 ) -> None:
     broken = UNIT_FAILS.in_a_newer(fleet.package, "999.2", tmp_path)
@@ -383,17 +379,17 @@ def test_a_release_that_fails_once_it_is_installed_is_rolled_back_on_the_first_h
     assert played.status != 0
     assert "Orders 999.2 did not become ready on app1" in played.output
     assert re.search(r"Orders \S+ runs again", played.output)
-    # The service was up throughout, on the other host; on this one it is again.
+    # The other host served throughout, and this one serves again.
     clients.assert_all_answered()
     clients.assert_kept(fleet.stored())
     assert fleet.versions() == before
     fleet.app1.run(f"{CURL} {PROBES}/readyz")
 
 
-def test_settings_that_do_not_work_are_put_back(fleet: Fleet) -> None:
+def test_settings_that_fail_are_reverted(fleet: Fleet) -> None:
     folder = "/etc/systemd/system/orders.socket.d"
     before = fleet.app1.run(f"cat {folder}/* /etc/orders/orders.toml /etc/orders/tokens")
-    # Somebody else has it.
+    # The SSH server uses this port.
     wrong = {"orders_listen": "0.0.0.0:22", "orders_currency": "EUR"}
     played = fleet.attempt("site.yml", "--limit", "app1", **wrong)
     assert played.status != 0
@@ -405,7 +401,7 @@ def test_settings_that_do_not_work_are_put_back(fleet: Fleet) -> None:
         assert client.getresponse().status == 200
 
 
-def test_a_restart_that_an_interrupted_run_has_left_out_is_made_up_for(fleet: Fleet) -> None:
+def test_a_restart_missed_by_an_interrupted_run_is_made_up_for(fleet: Fleet) -> None:
     process = "systemctl show --property=MainPID --value orders.service"
     before = fleet.app1.run(process)
     fleet.app1.run("touch /etc/orders/orders.toml")
@@ -414,7 +410,7 @@ def test_a_restart_that_an_interrupted_run_has_left_out_is_made_up_for(fleet: Fl
     assert fleet.play("site.yml", "--limit", "app1").changed["app1"] == 0
 
 
-def test_what_an_interrupted_run_has_not_unpacked_whole_is_unpacked_again(fleet: Fleet) -> None:
+def test_a_partly_unpacked_package_is_unpacked_again(fleet: Fleet) -> None:
     unpacked, name = "/var/cache/orders/unpacked", sha256(fleet.package.read_bytes()).hexdigest()
     fleet.db1.run(
         f"rm -r {unpacked}; mkdir -p {unpacked}/{name}.part; touch {unpacked}/{name}.part/a"
@@ -424,7 +420,7 @@ def test_what_an_interrupted_run_has_not_unpacked_whole_is_unpacked_again(fleet:
     fleet.db1.run(f"{unpacked}/{name}/usr/bin/orders --version")
 
 
-def test_the_packages_that_are_kept_are_this_one_and_the_one_before(fleet: Fleet) -> None:
+def test_only_the_current_and_the_previous_package_are_kept(fleet: Fleet) -> None:
     cache = "/var/cache/orders"
     kept = fleet.app1.run(f"find {cache} -name '*.deb' -type l -printf '%l\\n'").split()
     assert sorted(fleet.app1.run(f"cd {cache}; find *.deb -type f").split()) == sorted(kept)
@@ -437,7 +433,7 @@ def shown(fleet: Fleet, setting: str) -> str:
     return value
 
 
-def test_settings_that_postgresql_does_not_understand_change_nothing(fleet: Fleet) -> None:
+def test_invalid_settings_of_postgresql_change_nothing(fleet: Fleet) -> None:
     file = "cat /etc/postgresql/17/main/conf.d/orders-restart.conf"
     before = fleet.db1.run(file)
     wrong = {"work_mem": "much", "log_line_prefix": "it's %m "}
@@ -448,7 +444,7 @@ def test_settings_that_postgresql_does_not_understand_change_nothing(fleet: Flee
     fleet.app1.place("A-1")
 
 
-def test_clients_that_postgresql_does_not_understand_change_nothing(fleet: Fleet) -> None:
+def test_invalid_access_rules_of_postgresql_change_nothing(fleet: Fleet) -> None:
     files = "cd /etc/postgresql/17/main; ls; cat pg_hba.conf pg_ident.conf"
     before = fleet.db1.run(files)
     played = fleet.attempt("site.yml", "--limit", "db1", postgres_clients=["192.0.2.11"])
@@ -458,7 +454,7 @@ def test_clients_that_postgresql_does_not_understand_change_nothing(fleet: Fleet
     fleet.app1.place("A-1")
 
 
-def test_settings_with_which_postgresql_does_not_start_are_put_back(fleet: Fleet) -> None:
+def test_settings_that_keep_postgresql_from_starting_are_reverted(fleet: Fleet) -> None:
     file = "cat /etc/postgresql/17/main/conf.d/orders-restart.conf"
     setting = "unix_socket_directories"
     before = fleet.db1.run(file), shown(fleet, setting)
@@ -470,7 +466,7 @@ def test_settings_with_which_postgresql_does_not_start_are_put_back(fleet: Fleet
     fleet.app1.run(f"{CURL} --retry 5 --retry-all-errors {PROBES}/readyz")
 
 
-def test_settings_of_postgresql_arrive_as_they_are_written(fleet: Fleet) -> None:
+def test_settings_of_postgresql_are_quoted_correctly(fleet: Fleet) -> None:
     odd = {"log_line_prefix": "it's \\ %m ", "log_min_duration_statement": 2000}
     fleet.play("site.yml", "--limit", "db1", postgres_settings=odd)
     assert shown(fleet, "log_line_prefix") == odd["log_line_prefix"]
@@ -479,7 +475,7 @@ def test_settings_of_postgresql_arrive_as_they_are_written(fleet: Fleet) -> None
     assert shown(fleet, "log_min_duration_statement") == "-1"
 
 
-def test_a_database_in_an_older_cluster_is_not_hidden_by_a_new_one(fleet: Fleet) -> None:
+def test_a_new_cluster_does_not_hide_an_older_one(fleet: Fleet) -> None:
     older = "/etc/postgresql/15/main"
     fleet.db1.run(f"mkdir --parents {older}; touch {older}/postgresql.conf")
     try:
@@ -490,13 +486,13 @@ def test_a_database_in_an_older_cluster_is_not_hidden_by_a_new_one(fleet: Fleet)
     assert "pg_upgradecluster" in played.output
 
 
-def test_a_service_that_prometheus_cannot_reach_is_told_of(fleet: Fleet) -> None:
+def test_a_service_that_prometheus_cannot_reach_is_reported(fleet: Fleet) -> None:
     played = fleet.attempt("site.yml", "--limit", "db1", orders_operations_listen="127.0.0.1:9000")
     assert played.status != 0
     assert "orders_operations_listen of app1" in played.output
 
 
-def test_a_server_that_was_set_up_by_hand_is_left_alone(fleet: Fleet) -> None:
+def test_a_host_set_up_by_hand_is_left_alone(fleet: Fleet) -> None:
     file, kept = "/etc/orders/orders.toml", "/root/orders.toml"
     fleet.app1.run(f"cp --archive {file} {kept}; sed --in-place /Ansible/d {file}")
     try:
@@ -509,9 +505,7 @@ def test_a_server_that_was_set_up_by_hand_is_left_alone(fleet: Fleet) -> None:
     assert "app1 was set up by hand" in " ".join(played.output.split())
 
 
-def test_two_packages_of_one_version_are_not_taken_for_the_same(
-    fleet: Fleet, tmp_path: Path
-) -> None:
+def test_two_packages_with_one_version_are_told_apart(fleet: Fleet, tmp_path: Path) -> None:
     version = fleet.package.name.split("_")[1]
     other = NEVER_STARTS.in_a_newer(fleet.package, version, tmp_path)
     played = fleet.attempt("site.yml", "--limit", "app1", orders_package=str(other))
@@ -520,7 +514,7 @@ def test_two_packages_of_one_version_are_not_taken_for_the_same(
     assert fleet.play("site.yml", "--limit", "app1").changed["app1"] == 0
 
 
-def test_the_token_of_the_example_is_none(fleet: Fleet) -> None:
+def test_the_example_s_token_is_refused(fleet: Fleet) -> None:
     example = yaml.safe_load((ROOT / "ansible/inventory.example.yml").read_text(encoding="utf-8"))
     tokens = example["all"]["children"]["orders"]["vars"]["orders_tokens"]
     played = fleet.attempt("site.yml", "--limit", "app1", orders_tokens=tokens)
@@ -528,7 +522,7 @@ def test_the_token_of_the_example_is_none(fleet: Fleet) -> None:
     assert "orders_tokens must have lines" in " ".join(played.output.split())
 
 
-def test_nothing_is_lost_when_the_database_s_host_loses_its_power(fleet: Fleet) -> None:
+def test_a_power_cut_of_the_database_host_loses_nothing(fleet: Fleet) -> None:
     with traffic(fleet, PAUSE_SECONDS) as clients:
         clients.wait_for_orders(200)
         fleet.db1.kill()
@@ -538,7 +532,7 @@ def test_nothing_is_lost_when_the_database_s_host_loses_its_power(fleet: Fleet) 
     clients.assert_kept(fleet.stored())
 
 
-def test_the_service_recovers_when_the_network_to_its_database_does(fleet: Fleet) -> None:
+def test_the_service_recovers_from_a_network_outage(fleet: Fleet) -> None:
     with traffic(fleet, PAUSE_SECONDS) as clients:
         clients.wait_for_orders(200)
         fleet.db1.cut()
@@ -549,7 +543,7 @@ def test_the_service_recovers_when_the_network_to_its_database_does(fleet: Fleet
 
 
 @pytest.mark.usefixtures("certificates")
-def test_a_revoked_certificate_lets_nobody_in_until_the_host_has_a_new_one(fleet: Fleet) -> None:
+def test_a_host_with_revoked_certificates_is_refused_until_it_has_new_ones(fleet: Fleet) -> None:
     fleet.app1.run(
         "cd /etc/orders/tls/client.parts\n"
         f"cp certificate.pem {PARTS}/own.crt; install --mode 600 key.pem {PARTS}/own.key"
@@ -567,22 +561,22 @@ def test_a_revoked_certificate_lets_nobody_in_until_the_host_has_a_new_one(fleet
     assert fleet.app2.has("A-1")
     assert "certificate revoked" in refusal(fleet.app1, target)
 
-    # The list is signed anew when it is due, and has what it had.
-    end = list_end(fleet)
+    # When the CRL is due, it is signed again with the same entries.
+    end = crl_expiry(fleet)
     fleet.play("rotate.yml", pki_renew="due", pki_days=100, pki_renew_days=95)
-    assert list_end(fleet) > end
+    assert crl_expiry(fleet) > end
     assert "certificate revoked" in refusal(fleet.app1, target)
 
 
-def list_end(fleet: Fleet) -> datetime:
-    """Tell when the list of revoked certificates ends that the database has."""
+def crl_expiry(fleet: Fleet) -> datetime:
+    """Return when the database's CRL expires."""
     printed = fleet.db1.run(f"openssl crl -noout -nextupdate -in {Path(SERVER).parent}/crl.pem")
     return datetime.strptime(
         printed.strip().removeprefix("nextUpdate="), "%b %d %H:%M:%S %Y %Z"
     ).replace(tzinfo=UTC)
 
 
-def test_what_ends_soon_is_replaced_before_it_does(fleet: Fleet) -> None:
+def test_certificates_that_expire_soon_are_replaced(fleet: Fleet) -> None:
     before = fleet.serials()
     soon: Mapping[str, str | int] = {"pki_renew": "due", "pki_days": 110, "pki_renew_days": 105}
     fleet.play("rotate.yml", **soon)
@@ -599,7 +593,7 @@ def test_certificates_that_would_be_due_at_once_are_refused(fleet: Fleet) -> Non
     assert "it must be less than pki_days" in " ".join(played.output.split())
 
 
-def test_a_backup_brings_back_what_was_there(fleet: Fleet) -> None:
+def test_a_restore_brings_back_the_orders_of_the_backup(fleet: Fleet) -> None:
     def exported() -> str:
         return fleet.app1.run("runuser --user orders -- orders export --format csv")
 
@@ -612,13 +606,13 @@ def test_a_backup_brings_back_what_was_there(fleet: Fleet) -> None:
 
     fleet.play("restore.yml", backup="latest")
     assert exported() == before
-    # The totals and the rights came along, and what was there is kept.
+    # The totals and the privileges were restored, and the former database is kept.
     fleet.app2.place("A-5")
     (name,) = fleet.sql(REPLACED)
     fleet.sql(f"DROP DATABASE {name};")
 
 
-def test_a_backup_that_is_not_there_stops_nothing(fleet: Fleet) -> None:
+def test_a_restore_of_a_missing_backup_stops_nothing(fleet: Fleet) -> None:
     with traffic(fleet, PAUSE_SECONDS) as clients:
         clients.wait_for_orders(100)
         played = fleet.attempt("restore.yml", backup="nonsense")
@@ -628,7 +622,7 @@ def test_a_backup_that_is_not_there_stops_nothing(fleet: Fleet) -> None:
     assert_nothing_failed(clients)
 
 
-def test_a_restore_that_fails_leaves_the_service_running_and_the_orders_there(
+def test_a_failed_restore_leaves_the_service_running_with_its_orders(
     fleet: Fleet,
 ) -> None:
     fleet.app1.place("A-1")
@@ -648,7 +642,7 @@ def test_a_restore_that_fails_leaves_the_service_running_and_the_orders_there(
         host.place(f"B-{host.name}")
 
 
-def test_a_backup_that_was_never_made_is_told_of(fleet: Fleet) -> None:
+def test_a_missing_first_backup_is_exported_as_a_metric(fleet: Fleet) -> None:
     figures = "/var/lib/prometheus/node-exporter/orders_backup.prom"
     made = f"awk '/^orders_backup_last_success_timestamp_seconds/ {{print $2}}' {figures}"
     fleet.db1.run(f"rm {figures}")
@@ -658,11 +652,11 @@ def test_a_backup_that_was_never_made_is_told_of(fleet: Fleet) -> None:
     assert int(fleet.db1.run(made)) > 0
 
 
-def test_a_database_s_host_that_is_lost_is_made_anew_from_a_backup(fleet: Fleet) -> None:
+def test_a_lost_database_host_is_rebuilt_from_a_backup(fleet: Fleet) -> None:
     fleet.app1.place("A-1")
     fleet.db1.run("systemctl start orders-backup.service")
     copied = "/root/copied"
-    # Of what the playbooks made there, nothing stays but the copy that was elsewhere.
+    # Remove everything that the playbooks created, except a copy of the backups.
     fleet.db1.run(
         f"rm -rf {copied}; cp --archive /var/backups/orders {copied}\n"
         "systemctl stop orders-backup.timer 'postgresql@*'\n"
@@ -687,7 +681,7 @@ def asked(fleet: Fleet, path: str) -> object:
     return json.loads(fleet.db1.run(f"{CURL} '127.0.0.1:9090/api/v1/{path}'"))["data"]
 
 
-def test_prometheus_sees_every_host_and_has_the_project_s_rules(fleet: Fleet) -> None:
+def test_prometheus_scrapes_every_host_and_has_the_rules(fleet: Fleet) -> None:
     up = {"orders": {"app1", "app2"}, "node": {"app1", "app2", "db1"}}
     fleet.db1.run(
         "timeout 60 sh -c \"until curl --silent '127.0.0.1:9090/api/v1/query?query=sum(up)'"
@@ -710,9 +704,9 @@ def test_prometheus_sees_every_host_and_has_the_project_s_rules(fleet: Fleet) ->
                 assert result, metric
 
 
-def test_what_watches_makes_up_for_what_an_interrupted_run_has_left_out(fleet: Fleet) -> None:
+def test_restarts_of_monitoring_missed_by_an_interrupted_run_are_made_up_for(fleet: Fleet) -> None:
     def told(unit: str) -> tuple[str, str]:
-        """Tell its process, and when it was last restarted or reloaded."""
+        """Return a unit's process, and when it was last restarted or reloaded."""
         process, changed = fleet.db1.run(
             f"systemctl show --value --property=MainPID {unit}\n"
             f"systemctl show --value --property=StateChangeTimestampMonotonic {unit}"

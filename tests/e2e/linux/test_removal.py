@@ -1,4 +1,4 @@
-"""What is left of the package when it goes."""
+"""Removing and purging the package."""
 
 from pathlib import Path
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from tests.debian_package import newer
 from tests.e2e.linux.conftest import Host
 
-# What the system itself writes while packages come and go.
+# Directories that the system itself writes to while packages come and go.
 NOT_OURS: Final = (
     *("proc", "sys", "dev", "run", "tmp", "root"),
     *("var/log", "var/cache", "var/lib/apt"),
@@ -14,7 +14,7 @@ NOT_OURS: Final = (
 
 
 def files(host: Host) -> set[str]:
-    """List every file with its mode, its owner and what it holds."""
+    """List every file with its mode, its owner and its content's hash."""
     pruned = " -o ".join(f"-path /{folder}" for folder in NOT_OURS)
     found = f"find / -xdev \\( {pruned} \\) -prune -o"
     listed = host.run(
@@ -28,22 +28,22 @@ def test_a_purge_keeps_the_orders_and_a_new_installation_finds_them(
 ) -> None:
     installed.place("A-1")
     said = installed.run("apt-get purge --yes orders 2>&1")
-    assert "/var/lib/orders is kept" in said
+    assert "orders: kept /var/lib/orders" in said
     assert installed.attempt("test -e /etc/orders").returncode != 0
     installed.install(package)
     assert installed.has("A-1")
 
 
-def test_a_purge_asks_what_to_do_with_the_orders(installed: Host) -> None:
+def test_a_purge_asks_whether_to_remove_the_orders(installed: Host) -> None:
     installed.place("A-1")
-    # On a terminal, where it can ask.
+    # debconf asks only on a terminal.
     purge = "DEBIAN_FRONTEND=teletype dpkg --purge orders"
     said = installed.run(f"echo yes | script --quiet --return --command '{purge}' /dev/null")
     assert "Remove the orders as well?" in said
     assert installed.attempt("test -e /var/lib/orders").returncode != 0
 
 
-def test_a_check_that_is_enabled_goes_and_comes_with_the_package(
+def test_an_enabled_check_is_removed_and_reinstalled_with_the_package(
     installed: Host, package: Path
 ) -> None:
     active = "systemctl is-active orders-check.timer"
@@ -54,10 +54,10 @@ def test_a_check_that_is_enabled_goes_and_comes_with_the_package(
     installed.run(active)
 
 
-def test_an_upgrade_and_a_purge_that_is_told_to_leave_nothing(
+def test_an_upgrade_and_a_full_purge_leave_nothing(
     installed: Host, package: Path, tmp_path: Path
 ) -> None:
-    # The first installation brought Debian's packages that it depends on.
+    # The first installation also installed the dependencies.
     told = "echo orders orders/purge-data boolean true | debconf-set-selections"
     installed.run(f"{told}; apt-get purge --yes orders")
     before = files(installed)

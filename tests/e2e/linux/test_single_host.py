@@ -1,4 +1,4 @@
-"""The playbooks on one host that has every part, with certificates of another authority."""
+"""The playbooks on one host in every group, with certificates from another CA."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ BACKUPS: Final = "/var/backups/orders"
 REACHED: Final = ["203.0.113.0/24", "192.0.2.7/32"]
 WATCHERS: Final = ["198.51.100.7/32", "2001:db8::7/128"]
 WEBHOOK: Final = "127.0.0.1:9099"
-# It keeps what it is told.
+# Records what it receives.
 LISTENER: Final = f"""\
 systemd-run --quiet --unit=listener --property=WorkingDirectory=/root python3 -c '
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -33,7 +33,7 @@ HTTPServer((host, int(port)), Listener).serve_forever()
 
 
 def given(authority: Path, name: str) -> dict[str, str]:
-    """Say where the certificate is that the authority has issued."""
+    """Return the paths of a certificate that the CA has issued."""
     return {
         "certificate": str(authority / name / "tls.crt"),
         "key": str(authority / name / "tls.key"),
@@ -44,7 +44,7 @@ def given(authority: Path, name: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def alone(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """The host, and what it is to be."""
+    """The host, set up by site.yml."""
     folder = tmp_path_factory.mktemp("alone")
     authority, certificates = folder / "authority", ROOT / "scripts/certificates"
     run(certificates, authority, "authority")
@@ -78,7 +78,7 @@ def host(alone: Fleet) -> Host:
     return alone.hosts[ALONE]
 
 
-def test_it_takes_orders(host: Host) -> None:
+def test_it_stores_orders(host: Host) -> None:
     host.place("A-1")
     assert host.has("A-1")
 
@@ -87,7 +87,7 @@ def test_a_second_run_changes_nothing(alone: Fleet) -> None:
     assert alone.play("site.yml").changed == {ALONE: 0}
 
 
-def test_the_certificates_that_were_given_are_the_ones_that_are_shown(host: Host) -> None:
+def test_the_given_certificates_are_used(host: Host) -> None:
     seen = host.run(
         "cd /; runuser --user postgres -- psql --no-psqlrc --tuples-only --no-align --command "
         '"SELECT DISTINCT version, client_dn, usename FROM pg_stat_ssl '
@@ -96,11 +96,11 @@ def test_the_certificates_that_were_given_are_the_ones_that_are_shown(host: Host
     assert seen == "TLSv1.3|/CN=shop|shopkeeper\n"
 
 
-def test_no_authority_is_made_besides_the_one_that_is_given(alone: Fleet) -> None:
+def test_no_ca_is_created(alone: Fleet) -> None:
     assert not (alone.folder / "pki").exists()
 
 
-def test_prometheus_sees_a_service_that_answers_its_own_host_alone(host: Host) -> None:
+def test_prometheus_scrapes_a_service_on_loopback(host: Host) -> None:
     listening = host.run("ss --no-header --tcp --listening --numeric 'sport = 9000'")
     assert "127.0.0.1:9000" in listening
     host.run(
@@ -109,7 +109,7 @@ def test_prometheus_sees_a_service_that_answers_its_own_host_alone(host: Host) -
     )
 
 
-def test_what_each_part_may_talk_to_is_what_was_said(host: Host) -> None:
+def test_each_unit_allows_the_configured_addresses(host: Host) -> None:
     allowed = {
         "orders.service": REACHED,
         "orders-operations.socket": WATCHERS,
@@ -122,13 +122,13 @@ def test_what_each_part_may_talk_to_is_what_was_said(host: Host) -> None:
         assert {"127.0.0.0/8", "::1/128", "10.0.0.0/8", *addresses} <= listed
 
 
-def test_people_are_told_of_an_alert(host: Host) -> None:
+def test_an_alert_reaches_the_webhook(host: Host) -> None:
     host.run(LISTENER)
     host.run("amtool --alertmanager.url=http://127.0.0.1:9093 alert add alertname=Tried")
     host.run("timeout 120 sh -c 'until grep --quiet Tried /root/told; do sleep 1; done'")
 
 
-def test_backups_go_when_they_are_old_but_for_the_newest(host: Host) -> None:
+def test_old_backups_are_removed_except_the_newest(host: Host) -> None:
     host.run(f"rm --force {BACKUPS}/*.dump")
     for age in (9, 8, 7):
         host.run(
@@ -141,7 +141,7 @@ def test_backups_go_when_they_are_old_but_for_the_newest(host: Host) -> None:
     assert ages == newest
 
 
-def test_a_backup_brings_back_what_was_there(alone: Fleet, host: Host) -> None:
+def test_a_restore_brings_back_the_orders_of_the_backup(alone: Fleet, host: Host) -> None:
     host.place("B-1")
     host.run("systemctl start orders-backup.service")
     host.place("B-2")

@@ -1,20 +1,20 @@
-# Fails unless so many pods of the service are ready at once.
+# Fails unless exactly this many pods of the service are ready.
 terraform {
   required_version = ">= 1.9"
 }
 
 variable "kubeconfig" {
-  description = "How kubectl reaches the cluster."
+  description = "The path of the kubeconfig file."
   type        = string
 }
 
 variable "namespace" {
-  description = "Where the service is."
+  description = "The service's namespace."
   type        = string
 }
 
 variable "replicas" {
-  description = "How many pods are expected to be ready."
+  description = "The expected number of ready pods."
   type        = number
 }
 
