@@ -128,12 +128,12 @@ class World(MemoryStore):
         until = self.clock.seconds + seconds
         while self.clock.seconds < until:
             following = self._events[0][0] if self._events else until
-            self.clock.seconds += self.gatherer.due_within(following - self.clock.seconds)
+            self.clock.seconds += self.gatherer.next_timeout(following - self.clock.seconds)
             while self._events and self._events[0][0] <= self.clock.seconds:
                 _, _, do = heappop(self._events)
                 do()
             self.loop.run_once(0)
-            self.gatherer.turn()
+            self.gatherer.run_once()
 
     @property
     def served(self) -> int:

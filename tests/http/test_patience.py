@@ -65,12 +65,12 @@ class World:
         clients = [Client() for _ in range(count)]
         for client in clients:
             self.gatherer.add_task(client)
-        self.gatherer.turn()
+        self.gatherer.run_once()
         return clients
 
     def wait_for_answer(self, client: Client) -> None:
         def answered() -> bool:
-            self.gatherer.turn()
+            self.gatherer.run_once()
             return bool(client.statuses)
 
         wait_until(answered)
@@ -107,7 +107,7 @@ def waits_while_all_threads_read(here: World, seconds: float) -> list[int]:
     wait_until(lambda: len(here.store.begun) == before + readers)
     (late,) = here.ask(1)
     here.clock.seconds += seconds
-    here.gatherer.turn()
+    here.gatherer.run_once()
     return late.statuses
 
 

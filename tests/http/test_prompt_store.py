@@ -164,9 +164,9 @@ def test_a_server_that_stood_still_itself_goes_on_and_refuses_nobody() -> None:
     under_way, gathered = LookUp(), LookUp()
     for look_up in (under_way, gathered):
         gatherer.add_task(look_up)
-        gatherer.turn()
+        gatherer.run_once()
     assert limits.shed_seconds < 2 < limits.request_seconds
     for seconds in (2, 0.1, 2):
         clock.seconds += seconds
-        gatherer.turn()
+        gatherer.run_once()
     assert (under_way.statuses, gathered.statuses) == ([200], [200])

@@ -1,12 +1,13 @@
 """Requests that wait for the next batch, and how large that batch may be."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from attrs import define, field, frozen
 
 from orders_core import Call
 from orders_http.api.exchange import Exchange, Step
+from orders_http.api.messages import Reply
 from orders_http.server.limits import Limits
 
 INITIAL_BATCH_SIZE: Final = 16
@@ -30,24 +31,34 @@ _REST: Final = 1 / 16
 _MAX_REST_SECONDS: Final = 0.01
 
 
-def queue_seconds(last_duration: float, limits: Limits) -> float:
+def max_queue_seconds(last_duration: float, limits: Limits) -> float:
     """Return how long a request may queue over a far store, by how long the last work took."""
     return min(_BATCHES_TO_WAIT * last_duration, 2 * limits.shed_seconds)
 
 
+class Answerable(Protocol):
+    """A connection with requests that are answered one after the other."""
+
+    def open_request(self) -> dict[str, Any] | None:
+        """Return the WSGI environment of the first request; None if it needs no answer."""
+
+    def answer(self, reply: Reply) -> None:
+        """Reply to the first request."""
+
+
 @define(eq=False)
-class Waiting:
+class ActiveRequest:
     """A request that waits for the result of a step.
 
     Attributes:
-        channel: The connection that the reply goes to.
+        connection: The connection that the reply goes to.
         exchange: The request.
         step: The step.
-        begun: When the request was begun, by the monotonic clock.
+        begun: When the request was begun, by the loop's clock.
         on_thread: Whether a thread has begun the step.
     """
 
-    channel: Any
+    connection: Answerable
     exchange: Exchange
     step: Step
     begun: float
@@ -67,13 +78,13 @@ class Batcher:
     """Gathers the steps of one kind into batches; one batch at a time is under way.
 
     Attributes:
-        call: What a batch asks of the store.
+        call: The kind of call that a batch makes.
         limits: The server's limits.
         max_batch_size: How many requests a batch has at most, however fast the store is.
-        gathered: The requests that wait for the next batch.
+        queue: The requests that wait for the next batch.
         busy: Whether a batch is under way.
         batch_size: How many requests the next batch has at most.
-        begun: When the last batch was begun, by the monotonic clock.
+        begun: When the last batch was begun, by the loop's clock.
         last_duration: How long the last batch took, in seconds.
         rests_until: When the next batch begins at the latest, if requests wait for it.
     """
@@ -81,7 +92,7 @@ class Batcher:
     call: type[Call]
     limits: Limits
     max_batch_size: int
-    gathered: list[Waiting] = field(factory=list)
+    queue: list[ActiveRequest] = field(factory=list)
     busy: bool = False
     batch_size: int = INITIAL_BATCH_SIZE
     begun: float = 0.0
@@ -93,40 +104,40 @@ class Batcher:
     _size_before: int = 0
 
     @property
-    def patience(self) -> float:
-        """How long a request may wait, in seconds, before it is refused.
+    def max_queue_seconds(self) -> float:
+        """How long a request may queue before it is refused.
 
         Together with its batch that makes `shed_seconds`. Over a store that is far away it may
         wait for the batch under way and for one more: there a slow batch is no sign of overload.
         """
         shed = self.limits.shed_seconds
         near = shed - min(2 * self.last_duration, shed / 2)
-        return max(near, queue_seconds(self.last_duration, self.limits))
+        return max(near, max_queue_seconds(self.last_duration, self.limits))
 
     def is_ready(self, now: float) -> bool:
         """Return whether to begin a batch."""
-        if self.busy or not self.gathered:
+        if self.busy or not self.queue:
             return False
-        return now >= self.rests_until or len(self.gathered) >= self._expected
+        return now >= self.rests_until or len(self.queue) >= self._expected
 
-    def next_batch(self, now: float) -> Sequence[Waiting]:
+    def next_batch(self, now: float) -> Sequence[ActiveRequest]:
         """Return the requests of the next batch, which begins now.
 
         If not all fit, the first to arrive go first. But once requests have waited for too long,
         the latest go first: in a queue that cannot be emptied, all would be answered late.
         """
-        waits = self.gathered
+        waits = self.queue
         late = max(self.limits.late_seconds, _BATCHES_TO_WAIT * self.last_duration)
         if waits and now - waits[0].begun > late:
-            batch, self.gathered = waits[-self.batch_size :], waits[: -self.batch_size]
+            batch, self.queue = waits[-self.batch_size :], waits[: -self.batch_size]
         else:
-            batch, self.gathered = waits[: self.batch_size], waits[self.batch_size :]
+            batch, self.queue = waits[: self.batch_size], waits[self.batch_size :]
         self.busy, self.begun = True, now
         return batch
 
-    def joined(self, batch: Sequence[Waiting]) -> Call:
-        """Join the calls that requests wait for into one."""
-        steps: list[Any] = [waiting.step for waiting in batch]
+    def join(self, batch: Sequence[ActiveRequest]) -> Call:
+        """Join the calls that a batch of requests waits for into one."""
+        steps: list[Any] = [request.step for request in batch]
         return self.call([item for step in steps for item in step.items])
 
     def end_batch(self, size: int, now: float) -> None:
@@ -135,7 +146,7 @@ class Batcher:
         self.last_duration = duration = now - self.begun
         if duration > _FAR_SECONDS or self._slow is not None:
             self.rests_until = now + min(_REST * duration, _MAX_REST_SECONDS)
-            self._expected = min(size + len(self.gathered), self.batch_size)
+            self._expected = min(size + len(self.queue), self.batch_size)
             self._learn(_Ended(size, duration))
         else:
             self._usual = None
