@@ -187,5 +187,5 @@ def test_more_connections_than_there_may_be_wait_and_are_told_once(
                 assert waiting.receive().status == 200
             kept.append(stack.enter_context(connected_to("127.0.0.1", port)))
     assert [message.partition(":")[0] for message in caplog.messages] == [
-        "the limit of connections is reached"
+        "the connection limit is reached"
     ]

@@ -336,4 +336,4 @@ def test_a_connection_that_cannot_be_taken_is_lost_and_the_next_is_answered(
         with connected_to("127.0.0.1", port) as wire:
             wire.send(HEALTH)
             assert wire.receive().status == 200
-    assert "a connection could not be taken" in caplog.text
+    assert "a connection could not be set up" in caplog.text

@@ -1,4 +1,4 @@
-"""How it is answered fast: a loop over connections that gathers requests into batches."""
+"""The server: one event loop per process, which gathers requests into batches for the store."""
 
 from orders_core.extras import needing
 

@@ -1,7 +1,7 @@
-"""A chunked body, read strictly (RFC 9112, section 7.1).
+"""Parses a chunked body strictly (RFC 9112, section 7.1).
 
-Waitress's own reader takes a line feed alone for the end of a line, and passes over empty lines.
-A proxy in front may see other chunks there than we do, and so another next request.
+Waitress's own parser accepts a bare line feed as the end of a line, and skips empty lines. A proxy
+in front may see other chunks there, and so a different next request.
 """
 
 import re
@@ -15,15 +15,15 @@ _MAX_LINE_BYTES: Final = 4 * 1024
 
 
 class ChunkedBody:
-    """Collects the bytes of a body from its chunks, in the way that Waitress's parser asks for.
+    """Collects a body from its chunks; has the methods that Waitress's parser calls.
 
     Attributes:
-        completed: Whether the whole body was there.
-        error: What was wrong, for Waitress to answer with.
+        completed: Whether the whole body has arrived.
+        error: What is wrong with it, for Waitress to answer; None so far.
     """
 
     def __init__(self, buffer: Any) -> None:  # noqa: ANN401 - Waitress's buffer
-        """Take the buffer that the body goes to."""
+        """Begin with the buffer that collects the body."""
         self.completed = False
         self.error: Any = None
         self._buffer = buffer
@@ -32,19 +32,19 @@ class ChunkedBody:
         self._read_line = self._read_size
 
     def __len__(self) -> int:
-        """Count the bytes of the body so far."""
+        """Return how many bytes of the body have arrived."""
         return len(self._buffer)
 
     def getbuf(self) -> Any:  # noqa: ANN401 - Waitress's buffer
-        """Give the buffer that the body is in."""
+        """Return the buffer with the body."""
         return self._buffer
 
     def getfile(self) -> Any:  # noqa: ANN401 - Waitress's buffer
-        """Give the body as a file."""
+        """Return the body as a file."""
         return self._buffer.getfile()
 
     def received(self, content: bytes) -> int:
-        """Take what came, up to the body's end or an error; tell how many bytes that was."""
+        """Parse received bytes up to the body's end or an error; return how many that was."""
         rest = content
         while rest and not self.completed and self.error is None:
             rest = self._take_data(rest) if self._left else self._take_line(rest)
@@ -79,9 +79,9 @@ class ChunkedBody:
 
     def _read_end(self, line: bytes) -> None:
         if line:
-            self.error = BadRequest("a chunk is not as long as its size says")
+            self.error = BadRequest("a chunk's length differs from its size")
         self._read_line = self._read_size
 
     def _read_trailer(self, line: bytes) -> None:
-        # What stands in a trailer is dropped: nothing here may depend on it.
+        # Trailer fields are dropped: nothing here may depend on them.
         self.completed = not line

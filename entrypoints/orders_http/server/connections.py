@@ -22,7 +22,7 @@ LINGER_SECONDS: Final = 2.0
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 # Here Waitress's own words would name its settings.
 _DETAILS: Final = {
-    ProblemType.BODY_TOO_LARGE: "the body is longer than any that is taken",
+    ProblemType.BODY_TOO_LARGE: "no request may have a body this large",
     ProblemType.HEADERS_TOO_LARGE: "the request line and the headers are longer than 16 KiB",
     ProblemType.INTERNAL_ERROR: ProblemType.INTERNAL_ERROR.title,
 }

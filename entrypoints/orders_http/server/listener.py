@@ -79,8 +79,8 @@ class Listener(TcpWSGIServer):
         """
         self._failures = Incident("no connection can be accepted", "connections are accepted again")
         self._overflow = Incident(
-            "the limit of connections is reached: new ones wait",
-            "connections are below their limit again: new ones are accepted",
+            "the connection limit is reached: new connections wait",
+            "connections are below the limit again: new connections are accepted",
         )
         super().__init__(
             application,
@@ -161,7 +161,7 @@ class Listener(TcpWSGIServer):
             connection.close()
             self._pause(error)
         except Exception:  # noqa: BLE001 - logged; Waitress would close the listening socket
-            _LOG.exception("a connection could not be taken")
+            _LOG.exception("a connection could not be set up")
             connection.close()
 
     def handle_error(self) -> None:

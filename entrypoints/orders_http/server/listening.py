@@ -1,4 +1,4 @@
-"""Listening sockets, opened before there is a server to answer on them."""
+"""Listening sockets, which are opened before the servers are built."""
 
 import os
 import socket
@@ -7,18 +7,18 @@ from contextlib import ExitStack
 from typing import Final
 
 BACKLOG: Final = 4096
-"""Connections that wait to be accepted; the system may allow fewer (net.core.somaxconn)."""
+"""How many connections may wait to be accepted, unless net.core.somaxconn allows fewer."""
 
 
 def listen(host: str, port: int) -> Sequence[socket.socket]:
-    """Listen on every address that a name has.
+    """Listen on every address of a host.
 
     Args:
-        host: A name or an address.
-        port: The port; 0 lets the system choose one, the same for every address.
+        host: A host name or an address.
+        port: The port; 0 lets the system choose one for all addresses.
 
     Raises:
-        OSError: An address cannot be listened on, or the name has none.
+        OSError: Listening on an address failed, or the name has no address.
     """
     with ExitStack() as opened:
         sockets = [opened.enter_context(listener) for listener in bind(host, port)]
@@ -29,14 +29,14 @@ def listen(host: str, port: int) -> Sequence[socket.socket]:
 
 
 def bind(host: str, port: int) -> Sequence[socket.socket]:
-    """Take every address that a name has, without listening: nobody can connect yet.
+    """Bind to every address of a host without listening: no client can connect yet.
 
     Args:
-        host: A name or an address.
-        port: The port; 0 lets the system choose one, the same for every address.
+        host: A host name or an address.
+        port: The port; 0 lets the system choose one for all addresses.
 
     Raises:
-        OSError: An address is in use or not of this machine, or the name has none.
+        OSError: An address is in use or belongs to another machine, or the name has no address.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
@@ -54,9 +54,9 @@ def bind(host: str, port: int) -> Sequence[socket.socket]:
 
 
 def address_of(listener: socket.socket) -> str:
-    """Write where a socket listens: `127.0.0.1:8000`, `[::1]:8000`, `unix:/run/orders.sock`.
+    """Format a listening socket's address: `127.0.0.1:8000`, `[::1]:8000`, `unix:/run/orders.sock`.
 
-    The name of an abstract Unix socket begins with `@`, as systemd writes it.
+    The name of an abstract Unix socket starts with `@`, as in systemd.
     """
     name = listener.getsockname()
     if listener.family == socket.AF_UNIX:
@@ -66,6 +66,6 @@ def address_of(listener: socket.socket) -> str:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Write where a socket listens as a URL: `http://127.0.0.1:8000/`, `unix:/run/orders.sock`."""
+    """Format a listening socket's URL: `http://127.0.0.1:8000/`, `unix:/run/orders.sock`."""
     address = address_of(listener)
     return address if listener.family == socket.AF_UNIX else f"http://{address}/"

@@ -1,7 +1,7 @@
-"""A request's bytes, read more strictly than by Waitress.
+"""Parses requests more strictly than Waitress.
 
-Refused here, before any application sees them, are requests that two readers could take apart
-differently (RFC 9112, sections 3.2, 6.1 and 11.2).
+Requests that two parsers could read differently are refused here, before any application sees
+them (RFC 9112, sections 3.2, 6.1 and 11.2).
 """
 
 import re
@@ -19,18 +19,18 @@ _LENGTH: Final = re.compile("[0-9]{1,18}")
 # Waitress would drop a tab from the target and serve another path.
 _UNPRINTABLE: Final = re.compile(rb"[^\x20-\x7e]")
 _END: Final = b"\r\n\r\n"
-# What the heads of nearly all requests are made of, and what they are about.
+# Nearly all requests are plain: they use these methods, characters and names.
 _PLAIN_METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 _NOT_PLAIN: Final = re.compile(r"[^\x20-\x7e\r\n]")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9-]+")
 _INVOLVED: Final = frozenset({"TRANSFER_ENCODING", "EXPECT"})
 
 
-def _strictly(header_plus: bytes) -> None:
-    """Refuse a request head that is ambiguous.
+def _check_head(header_plus: bytes) -> None:
+    """Refuse an ambiguous request head.
 
     Raises:
-        ParsingError: Saying what is wrong.
+        ParsingError: It says what is wrong.
     """
     request_line, *lines = header_plus.rstrip(b"\r\n").split(b"\r\n")
     words = request_line.split(b" ")
@@ -38,16 +38,16 @@ def _strictly(header_plus: bytes) -> None:
         message = "the request line is not a method, a target and HTTP/1.1 or HTTP/1.0"
         raise ParsingError(message)
     if _UNPRINTABLE.search(request_line):
-        message = "the request line holds a byte that is no printable ASCII"
+        message = "the request line contains a byte that is not printable ASCII"
         raise ParsingError(message)
     if b"#" in words[1]:
         # Waitress would drop what follows and serve another resource (RFC 9112, section 3.2).
-        message = "the request target holds a #: a fragment is not sent, and in a path # is %23"
+        message = "the request target contains #: leave out the fragment; in a path write %23"
         raise ParsingError(message)
     fields: dict[bytes, bytes] = {}
     for line in lines:
         if line[:1] in {b" ", b"\t"}:
-            message = "a header goes on in a second line"
+            message = "a header is continued on a second line"
             raise ParsingError(message)
         name, _, value = line.partition(b":")
         name = name.lower()
@@ -56,28 +56,28 @@ def _strictly(header_plus: bytes) -> None:
             raise ParsingError(message)
         fields[name] = value.strip(b" \t")
     if b"host" not in fields and request_line.endswith(b"HTTP/1.1"):
-        message = "there is no Host header"
+        message = "the Host header is missing"
         raise ParsingError(message)
     if b"transfer-encoding" in fields:
         _check_transfer_encoding(request_line, fields)
     if not _LENGTH.fullmatch(fields.get(b"content-length", b"0").decode("latin-1")):
-        message = "Content-Length is no number of bytes"
+        message = "Content-Length is not a number of bytes"
         raise ParsingError(message)
 
 
 def _check_transfer_encoding(request_line: bytes, fields: dict[bytes, bytes]) -> None:
     if b"content-length" in fields:
-        message = "there are both Content-Length and Transfer-Encoding"
+        message = "Content-Length and Transfer-Encoding cannot be used together"
         raise ParsingError(message)
     if fields[b"transfer-encoding"].lower() != b"chunked" or request_line.endswith(b"HTTP/1.0"):
-        message = "the only Transfer-Encoding is chunked, in HTTP/1.1"
+        message = "the only supported Transfer-Encoding is chunked, in HTTP/1.1"
         raise ParsingError(message)
 
 
 def _plain_fields(lines: list[str]) -> dict[str, str] | None:
-    """Read header lines by Waitress's names (`CONTENT_TYPE`); None when one is out of the ordinary.
+    """Return the headers by Waitress's names (`CONTENT_TYPE`); None if one is not plain.
 
-    The lines hold nothing but printable ASCII.
+    The lines contain nothing but printable ASCII.
     """
     fields: dict[str, str] = {}
     for line in lines:
@@ -90,9 +90,9 @@ def _plain_fields(lines: list[str]) -> dict[str, str] | None:
 
 
 def _name_close_alone(fields: dict[str, str]) -> None:
-    """Let `close` among the options of a connection stand alone (RFC 9110, section 7.6.1).
+    """Reduce connection options that include `close` to `close` (RFC 9110, section 7.6.1).
 
-    Waitress, and what answers, know it by this one word.
+    Waitress and `connections` compare the whole value.
     """
     options = fields.get("CONNECTION", "").lower().split(",")
     if any(each.strip(" \t") == "close" for each in options):
@@ -100,9 +100,9 @@ def _name_close_alone(fields: dict[str, str]) -> None:
 
 
 def _join_cookies(fields: dict[str, str], header_plus: bytes) -> None:
-    """Make one field of several of the name Cookie, as HTTP/2 sends them (RFC 9113, 8.2.3).
+    """Join several Cookie headers into one, as HTTP/2 allows to split them (RFC 9113, 8.2.3).
 
-    Waitress joins them by commas, as is right for all others that may be there several times.
+    Waitress joins them with commas, which is right for every other header.
     """
     if "," in fields.get("COOKIE", ""):
         lines = header_plus.decode("latin-1").split("\r\n")
@@ -115,30 +115,30 @@ def _join_cookies(fields: dict[str, str], header_plus: bytes) -> None:
 class Parser(HTTPRequestParser):
     """Waitress's parser behind a stricter one.
 
-    Nearly all requests come whole, and hold nothing that could be taken in two ways. Those are
-    read in one go; the others, and all that are refused, piece by piece.
+    Nearly all requests arrive whole and are plain: they are parsed in one go. Waitress parses all
+    others piece by piece, after a check that they are not ambiguous.
     """
 
     _body: bytes | None = None
 
     def received(self, data: bytes) -> int:
-        """Take what came of one request; tell how many bytes belong to it."""
+        """Parse received bytes, and return how many of them belong to this request."""
         if not self.header_plus and self.body_rcv is None:
-            consumed = self._take_whole(data)
+            consumed = self._parse_whole(data)
             if consumed:
                 return consumed
         consumed = int(super().received(data))
         if self.completed:
-            # Waitress would ask for a body that does not come, or that is refused already.
+            # Waitress would ask for a body that is here already, or that has been refused.
             self.expect_continue = False
         return consumed
 
     def get_body_stream(self) -> Any:  # noqa: ANN401 - Waitress has no types
-        """Give the body as a file."""
+        """Return the body as a file."""
         return super().get_body_stream() if self._body is None else BytesIO(self._body)
 
-    def _take_whole(self, data: bytes) -> int:
-        """Take a plain request that is there whole; nothing of any other: then the answer is 0."""
+    def _parse_whole(self, data: bytes) -> int:
+        """Parse a plain request that has arrived whole; return 0, and do nothing, for any other."""
         end = data.find(_END)
         if not 0 <= end < self.adj.max_request_header_size - len(_END):
             return 0
@@ -176,14 +176,14 @@ class Parser(HTTPRequestParser):
         return end + length
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read the request line and the headers, or refuse them."""
-        # Waitress calls it with this line alone to answer a head that is too large.
+        """Parse the request line and the headers, or refuse them."""
+        # Waitress passes this line alone to answer a head that is too large.
         if header_plus != b"GET / HTTP/1.0\r\n":
-            _strictly(header_plus)
+            _check_head(header_plus)
         try:
             super().parse_header(header_plus)
         except ValueError as error:
-            message = "the request target cannot be read"
+            message = "the request target cannot be parsed"
             raise ParsingError(message) from error
         _join_cookies(self.headers, header_plus)
         _name_close_alone(self.headers)
@@ -191,6 +191,6 @@ class Parser(HTTPRequestParser):
         if self.chunked:
             self.body_rcv = ChunkedBody(self.body_rcv.getbuf())
         if self.proxy_netloc:
-            # A whole URL as the target names the host; Host then counts for nothing
+            # A URL as the request target names the host; the Host header is then ignored
             # (RFC 9112, section 3.2.2).
             self.headers["HOST"] = self.proxy_netloc

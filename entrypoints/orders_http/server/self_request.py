@@ -1,4 +1,4 @@
-"""Asks a server what its clients ask, from its own process: a server that answers works."""
+"""The self-check: a process sends its own server a request, to prove that it answers."""
 
 import logging
 import socket
@@ -13,26 +13,26 @@ from attrs import frozen
 _LOG: Final = logging.getLogger(__name__)
 
 ASK_SECONDS: Final = 2.0
-"""How long it waits between an answer and the next request."""
+"""How long to wait between an answer and the next request."""
 
-# As long as the parent waits before it replaces the process: in a crowd, a late answer is one too.
+# As long as the parent waits before it replaces the process: under load a late answer counts too.
 _ANSWER_SECONDS: Final = 15.0
 
 
 @frozen
 class SelfRequest:
-    """A request for `/livez`, which needs nothing but the process: neither network nor database.
+    """A request for `/livez`, which needs neither a network nor the database.
 
     Attributes:
-        connect: Makes a connection to the server.
-        answered: Called after each answer.
+        connect: Opens a connection to the server.
+        answered: Called after each right answer.
     """
 
     connect: Callable[[], socket.socket]
     answered: Callable[[], None]
 
     def ask(self) -> None:
-        """Ask once, and tell when the answer is right. What else happens is logged."""
+        """Send one request; call `answered` if the answer is right, else log what went wrong."""
         with closing(HTTPConnection("localhost")) as client:
             try:
                 client.sock = self.connect()
