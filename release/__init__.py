@@ -1,1 +1,1 @@
-"""What a release is made of, and whether the sources are ready for one."""
+"""The files of a release, and checks whether the sources are ready for one."""

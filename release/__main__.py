@@ -1,4 +1,4 @@
-"""`python -m release`: what a release is made of. `make release-check` and others call it."""
+"""`python -m release`: check, describe and complete a release. The Makefile runs it."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ ROOT: Final = Path(__file__).parents[1]
 
 
 def main() -> int:
-    """Do what the command line says; give the exit status."""
+    """Run the command line and return the exit status."""
     arguments = _parser().parse_args()
     try:
         match arguments.command:
@@ -48,7 +48,7 @@ def _notes() -> int:
     version = project_version(ROOT)
     section = changelog(ROOT).get(version)
     if section is None:
-        print(f"CHANGELOG.md: there is no section '## [{version}] - DATE'", file=sys.stderr)
+        print(f"CHANGELOG.md has no section '## [{version}] - DATE'", file=sys.stderr)
         return 1
     print(section.text, end="")
     return 0
@@ -58,13 +58,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m release", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     dist = argparse.ArgumentParser(add_help=False)
-    dist.add_argument("--dist", type=Path, default=Path("dist"), help="where the files are built")
-    check = commands.add_parser("check", parents=[dist], help="say what a tag would publish")
-    check.add_argument("--tag", help="the tag, which has to agree as well")
-    commands.add_parser("notes", help="print what the changelog says of this version")
-    commands.add_parser("checksums", parents=[dist], help="write the checksums of a whole release")
-    sbom = commands.add_parser("sbom", parents=[dist], help="list what is in what is built")
-    sbom.add_argument("--image", help="an image that Docker has: list what is in that instead")
+    dist.add_argument(
+        "--dist", type=Path, default=Path("dist"), help="the folder of the built files"
+    )
+    check = commands.add_parser("check", parents=[dist], help="print what a tag would publish")
+    check.add_argument("--tag", help="the tag; it must match the version")
+    commands.add_parser("notes", help="print the changelog's section on this version")
+    commands.add_parser(
+        "checksums", parents=[dist], help="write the checksums of a complete release"
+    )
+    sbom = commands.add_parser(
+        "sbom", parents=[dist], help="write bills of materials of the built files"
+    )
+    sbom.add_argument("--image", help="describe this local Docker image instead")
     return parser
 
 

@@ -13,18 +13,18 @@ SBOM: Final = ".cdx.json"
 
 @frozen
 class Artefacts:
-    """What is published of a version, and where."""
+    """The files of a version, and where they are published."""
 
     version: str
 
     @property
     def wheel(self) -> str:
-        """The wheel: for PyPI."""
+        """The wheel, for PyPI."""
         return f"orders_core-{self.version}-py3-none-any.whl"
 
     @property
     def source(self) -> str:
-        """The source archive: for PyPI."""
+        """The source archive, for PyPI."""
         return f"orders_core-{self.version}.tar.gz"
 
     @property
@@ -34,12 +34,12 @@ class Artefacts:
 
     @property
     def requirements(self) -> str:
-        """What the service needs besides the wheel, by hash."""
+        """The libraries that the service needs, with hashes."""
         return f"orders_core-{self.version}-requirements.txt"
 
     @property
     def image_sbom(self) -> str:
-        """What is in the image."""
+        """The bill of materials of the image."""
         return f"orders_{self.version}_image{SBOM}"
 
     @property
@@ -49,7 +49,7 @@ class Artefacts:
 
     @property
     def files(self) -> Sequence[str]:
-        """Every file of the release, but for the checksums."""
+        """Every file of the release except the checksums."""
         return (
             self.wheel,
             self.source,
@@ -62,30 +62,33 @@ class Artefacts:
 
 
 class WrongFiles(Exception):
-    """The folder does not hold what a release has."""
+    """The folder does not contain exactly the files of a release."""
 
 
 def sha256(file: Path) -> str:
-    """Give a file's SHA-256, in hexadecimal digits."""
+    """Return a file's SHA-256 in hexadecimal."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def write_checksums(artefacts: Artefacts, dist: Path) -> Path:
-    """Write the checksums of a whole release, as `sha256sum --check` reads them.
+    """Write the checksums of a complete release in the format of `sha256sum --check`.
 
     Raises:
-        WrongFiles: A file is missing, or one is there that no release has.
+        WrongFiles: A file is missing, or there is one that no release has.
     """
     found = {file.name for file in dist.iterdir()} - {CHECKSUMS}
     missing = [name for name in artefacts.files if name not in found]
-    strangers = sorted(found - set(artefacts.files))
-    if missing or strangers:
+    unexpected = sorted(found - set(artefacts.files))
+    if missing or unexpected:
         raise WrongFiles(
             "\n".join(
                 (
                     *(f"{dist}/{name} is missing" for name in missing),
-                    *(f"{dist}/{name} is no part of {artefacts.version}" for name in strangers),
+                    *(
+                        f"{dist}/{name} does not belong to {artefacts.version}"
+                        for name in unexpected
+                    ),
                 )
             )
         )

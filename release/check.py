@@ -1,4 +1,4 @@
-"""Say what a tag would publish, and where the sources disagree."""
+"""Describe what a tag would publish, and find what is not ready for it."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,8 +13,8 @@ _VERSION: Final = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 
 def problems(root: Path, dist: Path, tag: str | None) -> Sequence[str]:
-    """Tell all that stands in the way of a release."""
-    return [*_disagreements(root, tag), *_strangers(Artefacts(project_version(root)), dist)]
+    """List everything that prevents a release."""
+    return [*_disagreements(root, tag), *_unexpected_files(Artefacts(project_version(root)), dist)]
 
 
 def _disagreements(root: Path, tag: str | None) -> Iterator[str]:
@@ -22,46 +22,46 @@ def _disagreements(root: Path, tag: str | None) -> Iterator[str]:
     if not _VERSION.fullmatch(version):
         yield f"pyproject.toml: version {version} is not of the form MAJOR.MINOR.PATCH"
     if tag is not None and tag != f"v{version}":
-        yield f"the tag is {tag}, and pyproject.toml has {version}: right would be v{version}"
+        yield f"the tag is {tag}, but pyproject.toml has {version}: use the tag v{version}"
     debian = debian_release(root)
     if debian.version != version:
-        yield f"debian/changelog: its newest entry is {debian.version}, and not {version}"
+        yield f"debian/changelog: the newest entry is {debian.version}, not {version}"
     if debian.distribution == "UNRELEASED":
-        yield "debian/changelog: its newest entry is UNRELEASED: `dch --release` mends that"
+        yield "debian/changelog: the newest entry is UNRELEASED; run `dch --release`"
     yield from _unwritten(changelog(root), version, debian.moment.date())
 
 
 def _unwritten(sections: Mapping[str, Section], version: str, released: date) -> Iterator[str]:
     section = sections.get(version)
     if section is None:
-        yield f"CHANGELOG.md: there is no section '## [{version}] - DATE'"
+        yield f"CHANGELOG.md has no section '## [{version}] - DATE'"
     else:
         if not is_date(section.date):
             yield f"CHANGELOG.md: section {version} has no date, such as ' - 2026-11-24'"
         elif section.date != released.isoformat():
             yield (
-                f"CHANGELOG.md: section {version} is of {section.date}, and the entry of"
-                f" debian/changelog of {released}"
+                f"CHANGELOG.md: section {version} is dated {section.date}, but the entry in"
+                f" debian/changelog {released}"
             )
         if not section.text.strip():
             yield f"CHANGELOG.md: section {version} is empty"
     unreleased = sections.get("Unreleased")
     if unreleased is None:
-        yield "CHANGELOG.md: there is no section '## [Unreleased]' for what comes next"
+        yield "CHANGELOG.md has no section '## [Unreleased]' for later changes"
     elif unreleased.text.strip():
-        yield f"CHANGELOG.md: what stands under 'Unreleased' belongs to {version}, or to a branch"
+        yield f"CHANGELOG.md: move the entries under 'Unreleased' to {version}, or to a branch"
 
 
-def _strangers(artefacts: Artefacts, dist: Path) -> Iterator[str]:
+def _unexpected_files(artefacts: Artefacts, dist: Path) -> Iterator[str]:
     ours = {*artefacts.files, CHECKSUMS}
     names = sorted(file.name for file in dist.iterdir()) if dist.is_dir() else []
     for name in names:
         if name not in ours:
-            yield f"{dist}/{name}: a release of {artefacts.version} has no such file: remove it"
+            yield f"{dist}/{name}: a release of {artefacts.version} has no such file; remove it"
 
 
 def plan(root: Path, dist: Path) -> str:
-    """Tell what a tag would publish."""
+    """Describe what a tag would publish."""
     version = project_version(root)
     artefacts = Artefacts(version)
     section = changelog(root).get(version)

@@ -1,4 +1,4 @@
-"""Bills of materials in CycloneDX: what is in the wheel's environment, the package, the image."""
+"""Bills of materials in CycloneDX, for the wheel, the Debian package and the image."""
 
 import json
 import subprocess
@@ -32,16 +32,16 @@ _OS_RELEASE: Final = PurePosixPath("etc/os-release")
 
 
 class NothingToDescribe(Exception):
-    """There is nothing built."""
+    """There is no built file to describe."""
 
 
 @frozen
 class Content:
-    """What was found in something that was built.
+    """The content of a built file.
 
     Attributes:
-        libraries: Folders of Python's libraries.
-        further: What is there besides.
+        libraries: The folders with Python libraries.
+        further: Other components.
     """
 
     libraries: Sequence[Path]
@@ -49,15 +49,15 @@ class Content:
 
 
 def write_sboms(root: Path, dist: Path, image: str | None) -> Sequence[Path]:
-    """Describe the wheel and the package in `dist`, or an image, in files there.
+    """Write the bills of materials of the wheel and the package in `dist`, or of an image.
 
     Args:
         root: The project's folder.
-        dist: Where the files are built.
-        image: An image that Docker has, if that is what is to be described.
+        dist: The folder of the built files; the bills are written there.
+        image: A local Docker image to describe instead.
 
     Raises:
-        NothingToDescribe: No file of this version is there, and no image is named.
+        NothingToDescribe: There is no file of this version, and no image is given.
     """
     version = project_version(root)
     artefacts = Artefacts(version)
@@ -81,7 +81,7 @@ def write_sboms(root: Path, dist: Path, image: str | None) -> Sequence[Path]:
             written.append(_write(root, dist / (package.name + SBOM), subject, content))
     if not written:
         raise NothingToDescribe(
-            f"{dist} has neither {wheel.name} nor {package.name}: `make build deb` comes first"
+            f"{dist} contains neither {wheel.name} nor {package.name}; run `make build deb` first"
         )
     return written
 
@@ -106,12 +106,12 @@ def _subject(
 
 @contextmanager
 def _environment_of(wheel: Path, requirements: Path) -> Iterator[Content]:
-    """Install the wheel with what the lock names."""
+    """Install the wheel with the locked libraries."""
     with TemporaryDirectory() as name:
         pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
         options = ("--no-deps", "--no-compile", "--only-binary", ":all:", "--target", name)
         _run(*pip, *options, "--require-hashes", "--requirement", requirements)
-        # `bin` is there twice: from a library and from the wheel.
+        # Both a library and the wheel install into `bin`.
         _run(*pip, *options, "--no-index", "--upgrade", wheel)
         yield Content([Path(name)])
 
@@ -124,33 +124,33 @@ def _content_of_package(package: Path) -> Iterator[Content]:
 
 @contextmanager
 def _content_of_image(image: str) -> Iterator[tuple[str, Content]]:
-    """Look into an image that Docker has; give its digest too."""
-    told = json.loads(_run("docker", "image", "inspect", image))[0]
-    settings = dict(each.partition("=")[::2] for each in told["Config"]["Env"])
-    # A container that never runs, since only containers can be read.
+    """Export a local Docker image, and return its digest and content."""
+    described = json.loads(_run("docker", "image", "inspect", image))[0]
+    settings = dict(each.partition("=")[::2] for each in described["Config"]["Env"])
+    # A container that never runs, because only containers can be exported.
     container = _run("docker", "create", image).strip()
     try:
         with TemporaryDirectory() as name, _output("docker", "export", container) as stream:
             content = _unpacked(stream, Path(name))
             further = [*content.further, *_interpreter(settings)]
-            # What it was pulled by; where it was built, it has no name but its own.
-            digest = image.partition("@sha256:")[2] or told["Id"].removeprefix("sha256:")
+            # The digest by which it was pulled; an image built here has only its id.
+            digest = image.partition("@sha256:")[2] or described["Id"].removeprefix("sha256:")
             yield digest, Content(content.libraries, further)
     finally:
         _run("docker", "rm", "--force", container)
 
 
 def _interpreter(settings: Mapping[str, str]) -> Iterator[Component]:
-    """Name the Python that the official image compiled, which Debian knows nothing of."""
+    """Describe the Python that the official image compiled, which is not a Debian package."""
     if (version := settings.get("PYTHON_VERSION")) is not None:
         url = PackageURL("generic", name="python", version=version)
         yield Component(name="python", version=version, bom_ref=str(url), purl=url)
 
 
 def _unpacked(stream: IO[bytes], folder: Path) -> Content:
-    """Take from an archive of a file system what tells what is in it."""
+    """Extract the metadata of libraries and packages from an archive of a file system."""
     libraries: dict[PurePosixPath, Path] = {}
-    told: dict[PurePosixPath, str] = {}
+    texts: dict[PurePosixPath, str] = {}
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             path = PurePosixPath(member.name.removeprefix("./"))
@@ -158,19 +158,19 @@ def _unpacked(stream: IO[bytes], folder: Path) -> Content:
             if content is None:
                 continue
             if path.match("*.dist-info/METADATA"):
-                place = folder / str(len(libraries))
-                library = libraries.setdefault(path.parent.parent, place)
+                target = folder / str(len(libraries))
+                library = libraries.setdefault(path.parent.parent, target)
                 file = library / path.parent.name / path.name
                 file.parent.mkdir(parents=True)
                 file.write_bytes(content.read())
             elif path in {_STATUS, _OS_RELEASE, PurePosixPath("usr/lib/os-release")}:
-                told[path] = content.read().decode()
-    release = told.get(_OS_RELEASE) or told.get(PurePosixPath("usr/lib/os-release"), "")
-    return Content(list(libraries.values()), list(_packages(told.get(_STATUS, ""), release)))
+                texts[path] = content.read().decode()
+    release = texts.get(_OS_RELEASE) or texts.get(PurePosixPath("usr/lib/os-release"), "")
+    return Content(list(libraries.values()), list(_packages(texts.get(_STATUS, ""), release)))
 
 
 def _packages(status: str, release: str) -> Iterator[Component]:
-    """Name the packages that dpkg has installed."""
+    """List the packages that dpkg has installed."""
     settings = dict(line.replace('"', "").partition("=")[::2] for line in release.splitlines())
     distribution = "-".join(settings[key] for key in ("ID", "VERSION_ID") if key in settings)
     for text in status.strip().split("\n\n") if status else ():
@@ -190,7 +190,7 @@ def _packages(status: str, release: str) -> Iterator[Component]:
 
 
 def _write(root: Path, file: Path, subject: Component, content: Content) -> Path:
-    """Write the bill: the same for the same content, whenever."""
+    """Write the bill of materials; the same content always gives the same file."""
     bom = _libraries(content.libraries)
     for component in content.further:
         bom.components.add(component)
@@ -202,41 +202,41 @@ def _write(root: Path, file: Path, subject: Component, content: Content) -> Path
     text = JsonV1Dot6(bom).output_as_string(indent=2)
     error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if error is not None:
-        raise ValueError(f"{file.name} would not be CycloneDX: {error}")
+        raise ValueError(f"{file.name} would not be valid CycloneDX: {error}")
     file.write_text(text + "\n", "utf-8")
     return file
 
 
 def _libraries(folders: Iterable[Path]) -> Bom:
-    """List Python's libraries in these folders."""
+    """List the Python libraries in these folders."""
     with TemporaryDirectory() as name:
         venv.create(name)
         (site_packages,) = Path(name).glob("lib/python*/site-packages")
         (site_packages / "libraries.pth").write_text("".join(f"{each}\n" for each in folders))
         command = ("environment", "--output-reproducible", "--of", "JSON", f"{name}/bin/python")
         text = _run(sys.executable, "-W", "ignore", "-m", "cyclonedx_py", *command)
-    bom: Bom = Bom.from_json(json.loads(text))  # type: ignore[attr-defined]  # of a decorator
+    bom: Bom = Bom.from_json(json.loads(text))  # type: ignore[attr-defined]  # a decorator adds it
     return bom
 
 
 def _describe(bom: Bom, subject: Component) -> None:
-    """Say what the bill is about, and that it brings all that nothing else in it brings."""
+    """Set the subject of the bill, and let it depend on what no other component depends on."""
     if subject.purl is not None and subject.purl.type == "pypi":
-        # It is what all this is about, and so no part of it.
+        # The subject is not one of its own components.
         for component in [each for each in bom.components if each.name == subject.name]:
             bom.components.remove(component)
             for known in [each for each in bom.dependencies if each.ref == component.bom_ref]:
                 bom.dependencies.remove(known)
-    brought = {each.ref for known in bom.dependencies for each in known.dependencies}
+    required = {each.ref for known in bom.dependencies for each in known.dependencies}
     bom.metadata.component = subject
     bom.register_dependency(
-        subject, [each for each in bom.components if each.bom_ref not in brought]
+        subject, [each for each in bom.components if each.bom_ref not in required]
     )
 
 
 @contextmanager
 def _output(*command: str | Path) -> Iterator[IO[bytes]]:
-    """Read what a command prints; fail as it does."""
+    """Return the output of a command, or raise if it fails."""
     with TemporaryFile() as output:
         subprocess.run(command, stdout=output, check=True)
         output.seek(0)

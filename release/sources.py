@@ -1,4 +1,4 @@
-"""What the sources say of the version they are."""
+"""The version, the changelog and the Debian changelog of the sources."""
 
 import re
 import tomllib
@@ -18,8 +18,8 @@ class Section:
     """A section of CHANGELOG.md.
 
     Attributes:
-        date: When it was released, as it stands there.
-        text: What changed, without the heading.
+        date: The release date as written in the heading, if any.
+        text: The changes, without the heading.
     """
 
     date: str | None
@@ -36,13 +36,13 @@ class DebianRelease:
 
 
 def project_version(root: Path) -> str:
-    """Give the version of pyproject.toml."""
+    """Return the version in pyproject.toml."""
     version: str = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     return version
 
 
 def changelog(root: Path) -> dict[str, Section]:
-    """Give the sections of CHANGELOG.md by the versions they are about."""
+    """Return the sections of CHANGELOG.md by version."""
     text = (root / "CHANGELOG.md").read_text("utf-8")
     headings = list(_SECTION.finditer(text))
     ends = [*(heading.start() for heading in headings[1:]), len(text)]
@@ -55,20 +55,20 @@ def changelog(root: Path) -> dict[str, Section]:
 
 
 def debian_release(root: Path) -> DebianRelease:
-    """Give the newest entry of debian/changelog."""
+    """Return the newest entry of debian/changelog."""
     text = (root / "debian/changelog").read_text("utf-8")
     first = re.match(r"orders \((\S+)\) (\S+);", text)
     signed = re.search(r"^ -- .*>  (.+)$", text, re.MULTILINE)
     if first is None or signed is None:
         raise ValueError(
-            "debian/changelog has to begin with 'orders (VERSION) DISTRIBUTION; ...' and its entry"
-            " to end with ' -- NAME <ADDRESS>  DATE': `dch` writes both"
+            "debian/changelog must begin with 'orders (VERSION) DISTRIBUTION; ...', and its entry"
+            " must end with ' -- NAME <ADDRESS>  DATE'; `dch` writes both"
         )
     return DebianRelease(first[1], first[2], parsedate_to_datetime(signed[1]))
 
 
 def is_date(text: str | None) -> bool:
-    """Tell whether this is a day, written as 2026-11-24."""
+    """Whether this is a date such as 2026-11-24."""
     if text is None:
         return False
     try:

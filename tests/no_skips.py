@@ -1,7 +1,7 @@
-"""A pytest plugin: where CI is set, a test that would be skipped fails.
+"""A pytest plugin: if the variable CI is set, a skipped test fails.
 
-A run without PostgreSQL or without the browser proves less than it seems to. On a developer's
-machine it may skip those tests; the gate must not.
+Without PostgreSQL or a browser, a run proves less than it seems to. Developers may skip those
+tests; the gate may not.
 """
 
 import os
@@ -26,7 +26,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 def _failed_if_skipped(report: Report) -> Report:
-    # An expected failure is reported as skipped too, with the reason why it is expected.
+    # pytest also reports expected failures as skipped, with an attribute `wasxfail`.
     if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         match report.longrepr:

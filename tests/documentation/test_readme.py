@@ -1,4 +1,4 @@
-"""The README's examples, run as they stand there."""
+"""The examples of the README work as printed."""
 
 import os
 import re
@@ -22,7 +22,7 @@ _ELLIPSIS: Final = "..."
 
 @frozen
 class Example:
-    """A command of the README and what it prints there; `...` stands for anything."""
+    """A command of the README and its printed output, in which `...` matches anything."""
 
     command: str
     printed: str
@@ -48,16 +48,16 @@ def console_examples() -> Iterator[Example]:
 
 
 def matches(printed: str, expected: str) -> bool:
-    """Compare; three dots in what is expected stand for anything, lines included."""
+    """Compare; three dots in the expected output match anything, including lines."""
     pattern = re.escape(expected).replace(re.escape(_ELLIPSIS), "(?s:.*?)")
     return re.fullmatch(pattern, printed) is not None
 
 
-def test_the_console_examples_print_what_the_readme_says(tmp_path: Path) -> None:
-    """One after the other against one service, as a reader would type them."""
+def test_the_console_examples_print_what_the_readme_shows(tmp_path: Path) -> None:
+    """All examples run against one service, in order, as a reader would type them."""
     examples = list(console_examples())
     assert len(examples) >= 10
-    # `orders` is the command of the environment that runs the tests.
+    # `orders` is the command in the environment of the tests.
     path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"])
     with running_service(f"sqlite:///{tmp_path / 'orders.db'}") as service:
         for example in examples:
@@ -73,7 +73,7 @@ def test_the_console_examples_print_what_the_readme_says(tmp_path: Path) -> None
             assert matches(printed, example.printed.rstrip("\n")), f"{example.command}\n{printed}"
 
 
-def test_the_python_examples_run_and_print_what_the_readme_says(tmp_path: Path) -> None:
+def test_the_python_examples_print_what_the_readme_shows(tmp_path: Path) -> None:
     printed = ""
     for number, example in enumerate(blocks("python")):
         module = tmp_path / f"example_{number}.py"
@@ -84,11 +84,11 @@ def test_the_python_examples_run_and_print_what_the_readme_says(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("script", blocks("sh"))
-def test_the_shell_examples_are_shell(script: str) -> None:
+def test_the_shell_examples_are_valid_shell(script: str) -> None:
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
 
-def test_every_link_to_a_file_of_the_project_leads_to_one() -> None:
+def test_every_link_to_a_file_leads_to_a_file() -> None:
     linked = re.findall(r"\]\((?!https?://)([^)#]+)", README.read_text(encoding="utf-8"))
     assert linked
     assert [link for link in linked if not (README.parent / link).exists()] == []

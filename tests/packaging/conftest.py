@@ -1,4 +1,4 @@
-"""The distribution as its users get it: built from a copy, installed in a new environment."""
+"""The distribution as users get it: built from a copy, installed in a new environment."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ import pytest
 from attrs import frozen
 
 ROOT = Path(__file__).parents[2]
-# Environments, caches, earlier builds and databases: nothing that a fresh clone would hold.
+# Environments, caches, earlier builds and databases, which a fresh clone does not contain.
 NOT_SOURCE = shutil.ignore_patterns(
     ".*", "__pycache__", "*.egg-info", "artefacts", "build", "dist", "*.db*"
 )
@@ -19,7 +19,7 @@ NOT_SOURCE = shutil.ignore_patterns(
 
 @frozen
 class Distribution:
-    """What a build leaves behind."""
+    """The files of a build."""
 
     sdist: Path
     wheel: Path
@@ -27,7 +27,7 @@ class Distribution:
 
 @frozen
 class Installation:
-    """An environment that holds what `pip install` brought, and nothing else."""
+    """A virtual environment with nothing but what `pip install` installed."""
 
     folder: Path
 
@@ -36,7 +36,7 @@ class Installation:
         return self.folder / "bin/python"
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run a command as a person would who has set nothing."""
+        """Run a command without any settings in the environment."""
         return subprocess.run(
             command,
             cwd=self.folder,
@@ -47,7 +47,7 @@ class Installation:
         )
 
     def execute(self, code: str) -> str:
-        """Run Python code here and give what it prints."""
+        """Run Python code in this environment and return its output."""
         ended = self.run(self.python, "-I", "-c", code)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
@@ -56,7 +56,7 @@ class Installation:
 def run_module(
     module: str, *arguments: str | Path, folder: Path
 ) -> subprocess.CompletedProcess[str]:
-    """Run a development tool that is installed here, in a folder that holds no other Orders."""
+    """Run a development tool of the tests' environment, outside the checkout."""
     return subprocess.run(
         (sys.executable, "-m", module, *arguments),
         cwd=folder,
@@ -67,14 +67,14 @@ def run_module(
 
 
 def build(tree: Path, into: Path, *options: str) -> None:
-    """Build from a folder, with what is installed here."""
+    """Build a folder with the tools of the tests' environment."""
     ended = run_module("build", "--no-isolation", *options, "--outdir", into, tree, folder=into)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 @pytest.fixture(scope="session")
 def source_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's files, copied: a build writes beside its sources."""
+    """A copy of the project's files, because a build writes beside its sources."""
     return Path(
         shutil.copytree(ROOT, tmp_path_factory.mktemp("source") / "orders", ignore=NOT_SOURCE)
     )
@@ -82,7 +82,7 @@ def source_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def distribution(source_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Distribution:
-    """The source archive, and the wheel that was built from it, as `make build` leaves them."""
+    """The source archive and the wheel built from it, as `make build` produces them."""
     folder = tmp_path_factory.mktemp("dist")
     ended = subprocess.run(
         (source_tree / "scripts/build-dist", folder),
@@ -102,7 +102,7 @@ def installation(
     distribution: Distribution,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Installation:
-    """The wheel, installed without any extra."""
+    """The wheel, installed without extras."""
     installed = Installation(tmp_path_factory.mktemp("installed"))
     venv.create(installed.folder)
     pip = ("--python", installed.python, "install", distribution.wheel)

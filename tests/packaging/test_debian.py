@@ -1,4 +1,4 @@
-"""What the Debian package holds, and what it says of itself."""
+"""The content and the metadata of the Debian package."""
 
 import re
 import tomllib
@@ -21,20 +21,20 @@ LIBRARY: Final = "usr/lib/orders"
 UNITS: Final = "usr/lib/systemd/system"
 CONFIGURATION: Final = "etc/orders/orders.toml"
 VERSION: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-# Debian's own package serves in its place.
+# Debian's own package replaces it.
 LEFT_OUT: Final = "tzdata"
 BY_CLASSIFIER: Final = {
     "License :: OSI Approved :: BSD License": "BSD-3-Clause",
     "License :: OSI Approved :: MIT License": "MIT",
     "License :: OSI Approved :: Zope Public License": "ZPL-2.1",
 }
-# The sockets' units say where to listen.
+# The socket units define the addresses.
 NOT_IN_FILE: Final = {"listen", "ops_listen"}
 
 
 @pytest.fixture(scope="module")
 def content(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the package installs, and its control files in the folder DEBIAN."""
+    """The files that the package installs, with its control files in the folder DEBIAN."""
     folder = tmp_path_factory.mktemp("content")
     run("dpkg-deb", "--raw-extract", package, folder)
     return folder
@@ -42,23 +42,23 @@ def content(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def manual() -> str:
-    """The manual page's text, its hyphens written plainly."""
+    """The text of the manual page, with unescaped hyphens."""
     return (ROOT / "docs/orders.1").read_text().replace("\\-", "-")
 
 
 def unit(content: Path, name: str) -> ConfigParser:
-    """Read a unit that names no key twice, or of those that it does, the last one."""
+    """Read a unit; of a repeated key, only the last value."""
     read = ConfigParser(interpolation=None, strict=False)
     read.optionxform = str  # type: ignore[assignment, method-assign]  # keys keep their case
     read.read_string((content / UNITS / name).read_text())
     return read
 
 
-def test_it_is_one_package_for_every_machine(package: Path) -> None:
+def test_one_package_serves_every_architecture(package: Path) -> None:
     assert package.name == f"orders_{VERSION}_all.deb"
 
 
-def test_it_holds_every_file_of_ours_unchanged_and_none_besides(content: Path) -> None:
+def test_it_contains_exactly_the_files_of_our_packages_unchanged(content: Path) -> None:
     expected = {
         file.relative_to(ROOT / root): file.read_bytes()
         for root in SOURCE_ROOTS
@@ -75,28 +75,28 @@ def test_it_holds_every_file_of_ours_unchanged_and_none_besides(content: Path) -
     }
 
 
-def test_it_brings_the_libraries_at_the_locked_versions(content: Path) -> None:
+def test_it_contains_the_locked_versions_of_the_libraries(content: Path) -> None:
     locked = re.findall(r"^([\w-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     texts = [file.read_text() for file in (content / LIBRARY).glob("*.dist-info/METADATA")]
-    brought = {(each["Name"], each["Version"]) for each in map(Parser().parsestr, texts)}
-    assert {(name.lower().replace("_", "-"), version) for name, version in brought} == {
+    installed = {(each["Name"], each["Version"]) for each in map(Parser().parsestr, texts)}
+    assert {(name.lower().replace("_", "-"), version) for name, version in installed} == {
         *((name, version) for name, version in locked if name != LEFT_OUT),
         ("orders-core", VERSION),
     }
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-build.txt"])
-def test_every_locked_library_is_named_by_hash(name: str) -> None:
+def test_every_locked_library_has_a_hash(name: str) -> None:
     entries = re.split(r"\n(?=\w)", (ROOT / name).read_text())
     assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
 
 
-def test_it_holds_no_machine_code_and_no_bytecode(content: Path) -> None:
+def test_it_contains_no_machine_code_and_no_bytecode(content: Path) -> None:
     suffixes = {file.suffix for file in (content / LIBRARY).rglob("*") if file.is_file()}
     assert suffixes.isdisjoint({".so", ".pyc", ".pyd"})
 
 
-def test_lintian_has_nothing_to_say(package: Path) -> None:
+def test_lintian_reports_nothing(package: Path) -> None:
     assert run("lintian", "--allow-root", "--fail-on=error,warning", package) == ""
 
 
@@ -106,14 +106,14 @@ def test_every_override_of_lintian_has_a_reason() -> None:
         assert line.startswith("#") or before.startswith("# "), line
 
 
-def test_the_configuration_is_kept_from_others_and_from_upgrades(content: Path) -> None:
+def test_other_users_cannot_read_the_configuration_and_upgrades_keep_it(content: Path) -> None:
     assert (content / "DEBIAN/conffiles").read_text().splitlines() == [f"/{CONFIGURATION}"]
     assert (content / CONFIGURATION).stat().st_mode & 0o777 == 0o640
     tmpfiles = (content / "usr/lib/tmpfiles.d/orders.conf").read_text()
     assert f"z /{CONFIGURATION} 0640 root orders" in tmpfiles
 
 
-def test_the_configuration_is_valid_and_shows_every_setting(content: Path) -> None:
+def test_the_configuration_is_valid_and_mentions_every_setting(content: Path) -> None:
     file = content / CONFIGURATION
     assert str(load({}, {}, file).database) == "sqlite:////var/lib/orders/orders.db"
     shown = set(re.findall(r"^#?(\w+) = ", file.read_text(), re.MULTILINE))
@@ -122,7 +122,7 @@ def test_the_configuration_is_valid_and_shows_every_setting(content: Path) -> No
     } - NOT_IN_FILE
 
 
-def test_what_the_configuration_shows_as_a_default_is_one(content: Path) -> None:
+def test_the_defaults_in_the_configuration_are_those_of_the_program(content: Path) -> None:
     shown = dict(
         re.findall(
             r'^#(workers|currency|root|idle_seconds|log_requests) = "(.*)"',
@@ -141,7 +141,7 @@ def test_what_the_configuration_shows_as_a_default_is_one(content: Path) -> None
         ("orders-operations.socket", "ops_listen", "operations"),
     ],
 )
-def test_the_sockets_are_where_the_service_would_listen_by_itself(
+def test_the_sockets_listen_on_the_default_addresses_of_the_service(
     content: Path, name: str, setting: str, descriptor: str
 ) -> None:
     socket = unit(content, name)["Socket"]
@@ -151,7 +151,7 @@ def test_the_sockets_are_where_the_service_would_listen_by_itself(
     assert socket["Service"] == "orders.service"
 
 
-def test_the_check_is_confined_as_the_service_is(content: Path) -> None:
+def test_the_check_has_the_same_sandbox_as_the_service(content: Path) -> None:
     service, check = (
         (content / UNITS / name).read_text().partition("IPAddressDeny")[2].partition("\n\n")[0]
         for name in ("orders.service", "orders-check.service")
@@ -160,13 +160,13 @@ def test_the_check_is_confined_as_the_service_is(content: Path) -> None:
     assert "ProtectSystem=strict" in service
 
 
-def test_the_check_is_installed_and_not_enabled(content: Path) -> None:
+def test_the_check_is_installed_but_not_enabled(content: Path) -> None:
     assert unit(content, "orders-check.timer")["Install"]["WantedBy"] == "timers.target"
     assert "enable 'orders-check.timer'" in (content / "DEBIAN/postinst").read_text()
     assert "debian-installed 'orders-check.timer'" in (content / "DEBIAN/postinst").read_text()
 
 
-def test_no_upgrade_touches_the_sockets(content: Path) -> None:
+def test_an_upgrade_leaves_the_sockets_running(content: Path) -> None:
     scripts = "\n".join(
         (content / "DEBIAN" / name).read_text()
         for name in ("preinst", "postinst", "prerm")
@@ -177,13 +177,13 @@ def test_no_upgrade_touches_the_sockets(content: Path) -> None:
     assert re.search(r"= remove \][^}]*?deb-systemd-invoke stop [^\n]*orders.socket", scripts)
 
 
-def test_the_completions_are_installed_where_shells_look(content: Path) -> None:
+def test_the_completions_are_installed_where_shells_look_for_them(content: Path) -> None:
     completions = ROOT / "entrypoints/orders_cli/completions"
-    for shell, place in (
+    for shell, target in (
         ("bash", "bash-completion/completions/orders"),
         ("zsh", "zsh/vendor-completions/_orders"),
     ):
-        installed = content / "usr/share" / place
+        installed = content / "usr/share" / target
         assert installed.read_bytes() == (completions / f"orders.{shell}").read_bytes()
 
 
@@ -201,9 +201,9 @@ def test_the_copyright_file_covers_every_library(content: Path) -> None:
     assert unused == []
 
 
-def test_the_copyright_file_names_the_licence_that_each_library_says_it_has(content: Path) -> None:
+def test_the_copyright_file_has_the_licence_in_each_librarys_metadata(content: Path) -> None:
     text = (content / "usr/share/doc/orders/copyright").read_text()
-    told = re.findall(r"^Files: (.*)\n(?:.*\n)*?License: (.*)$", text, re.MULTILINE)
+    listed = re.findall(r"^Files: (.*)\n(?:.*\n)*?License: (.*)$", text, re.MULTILINE)
     metadata = [
         Parser().parsestr(file.read_text())
         for file in (content / LIBRARY).glob("*.dist-info/METADATA")
@@ -212,9 +212,9 @@ def test_the_copyright_file_names_the_licence_that_each_library_says_it_has(cont
     assert len(libraries) > 5
     for library in libraries:
         name = library["Name"].replace("python-", "")
-        place = re.compile(rf"{LIBRARY}/{re.escape(name)}[/.]")
-        named = {licence for files, licence in told if any(map(place.match, files.split()))}
-        # An expression, or what was written before there were any.
+        prefix = re.compile(rf"{LIBRARY}/{re.escape(name)}[/.]")
+        named = {licence for files, licence in listed if any(map(prefix.match, files.split()))}
+        # An SPDX expression, or in older metadata a classifier.
         stated = library["License-Expression"] or " AND ".join(
             BY_CLASSIFIER[each]
             for each in library.get_all("Classifier", [])
@@ -223,7 +223,7 @@ def test_the_copyright_file_names_the_licence_that_each_library_says_it_has(cont
         assert {*stated.split(" AND ")} <= named, library["Name"]
 
 
-def test_every_licence_that_the_copyright_file_names_stands_in_it(content: Path) -> None:
+def test_the_copyright_file_contains_every_licence_that_it_names(content: Path) -> None:
     text = (content / "usr/share/doc/orders/copyright").read_text()
     stanzas = text.split("\n\n")
     named = {
@@ -232,15 +232,15 @@ def test_every_licence_that_the_copyright_file_names_stands_in_it(content: Path)
         if stanza.startswith("Files")
         for line in re.findall(r"^License: (.*)$", stanza, re.MULTILINE)
     }
-    told = {
+    contained = {
         stanza.splitlines()[0].removeprefix("License: ")
         for stanza in stanzas
         if stanza.startswith("License")
     }
-    assert named == told
+    assert named == contained
 
 
-def test_the_manual_page_tells_every_command_and_every_flag(
+def test_the_manual_page_documents_every_command_and_every_flag(
     manual: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     commands = re.findall(r"^    (\w+)", build_parser().format_help(), re.MULTILINE)
@@ -254,7 +254,7 @@ def test_the_manual_page_tells_every_command_and_every_flag(
     assert [flag for flag in flags if flag not in manual] == []
 
 
-def test_the_manual_page_tells_every_setting_and_its_default(manual: str) -> None:
+def test_the_manual_page_documents_every_setting_and_its_default(manual: str) -> None:
     for setting in SETTINGS:
         assert setting.variable in manual
         if setting.default and setting.flag and not setting.secret:
@@ -263,22 +263,24 @@ def test_the_manual_page_tells_every_setting_and_its_default(manual: str) -> Non
             assert f"{setting.variable}_FILE" in manual
 
 
-def test_the_manual_page_tells_every_exit_status(manual: str) -> None:
-    told = manual.partition(".SH EXIT STATUS")[2].partition(".SH")[0]
-    assert set(re.findall(r"^\.B (\d+)$", told, re.MULTILINE)) == {str(int(each)) for each in Exit}
+def test_the_manual_page_documents_every_exit_status(manual: str) -> None:
+    section = manual.partition(".SH EXIT STATUS")[2].partition(".SH")[0]
+    assert set(re.findall(r"^\.B (\d+)$", section, re.MULTILINE)) == {
+        str(int(each)) for each in Exit
+    }
 
 
-def test_the_page_on_operation_names_what_is_there(content: Path) -> None:
+def test_the_paths_and_units_in_the_operations_page_exist(content: Path) -> None:
     page = (ROOT / "docs/operations/one-server.md").read_text()
     table = page.partition("## Where things are")[2].partition("##")[0]
     named = re.findall(r"`([^`]+)`", "\n".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))
-    places = [name if "/" in name else f"/{UNITS}/{name}" for name in named]
-    made = re.findall(
+    paths = [name if "/" in name else f"/{UNITS}/{name}" for name in named]
+    created = re.findall(
         r"^d (\S+)", (content / "usr/lib/tmpfiles.d/orders.conf").read_text(), re.MULTILINE
     )
-    assert len(places) > 5
+    assert len(paths) > 5
     assert [
-        place for place in places if place not in made and not (content / place[1:]).exists()
+        path for path in paths if path not in created and not (content / path[1:]).exists()
     ] == []
 
 

@@ -1,4 +1,4 @@
-"""What the wheel and the source archive hold."""
+"""The content of the wheel and the source archive."""
 
 from email.message import Message
 from email.parser import Parser
@@ -31,7 +31,7 @@ def contents(wheel: Path) -> dict[PurePosixPath, bytes]:
 
 @pytest.fixture
 def files(distribution: Distribution) -> dict[PurePosixPath, bytes]:
-    """The wheel's files by name, but for its metadata."""
+    """The wheel's files by name, except its metadata."""
     return {
         path: content
         for path, content in contents(distribution.wheel).items()
@@ -50,7 +50,7 @@ def metadata(distribution: Distribution) -> Message:
 
 
 def requirements(metadata: Message, extra: str | None = None) -> set[str]:
-    """Name what is required with an extra, or without any."""
+    """List the requirements of an extra, or those without one."""
     found = [each.partition(";") for each in metadata.get_all("Requires-Dist", [])]
     wanted = "" if extra is None else f'extra == "{extra}"'
     return {requirement.strip() for requirement, _, marker in found if marker.strip() == wanted}
@@ -60,11 +60,11 @@ def test_one_wheel_serves_every_machine(distribution: Distribution) -> None:
     assert distribution.wheel.name.endswith("-py3-none-any.whl")
 
 
-def test_the_wheel_takes_no_name_but_ours(files: dict[PurePosixPath, bytes]) -> None:
+def test_the_wheel_installs_only_our_packages(files: dict[PurePosixPath, bytes]) -> None:
     assert {path.parts[0] for path in files} == PACKAGES
 
 
-def test_the_wheel_holds_every_file_of_the_packages_unchanged(
+def test_the_wheel_contains_every_file_of_the_packages_unchanged(
     files: dict[PurePosixPath, bytes],
     source_tree: Path,
 ) -> None:
@@ -77,7 +77,7 @@ def test_the_wheel_holds_every_file_of_the_packages_unchanged(
     }
 
 
-def test_every_package_says_that_it_is_typed(files: dict[PurePosixPath, bytes]) -> None:
+def test_every_package_is_marked_as_typed(files: dict[PurePosixPath, bytes]) -> None:
     assert {path.parent.name for path in files if path.name == "py.typed"} == PACKAGES
 
 
@@ -93,7 +93,7 @@ def test_migrations_templates_and_completions_are_in_the_wheel(
         assert any(path.match(pattern) for path in files), pattern
 
 
-def test_the_source_archive_gives_the_same_wheel_as_the_checkout(
+def test_the_source_archive_and_the_checkout_build_the_same_wheel(
     distribution: Distribution,
     source_tree: Path,
     tmp_path: Path,
@@ -104,16 +104,16 @@ def test_the_source_archive_gives_the_same_wheel_as_the_checkout(
     assert contents(direct) == contents(distribution.wheel)
 
 
-def test_the_licence_travels_along(distribution: Distribution, metadata: Message) -> None:
+def test_the_wheel_contains_the_licence(distribution: Distribution, metadata: Message) -> None:
     assert metadata["License-Expression"] == "Apache-2.0"
     assert any(path.name == "LICENSE" for path in contents(distribution.wheel))
 
 
-def test_the_library_requires_attrs_alone(metadata: Message) -> None:
+def test_the_library_requires_only_attrs(metadata: Message) -> None:
     assert {each.partition(">=")[0] for each in requirements(metadata)} == {"attrs"}
 
 
-def test_the_service_is_the_sum_of_its_parts(metadata: Message) -> None:
+def test_the_extra_service_combines_the_other_extras(metadata: Message) -> None:
     parts = [requirements(metadata, extra) for extra in ("postgres", "http", "metrics")]
     assert all(parts)
     assert requirements(metadata, "service") == set.union(*parts)

@@ -1,4 +1,4 @@
-"""`pip install orders-core` and nothing more: the library works, and says what the rest needs."""
+"""Without extras, the library works, and everything else says what it needs."""
 
 import json
 import re
@@ -9,8 +9,8 @@ import pytest
 
 from tests.packaging.conftest import Installation, run_module
 
-# What reaches files, the network, other processes or logs, and everything that an extra brings.
-# attrs itself loads `threading`.
+# Modules for files, the network, processes and logs, and every library of an extra.
+# `threading` is missing because attrs loads it.
 FORBIDDEN = {
     "asn1crypto",
     "asyncio",
@@ -65,7 +65,7 @@ Order("A-1", "12.30").price  # attr-defined
 
 
 def check_types(installation: Installation, consumer: Path) -> subprocess.CompletedProcess[str]:
-    """Check a consumer's types, seeing of Orders only what is installed."""
+    """Type-check a consumer against the installed distribution only."""
     return run_module(
         "mypy",
         "--strict",
@@ -78,20 +78,20 @@ def check_types(installation: Installation, consumer: Path) -> subprocess.Comple
     )
 
 
-def test_it_brings_attrs_alone(installation: Installation) -> None:
+def test_it_installs_only_attrs(installation: Installation) -> None:
     pip = ("--python", installation.python, "list", "--format=json")
     ended = run_module("pip", *pip, folder=installation.folder)
     assert {each["name"] for each in json.loads(ended.stdout)} == {"attrs", "orders-core"}
 
 
-def test_the_core_loads_nothing_that_does_input_or_output(installation: Installation) -> None:
+def test_the_core_imports_nothing_that_does_input_or_output(installation: Installation) -> None:
     printed = installation.execute("import sys, orders_core; print(*sys.modules)")
     loaded = {name.partition(".")[0] for name in printed.split()}
     assert "orders_core" in loaded
     assert not loaded & FORBIDDEN
 
 
-def test_the_example_of_the_library_holds(installation: Installation) -> None:
+def test_the_example_in_the_library_works(installation: Installation) -> None:
     printed = installation.execute(
         "import doctest, orders_core; print(*doctest.testmod(orders_core, raise_on_error=True))"
     )
@@ -121,7 +121,7 @@ def test_a_consumers_mistakes_are_type_errors(installation: Installation, tmp_pa
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("serve", "--help")])
-def test_the_command_explains_itself_without_extras(
+def test_help_and_version_work_without_extras(
     installation: Installation,
     arguments: tuple[str, ...],
 ) -> None:
@@ -130,7 +130,7 @@ def test_the_command_explains_itself_without_extras(
     assert "orders" in ended.stdout
 
 
-def test_a_command_without_its_extra_names_what_to_install(installation: Installation) -> None:
+def test_a_command_without_its_extra_says_what_to_install(installation: Installation) -> None:
     ended = installation.run(installation.folder / "bin/orders", "serve")
     assert ended.returncode == 78
     assert ended.stdout == ""
@@ -147,7 +147,7 @@ def test_a_command_without_its_extra_names_what_to_install(installation: Install
         ("orders_prometheus", "prometheus_client", "metrics"),
     ],
 )
-def test_a_package_without_its_extra_names_what_to_install(
+def test_a_package_without_its_extra_says_what_to_install(
     installation: Installation, package: str, library: str, extra: str
 ) -> None:
     ended = installation.run(installation.python, "-c", f"import {package}")

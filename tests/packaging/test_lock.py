@@ -1,4 +1,4 @@
-"""What the service needs is chosen once, by hash, for every way to install it."""
+"""One lock, with hashes, defines the libraries for every way to install the service."""
 
 import re
 import sys
@@ -21,7 +21,9 @@ def locked() -> dict[str, str]:
     return dict(re.findall(r"^([\w-]+)==(\S+)", LOCK.read_text(), re.MULTILINE))
 
 
-def test_the_lock_is_within_what_the_distribution_asks_for(distribution: Distribution) -> None:
+def test_the_locked_versions_are_within_the_ranges_of_the_distribution(
+    distribution: Distribution,
+) -> None:
     with ZipFile(distribution.wheel) as archive:
         (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
         metadata = Parser().parsestr(archive.read(name).decode())
@@ -43,8 +45,8 @@ def test_the_lock_is_within_what_the_distribution_asks_for(distribution: Distrib
     [ROOT / "debian/rules", ROOT / "scripts/build-dist", *ROOT.glob("Dockerfile")],
     ids=lambda file: file.name,
 )
-def test_whatever_installs_from_a_lock_insists_on_its_hashes(file: Path) -> None:
-    # One command a line, with the variables of debian/rules in their places.
+def test_every_installation_from_a_lock_requires_its_hashes(file: Path) -> None:
+    # One command per line, with the variables of debian/rules expanded.
     text = file.read_text(encoding="utf-8").replace("\\\n", " ").replace("&&", "\n")
     for name, value in re.findall(r"^(LOCKED) = (.*)$", text, re.MULTILINE):
         text = text.replace(f"$({name})", value)
@@ -57,8 +59,10 @@ def test_whatever_installs_from_a_lock_insists_on_its_hashes(file: Path) -> None
     assert [line for line in installs if "--require-hashes" not in line] == []
 
 
-def test_pip_installs_exactly_what_was_tested(distribution: Distribution, tmp_path: Path) -> None:
-    """As docs/releasing.md says."""
+def test_pip_installs_exactly_the_tested_versions(
+    distribution: Distribution, tmp_path: Path
+) -> None:
+    """As docs/releasing.md describes."""
     installed = Installation(tmp_path / "environment")
     run(sys.executable, "-m", "venv", "--without-pip", installed.folder)
     pip = ("--python", installed.python, "install")
@@ -72,8 +76,8 @@ def test_pip_installs_exactly_what_was_tested(distribution: Distribution, tmp_pa
     ):
         ended = run_module("pip", *arguments, folder=installed.folder)
         assert ended.returncode == 0, ended.stdout + ended.stderr
-    told = installed.run(installed.folder / "bin/orders", "check", "--help")
-    assert told.returncode == 0, told.stderr
+    helped = installed.run(installed.folder / "bin/orders", "check", "--help")
+    assert helped.returncode == 0, helped.stderr
     printed = installed.execute(
         "from importlib.metadata import distributions as d;"
         "print(*(x.metadata['Name'] + '==' + x.version for x in d()))"

@@ -1,4 +1,4 @@
-"""What the release workflow builds, step by step, in another place than everything else here."""
+"""The release workflow, run step by step in another folder."""
 
 import json
 import os
@@ -23,7 +23,7 @@ VERSION: Final = project_version(ROOT)
 ARTEFACTS: Final = Artefacts(VERSION)
 TAG: Final = f"v{VERSION}"
 
-# `make` makes an environment of its own for each place; here the one of the tests serves.
+# `make` would create a virtual environment for this folder; it uses that of the tests instead.
 _MAKE: Final = """\
 #!/bin/sh
 exec {make} --old-file={venv}/.dev --old-file={venv}/bin/actionlint VENV={venv} "$@"
@@ -32,11 +32,11 @@ exec {make} --old-file={venv}/.dev --old-file={venv}/bin/actionlint VENV={venv} 
 
 @frozen
 class Released:
-    """What the workflow left.
+    """The results of the workflow.
 
     Attributes:
-        folder: Where it ran.
-        outputs: What it handed on to the other jobs.
+        folder: The folder in which it ran.
+        outputs: Its outputs for the other jobs.
     """
 
     folder: Path
@@ -52,7 +52,7 @@ def steps_of(job: str) -> Sequence[Step]:
 
 
 def ready_for_release(folder: Path) -> Path:
-    """Copy the sources, and let them say of themselves what those of a release say."""
+    """Copy the sources, and prepare them for a release."""
     checkout = Path(shutil.copytree(ROOT, folder, ignore=NOT_SOURCE, copy_function=shutil.copyfile))
     for program in (checkout / "scripts").iterdir():
         program.chmod(0o755)
@@ -61,7 +61,7 @@ def ready_for_release(folder: Path) -> Path:
     if changelog(ROOT)["Unreleased"].text.strip():
         day = debian_release(ROOT).moment.date()
         file = checkout / "CHANGELOG.md"
-        # After a release its version stays until the next one; that section is not of now.
+        # Between releases the version is the previous one, so its section moves aside.
         text = file.read_text().replace(f"## [{VERSION}]", "## [0.0.0]")
         head = "## [Unreleased]\n"
         file.write_text(text.replace(head, f"{head}\n## [{VERSION}] - {day}\n"))
@@ -69,7 +69,7 @@ def ready_for_release(folder: Path) -> Path:
 
 
 def follow(step: Step, checkout: Path, outputs: Path) -> None:
-    """Do what a step does, as GitHub does it, under unusual circumstances."""
+    """Run a step as GitHub does, but with unusual settings."""
     programs = checkout.parent / "programs"
     if not programs.exists():
         programs.mkdir()
@@ -79,7 +79,7 @@ def follow(step: Step, checkout: Path, outputs: Path) -> None:
         )
         make.chmod(0o755)
     environment = {
-        # GitHub's runner is no make, though `make test` is.
+        # `make test` sets variables that GitHub's runner does not.
         **{name: os.environ[name] for name in os.environ if not name.startswith("MAKE")},
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "TAG": TAG,
@@ -103,8 +103,8 @@ def follow(step: Step, checkout: Path, outputs: Path) -> None:
 
 @pytest.fixture(scope="session")
 def released(tmp_path_factory: pytest.TempPathFactory, worker_id: str, package: Path) -> Released:
-    """Everything that the workflow does before it publishes; the tests' processes do it once."""
-    # The package's fixture has seen to the tools.
+    """The results of everything before publishing; the test processes share one run."""
+    # The fixture `package` has installed the tools.
     assert package.exists()
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "release"
@@ -114,7 +114,7 @@ def released(tmp_path_factory: pytest.TempPathFactory, worker_id: str, package: 
             ready_for_release(checkout)
             for step in steps_of("build"):
                 follow(step, checkout, outputs)
-            # The job that publishes the image hands this on.
+            # The job that publishes the image provides this file.
             sbom = json.loads((checkout / "dist" / f"{ARTEFACTS.package}.cdx.json").read_text())
             (checkout / "dist" / ARTEFACTS.image_sbom).write_text(json.dumps(sbom))
             for step in steps_of("publish"):
@@ -123,12 +123,12 @@ def released(tmp_path_factory: pytest.TempPathFactory, worker_id: str, package: 
     return Released(checkout, outputs.read_text())
 
 
-def test_it_makes_every_file_of_a_release_and_none_besides(released: Released) -> None:
+def test_it_creates_exactly_the_files_of_a_release(released: Released) -> None:
     names = {file.name for file in released.dist.iterdir()}
     assert names == {*ARTEFACTS.files, CHECKSUMS}
 
 
-def test_its_checksums_are_those_of_every_file(released: Released) -> None:
+def test_its_checksums_cover_every_file(released: Released) -> None:
     ended = subprocess.run(
         ("sha256sum", "--check", "--strict", CHECKSUMS),
         cwd=released.dist,
@@ -139,7 +139,7 @@ def test_its_checksums_are_those_of_every_file(released: Released) -> None:
     assert len(ended.stdout.splitlines()) == len(ARTEFACTS.files)
 
 
-def test_it_hands_the_version_to_the_image(released: Released) -> None:
+def test_it_passes_the_version_to_the_image(released: Released) -> None:
     assert released.outputs == f"version={VERSION}\n"
 
 
@@ -150,22 +150,18 @@ def test_its_notes_are_the_section_of_the_changelog(released: Released) -> None:
     assert notes.startswith("### ")
 
 
-def test_the_wheel_and_the_source_archive_are_the_same_bit_for_bit_wherever_they_are_built(
+def test_the_wheel_and_the_source_archive_are_reproducible(
     released: Released, distribution: Distribution
 ) -> None:
     for file in (distribution.wheel, distribution.sdist):
         assert sha256(released.dist / file.name) == sha256(file)
 
 
-def test_the_package_is_the_same_bit_for_bit_wherever_and_whenever_it_is_built(
-    released: Released, package: Path
-) -> None:
+def test_the_debian_package_is_reproducible(released: Released, package: Path) -> None:
     assert sha256(released.dist / package.name) == sha256(package)
 
 
-def test_the_sboms_are_the_same_whenever_they_are_written(
-    released: Released, tmp_path: Path
-) -> None:
+def test_the_sboms_are_reproducible(released: Released, tmp_path: Path) -> None:
     shutil.copy(released.dist / ARTEFACTS.package, tmp_path)
     run(sys.executable, "-m", "release", "sbom", "--dist", tmp_path)
     (again,) = tmp_path.glob("*.cdx.json")
@@ -173,7 +169,7 @@ def test_the_sboms_are_the_same_whenever_they_are_written(
 
 
 @pytest.mark.parametrize("name", [ARTEFACTS.wheel, ARTEFACTS.package])
-def test_an_sbom_names_its_file_by_digest_and_every_library_in_it(
+def test_an_sbom_has_the_digest_of_its_file_and_every_library_in_it(
     released: Released, name: str
 ) -> None:
     bill = json.loads((released.dist / f"{name}.cdx.json").read_text())
@@ -183,7 +179,7 @@ def test_an_sbom_names_its_file_by_digest_and_every_library_in_it(
         re.findall(r"^([\w-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     )
     if name == ARTEFACTS.package:
-        # Debian's own package serves in its place, and it holds our own library.
+        # Debian's own package replaces tzdata, and the package contains our library.
         del locked["tzdata"]
         locked["orders-core"] = VERSION
     found = {each["name"].replace("_", "-"): each["version"] for each in bill["components"]}
@@ -191,7 +187,7 @@ def test_an_sbom_names_its_file_by_digest_and_every_library_in_it(
     assert [each["name"] for each in bill["components"] if not each.get("licenses")] == []
 
 
-def test_an_sbom_leaves_no_library_without_who_brings_it(released: Released) -> None:
+def test_every_library_of_an_sbom_is_a_dependency_of_something(released: Released) -> None:
     for name in (ARTEFACTS.wheel, ARTEFACTS.package):
         bill = json.loads((released.dist / f"{name}.cdx.json").read_text())
         known = {each["ref"]: each.get("dependsOn", []) for each in bill["dependencies"]}

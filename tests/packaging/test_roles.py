@@ -1,4 +1,4 @@
-"""What the roles say of themselves."""
+"""The documentation of the Ansible roles is complete and true."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.debian_package import ROOT
 ROLES: Final = sorted((ROOT / "ansible/roles").iterdir())
 
 
-def read(file: Path) -> Any:  # noqa: ANN401 - YAML holds anything
+def read(file: Path) -> Any:  # noqa: ANN401 - YAML can contain anything
     return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
@@ -23,7 +23,7 @@ def entries(role: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_every_default_is_the_one_that_the_role_documents(role: Path) -> None:
+def test_every_default_of_a_role_is_the_documented_one(role: Path) -> None:
     documented = {
         name: option["default"]
         for name, option in entries(role)["main"]["options"].items()
@@ -33,7 +33,7 @@ def test_every_default_is_the_one_that_the_role_documents(role: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_every_setting_is_documented_and_named_for_its_role(role: Path) -> None:
+def test_every_option_is_documented_and_prefixed_with_its_role(role: Path) -> None:
     for entry in entries(role).values():
         assert entry["short_description"]
         for name, option in entry["options"].items():
@@ -42,10 +42,10 @@ def test_every_setting_is_documented_and_named_for_its_role(role: Path) -> None:
             assert option.get("required") or "default" in option, name
 
 
-def test_the_role_writes_only_settings_that_exist() -> None:
+def test_the_role_writes_only_existing_settings() -> None:
     template = (ROOT / "ansible/roles/orders/templates/orders.toml.j2").read_text("utf-8")
     written = set(re.findall(r"^(\w+) = ", template, re.MULTILINE))
     assert written
     assert written <= {setting.name for setting in SETTINGS}
-    # Every other setting can be given by its key.
+    # Every other setting can be set by its key.
     assert "{{ name }} = {{ value | to_json }}" in template

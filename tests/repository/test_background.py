@@ -1,4 +1,4 @@
-"""The tests pass wherever they are started: in the background, without a terminal, by a service."""
+"""The tests also pass in the background, without a terminal, or started by a service."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 _ROOT: Final = Path(__file__).parents[2]
-# The tests of Ctrl-C need its default in the processes that they start; the others SIGTERM.
+# Tests that send Ctrl-C or SIGTERM to processes that they start.
 _TESTS: Final = (
     "tests/cli/test_export.py::test_ctrl_c_says_that_the_output_is_incomplete",
     "tests/cli/test_import.py::test_ctrl_c_says_what_is_stored_and_exits_with_130",
@@ -30,8 +30,8 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 
 def run_tests(program: str, environ: Mapping[str, str], *tests: str) -> str:
-    """Start pytest by a program; give what it wrote when a test failed, else nothing."""
-    # These would let it take itself for a worker of ours, or be measured.
+    """Start pytest through a program, and return its output if a test fails, else nothing."""
+    # These would make it an xdist worker of this run, or measure its coverage.
     ours = ("PYTEST_", "COV_", "COVERAGE_")
     kept = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
     ended = subprocess.run(
@@ -52,5 +52,7 @@ def run_tests(program: str, environ: Mapping[str, str], *tests: str) -> str:
 
 
 @pytest.mark.parametrize("program", [_IGNORING, _BLOCKING], ids=["ignored", "blocked"])
-def test_signals_that_were_ignored_or_blocked_reach_what_the_tests_start(program: str) -> None:
+def test_processes_of_the_tests_receive_signals_that_pytest_inherited_as_ignored_or_blocked(
+    program: str,
+) -> None:
     assert run_tests(program, {}, *_TESTS) == ""

@@ -1,4 +1,4 @@
-"""The script that keeps an authority: what it issues, and what it says of a wrong use."""
+"""The script that maintains an authority: what it issues, and its error messages."""
 
 import subprocess
 from pathlib import Path
@@ -12,7 +12,7 @@ SCRIPT: Final = Path(__file__).parents[2] / "scripts/certificates"
 
 
 def certificates(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the script with the authority in a folder."""
+    """Run the script on the authority in a folder."""
     return subprocess.run([SCRIPT, folder, *arguments], capture_output=True, text=True, check=False)
 
 
@@ -28,7 +28,7 @@ def authority(tmp_path: Path) -> Path:
     ("kind", "usage"),
     [("server", ExtendedKeyUsageOID.SERVER_AUTH), ("client", ExtendedKeyUsageOID.CLIENT_AUTH)],
 )
-def test_a_certificate_is_of_its_authority_for_one_usage(
+def test_a_certificate_is_signed_by_the_authority_for_one_usage(
     authority: Path, kind: str, usage: x509.ObjectIdentifier
 ) -> None:
     ended = certificates(authority, "issue", kind, "7", "shop", "shop.example.org")
@@ -40,7 +40,7 @@ def test_a_certificate_is_of_its_authority_for_one_usage(
     assert (issued.not_valid_after_utc - issued.not_valid_before_utc).days == 7
 
 
-def test_a_revoked_certificate_is_on_the_list(authority: Path) -> None:
+def test_a_revoked_certificate_is_in_the_crl(authority: Path) -> None:
     certificates(authority, "issue", "client", "7", "shop")
     file = authority / "shop/tls.crt"
     assert certificates(authority, "revoke", str(file)).returncode == 0
@@ -59,7 +59,7 @@ def test_an_authority_from_elsewhere_can_revoke(authority: Path) -> None:
     assert len(x509.load_pem_x509_crl((authority / "ca.crl").read_bytes())) == 1
 
 
-def test_nothing_outlives_its_authority(authority: Path) -> None:
+def test_no_certificate_outlives_its_authority(authority: Path) -> None:
     ended = certificates(authority, "issue", "client", "3654", "shop")
     assert ended.returncode == 1
     assert ended.stderr == "certificates: the CA expires before a certificate of 3654 days would\n"
@@ -67,7 +67,7 @@ def test_nothing_outlives_its_authority(authority: Path) -> None:
 
 
 def verified(authority: Path, trusted: Path, name: str) -> bool:
-    """Tell whether a certificate is good for who trusts those in a file, and heeds the lists."""
+    """Whether a certificate is valid for the trusted authorities in a file and their CRLs."""
     ended = subprocess.run(
         [
             *("openssl", "verify", "-crl_check_all", "-CAfile", trusted),
@@ -98,7 +98,7 @@ def test_two_authorities_are_trusted_until_the_former_one_is_retired(authority: 
     ]
 
 
-def test_an_authority_is_not_forgotten_while_it_is_trusted(authority: Path) -> None:
+def test_an_authority_cannot_be_dropped_while_it_is_trusted(authority: Path) -> None:
     assert "there is no former CA" in certificates(authority, "retire").stderr
     certificates(authority, "rotate")
     trusted = certificates(authority, "trusted").stdout
@@ -109,7 +109,7 @@ def test_an_authority_is_not_forgotten_while_it_is_trusted(authority: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("issue", "client", "7"), "issue needs client or server, DAYS, NAME and HOSTs"),
         (("issue", "both", "7", "shop"), "issue needs client or server, not both"),
@@ -120,10 +120,10 @@ def test_an_authority_is_not_forgotten_while_it_is_trusted(authority: Path) -> N
         (("renew",), "unknown action: renew"),
     ],
 )
-def test_a_wrong_use_is_told_and_does_nothing(
-    authority: Path, arguments: tuple[str, ...], said: str
+def test_wrong_arguments_are_reported_and_change_nothing(
+    authority: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     before = sorted(authority.iterdir())
     ended = certificates(authority, *arguments)
-    assert (ended.returncode, ended.stderr) == (2, f"certificates: {said}\n")
+    assert (ended.returncode, ended.stderr) == (2, f"certificates: {message}\n")
     assert sorted(authority.iterdir()) == before

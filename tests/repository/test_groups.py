@@ -1,4 +1,4 @@
-"""What is tried on one host or one cluster is tried by one process."""
+"""All tests of a host or a cluster run in one process."""
 
 from collections import Counter
 
@@ -11,8 +11,8 @@ import pytest
 @pytest.mark.xdist_group("a host")
 @pytest.mark.parametrize("number", range(20))
 def test_on_a_host(number: int, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    told = tmp_path_factory.getbasetemp().parent / f"{__name__}-{number}.worker"
-    told.write_text(worker_id)
+    note = tmp_path_factory.getbasetemp().parent / f"{__name__}-{number}.worker"
+    note.write_text(worker_id)
 """
 
 

@@ -1,4 +1,4 @@
-"""`make` tells what it can do."""
+"""`make` lists its targets."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ def make(*arguments: str) -> str:
     return ended.stdout
 
 
-def test_help_names_every_target_with_what_it_does() -> None:
+def test_help_describes_every_target() -> None:
     targets = re.findall(r"^\.PHONY: ([a-z0-9-]+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert "test" in targets
     listed = re.findall(r"^make ([a-z0-9-]+) +\w", make("help"), re.MULTILINE)

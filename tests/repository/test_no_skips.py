@@ -1,4 +1,4 @@
-"""A run that proves less than it seems to is not a green run."""
+"""In CI, a skipped test fails the run."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ IN_PARALLEL = (*ALONE, "-p", "xdist.plugin", "-n", "2")
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """Give a project of its own, whose run has no plugins but those that it names."""
+    """A separate project whose run loads only the plugins that it names."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("CI", "true")
@@ -53,7 +53,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 @pytest.mark.parametrize("arguments", [ALONE, IN_PARALLEL], ids=["alone", "in parallel"])
-def test_every_kind_of_skip_fails_in_ci_and_names_its_reason(
+def test_every_kind_of_skip_fails_in_ci_and_shows_its_reason(
     project: pytest.Pytester,
     arguments: tuple[str, ...],
 ) -> None:
@@ -64,14 +64,14 @@ def test_every_kind_of_skip_fails_in_ci_and_names_its_reason(
         test_fixture=SKIPS_IN_A_FIXTURE,
         test_module=SKIPS_A_MODULE,
     )
-    # Else a module that fails to be collected ends the run before any test.
+    # Otherwise a module that cannot be collected ends the run before any test.
     result = project.runpytest_subprocess("--continue-on-collection-errors", *arguments)
     result.assert_outcomes(passed=1, failed=1, errors=3)
     for test in ("test_skip", "test_mark", "test_fixture", "test_module"):
         result.stdout.re_match_lines(rf".*{test}\.py:\d+: Skipped: no server here - in CI .*")
 
 
-def test_a_skip_is_allowed_on_a_persons_machine(
+def test_a_skip_is_allowed_outside_ci(
     project: pytest.Pytester,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

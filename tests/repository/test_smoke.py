@@ -1,4 +1,4 @@
-"""`make smoke` tells a service that takes orders from one that does not."""
+"""`make smoke` succeeds on a working service, and fails on any other."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.token_files import write_tokens
 def smoke(
     url: str, *options: str, settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run it as the workflows do."""
+    """Run `make smoke` as the workflows do."""
     return subprocess.run(
         ("make", "--silent", "smoke", f"URL={url}", f"ARGUMENTS={' '.join(options)}"),
         cwd=ROOT,
@@ -42,7 +42,7 @@ def tokens(tmp_path: Path) -> Mapping[str, str]:
 
 @pytest.fixture
 def locked(tmp_path: Path, tokens: Mapping[str, str]) -> Iterator[RunningService]:
-    """A service that asks for tokens."""
+    """A service that requires tokens."""
     assert tokens
     settings = {"ORDERS_TOKENS_FILE": str(tmp_path / "tokens")}
     with running_service(f"sqlite:///{tmp_path}/orders.db", settings) as running:
@@ -57,26 +57,26 @@ def orders_at(service: RunningService) -> list[dict[str, object]]:
     return orders
 
 
-def test_a_service_that_takes_an_order_and_gives_it_back_passes(service: RunningService) -> None:
+def test_a_working_service_passes(service: RunningService) -> None:
     ended = smoke(service.url)
     assert (ended.returncode, ended.stderr) == (0, "")
     (order,) = orders_at(service)
     assert f"placed the order {order['id']} at {service.url} and read it back" in ended.stdout
 
 
-def test_it_can_be_run_again_and_again(service: RunningService) -> None:
+def test_it_can_be_repeated(service: RunningService) -> None:
     assert [smoke(f"{service.url}/").returncode for _ in range(2)] == [0, 0]
     assert len(orders_at(service)) == 2
 
 
-def test_what_stands_after_the_address_is_for_curl(service: RunningService) -> None:
+def test_further_arguments_are_passed_to_curl(service: RunningService) -> None:
     resolve = f"orders.example:{service.port}:127.0.0.1"
     host = f"Host:localhost:{service.port}"
     ended = smoke(f"http://orders.example:{service.port}", "--resolve", resolve, "--header", host)
     assert ended.returncode == 0, ended.stderr
 
 
-def test_it_shows_the_token_that_it_is_given(
+def test_it_sends_the_token_and_prints_it_nowhere(
     locked: RunningService, tokens: Mapping[str, str]
 ) -> None:
     ended = smoke(locked.url, settings={"ORDERS_TOKEN": tokens["writer"]})
@@ -84,13 +84,13 @@ def test_it_shows_the_token_that_it_is_given(
     assert tokens["writer"] not in ended.stdout + ended.stderr
 
 
-def test_a_service_that_lets_nobody_in_fails(locked: RunningService) -> None:
+def test_it_fails_without_a_token_if_the_service_requires_one(locked: RunningService) -> None:
     ended = smoke(locked.url)
     assert ended.returncode != 0
     assert "placing an order: expected status 201, got 401" in ended.stderr
 
 
-def test_a_service_that_lets_nobody_write_fails(
+def test_it_fails_with_a_token_that_may_only_read(
     locked: RunningService, tokens: Mapping[str, str]
 ) -> None:
     ended = smoke(locked.url, settings={"ORDERS_TOKEN": tokens["reader"]})
@@ -98,7 +98,7 @@ def test_a_service_that_lets_nobody_write_fails(
     assert "placing an order: expected status 201, got 403" in ended.stderr
 
 
-def test_a_service_whose_database_is_away_fails(own_server: PostgresServer) -> None:
+def test_it_fails_if_the_database_is_unavailable(own_server: PostgresServer) -> None:
     database = own_server.new_database()
     with running_service(own_server.url_text(database.name)) as running:
         own_server.stop()
@@ -111,14 +111,14 @@ def test_a_service_whose_database_is_away_fails(own_server: PostgresServer) -> N
     assert "placing an order: expected status 201, got 503" in ended.stderr
 
 
-def test_where_nothing_listens_it_fails(service: RunningService) -> None:
+def test_it_fails_if_nothing_listens(service: RunningService) -> None:
     service.stop()
     ended = smoke(service.url)
     assert ended.returncode != 0
     assert "placing an order: curl: (7)" in ended.stderr
 
 
-def test_what_is_no_address_is_refused() -> None:
+def test_an_invalid_url_is_refused() -> None:
     ended = smoke("localhost")
     assert ended.returncode != 0
     assert "'localhost' is not an HTTP URL; example: make smoke URL=http" in ended.stderr

@@ -1,4 +1,4 @@
-"""GitHub's workflows do what a person types, and no more than they must be able to."""
+"""GitHub's workflows run the same commands as developers, with the least privileges."""
 
 import re
 from collections.abc import Mapping
@@ -9,21 +9,21 @@ import pytest
 
 from tests.repository.workflows import FOLDER, ROOT, jobs, steps_that_run, workflows
 
-# What needs GitHub, an identity of GitHub's or somebody's registry, and cannot run anywhere else.
+# Commands that cannot run elsewhere, because they need GitHub or a registry; with the reason.
 GITHUB_ONLY: Final = {
-    'cat artefacts/coverage.md >>"$GITHUB_STEP_SUMMARY"': "writes on the page of the run",
+    'cat artefacts/coverage.md >>"$GITHUB_STEP_SUMMARY"': "writes to the page of the run",
     'cosign sign --yes "$IMAGE"': "signs with the identity that GitHub gives the run",
-    'docker pull --quiet "$IMAGE"': "has what was pushed to GitHub's registry",
-    "gh release create": "publishes at GitHub",
-    'echo "name=${NAME%:*}"': "hands on what the push to GitHub's registry answered",
-    'echo "seconds=$(git log': "hands on to a builder that pushes to GitHub's registry",
-    'echo "file=$(ls dist/*_image.cdx.json)"': "hands on to the step that attests at GitHub",
-    "helm repo add": "brings a chart and its images from their registries",
-    "kubectl apply --kustomize k8s/components/monitoring": "needs what that chart defines",
-    "kubectl --namespace monitoring port-forward": "leads to what that chart runs",
-    "kubectl --namespace orders scale statefulset/orders-postgres": "lets an alert of it fire",
+    'docker pull --quiet "$IMAGE"': "pulls what was pushed to GitHub's registry",
+    "gh release create": "publishes on GitHub",
+    'echo "name=${NAME%:*}"': "passes on the result of the push to GitHub's registry",
+    'echo "seconds=$(git log': "passes a value to the build that pushes to GitHub's registry",
+    'echo "file=$(ls dist/*_image.cdx.json)"': "passes a value to the step that attests on GitHub",
+    "helm repo add": "downloads a chart and its images",
+    "kubectl apply --kustomize k8s/components/monitoring": "needs the resource types of that chart",
+    "kubectl --namespace monitoring port-forward": "needs the services of that chart",
+    "kubectl --namespace orders scale statefulset/orders-postgres": "makes an alert of it fire",
 }
-# What runs elsewhere, and where.
+# The other commands, and where else they run.
 RUN_BY: Final = {
     ".ci/run": ".ci/run",
     "make lint types": ".ci/run",
@@ -60,7 +60,7 @@ def texts() -> Mapping[str, str]:
     return {file.name: file.read_text("utf-8") for file in sorted(FOLDER.glob("*.yml"))}
 
 
-def test_every_command_of_a_workflow_is_run_elsewhere_or_needs_github() -> None:
+def test_every_command_of_a_workflow_also_runs_elsewhere_or_needs_github() -> None:
     known = (*GITHUB_ONLY, *RUN_BY)
     unknown = [
         f"{step.workflow}: {step.command}"
@@ -70,17 +70,17 @@ def test_every_command_of_a_workflow_is_run_elsewhere_or_needs_github() -> None:
     assert unknown == []
 
 
-def test_every_command_that_is_listed_stands_in_a_workflow() -> None:
+def test_every_listed_command_is_in_a_workflow() -> None:
     commands = [step.command for step in steps_that_run()]
     listed = (*GITHUB_ONLY, *RUN_BY)
     assert [each for each in listed if not any(cmd.startswith(each) for cmd in commands)] == []
 
 
-def test_what_is_said_to_run_a_command_is_there() -> None:
-    assert [place for place in RUN_BY.values() if not (ROOT / place).exists()] == []
+def test_every_file_that_is_listed_as_running_a_command_exists() -> None:
+    assert [file for file in RUN_BY.values() if not (ROOT / file).exists()] == []
 
 
-def test_every_target_that_a_workflow_makes_is_one_of_the_makefile() -> None:
+def test_every_make_target_in_a_workflow_exists() -> None:
     made = {
         word
         for step in steps_that_run()
@@ -92,28 +92,28 @@ def test_every_target_that_a_workflow_makes_is_one_of_the_makefile() -> None:
     assert made - targets == set()
 
 
-def test_no_workflow_has_permissions_but_what_a_job_says_it_needs() -> None:
+def test_workflows_have_no_permissions_beyond_those_that_a_job_declares() -> None:
     for name, workflow in workflows().items():
         assert workflow["permissions"] == {}, name
     for workflow_name, name, job in jobs():
         assert job["permissions"], f"{workflow_name}: {name}"
 
 
-def test_every_job_ends_and_every_workflow_waits_for_or_ends_its_last_run() -> None:
+def test_every_job_has_a_time_limit_and_every_workflow_a_concurrency_group() -> None:
     for name, workflow in workflows().items():
         assert workflow["concurrency"]["group"], name
     for workflow_name, name, job in jobs():
         assert "uses" in job or job["timeout-minutes"] <= 90, f"{workflow_name}: {name}"
 
 
-def test_no_checkout_leaves_a_password_behind() -> None:
+def test_no_checkout_leaves_credentials_behind() -> None:
     for workflow, name, job in jobs():
         for step in job.get("steps", ()):
             if step.get("uses", "").startswith("actions/checkout@"):
                 assert step["with"]["persist-credentials"] is False, f"{workflow}: {name}"
 
 
-def test_every_action_is_one_commit_with_its_version_beside_it() -> None:
+def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it() -> None:
     pins = set()
     for name, text in texts().items():
         for reference in re.findall(r"uses: (.*)$", text, re.MULTILINE):
@@ -127,7 +127,7 @@ def test_every_action_is_one_commit_with_its_version_beside_it() -> None:
         assert len(list(versions)) == 1, f"{repository} is pinned in several versions"
 
 
-def test_no_workflow_runs_for_strangers_with_more_than_they_have() -> None:
+def test_no_workflow_gives_outsiders_its_privileges() -> None:
     for name, text in texts().items():
         assert "pull_request_target" not in text, name
         assert "workflow_run" not in text, name
@@ -135,7 +135,7 @@ def test_no_workflow_runs_for_strangers_with_more_than_they_have() -> None:
 
 
 @pytest.mark.parametrize("permission", ["packages", "contents", "attestations"])
-def test_nothing_is_written_from_a_pull_request(permission: str) -> None:
+def test_a_pull_request_publishes_nothing(permission: str) -> None:
     for workflow, name, job in jobs():
         if job["permissions"].get(permission) != "write":
             continue
@@ -144,7 +144,7 @@ def test_nothing_is_written_from_a_pull_request(permission: str) -> None:
         assert guarded or "pull_request" not in events, f"{workflow}: {name}"
 
 
-def test_only_a_release_is_latest() -> None:
+def test_only_a_release_is_tagged_latest() -> None:
     for name, text in texts().items():
         for line in re.findall(r"^.*\blatest\b.*$", text, re.MULTILINE):
             if line.lstrip().startswith(("#", "flavor: latest=false")):
@@ -158,7 +158,7 @@ def test_only_a_release_is_latest() -> None:
     assert release["jobs"]["image"]["if"] == "github.ref_type == 'tag'"
 
 
-def test_every_finding_that_zizmor_is_told_to_ignore_has_its_reason_beside_it() -> None:
+def test_every_ignored_finding_of_zizmor_has_a_reason_beside_it() -> None:
     for name, text in texts().items():
         lines = text.splitlines()
         for before, line in zip(["", *lines], lines, strict=False):

@@ -1,4 +1,4 @@
-"""GitHub's workflows, read."""
+"""GitHub's workflows, parsed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,10 +16,10 @@ class Step:
     """A step that runs commands.
 
     Attributes:
-        workflow: The workflow's file, without its suffix.
+        workflow: The workflow's file name, without the suffix.
         job: The job's id.
-        command: What it runs.
-        environment: The variables that it sets, with GitHub's expressions as they are written.
+        command: The shell commands.
+        environment: The variables that it sets, with unexpanded expressions of GitHub.
     """
 
     workflow: str
@@ -35,19 +35,19 @@ def workflows() -> Mapping[str, Mapping[str, Any]]:
 
 def _read(file: Path) -> Mapping[str, Any]:
     content: dict[Any, Any] = yaml.safe_load(file.read_text("utf-8"))
-    # YAML 1.1, which this library speaks, has the word `on` for true.
+    # This library implements YAML 1.1, in which `on` means true.
     return {"on" if key is True else key: value for key, value in content.items()}
 
 
 def jobs() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Give every job with its workflow's name and its own."""
+    """Yield every job with the names of its workflow and itself."""
     for workflow, content in workflows().items():
         for name, job in content["jobs"].items():
             yield workflow, name, job
 
 
 def steps_that_run() -> Sequence[Step]:
-    """Give every step that runs commands."""
+    """Return every step that runs commands."""
     return [
         Step(workflow, name, step["run"].strip(), step.get("env", {}))
         for workflow, name, job in jobs()
