@@ -1,4 +1,4 @@
-"""What the rules and the dashboards ask Prometheus."""
+"""The PromQL expressions in the rules and the dashboards."""
 
 import json
 import re
@@ -12,7 +12,7 @@ _VARIABLES = {"$__rate_interval": "5s", "$job": "orders", "$instance": ".*"}
 
 
 def dashboard_expressions(name: str) -> Sequence[tuple[str, str]]:
-    """Give what each panel of a dashboard asks, with its title, as Grafana would send it."""
+    """Return the title and the query of each panel, with variables replaced as by Grafana."""
     found = []
     for panel in json.loads(dashboards()[name])["panels"]:
         for target in panel.get("targets", ()):
@@ -24,11 +24,11 @@ def dashboard_expressions(name: str) -> Sequence[tuple[str, str]]:
 
 
 def rule_expressions() -> Sequence[str]:
-    """Give the expressions of all rules."""
+    """Return the expressions of all rules."""
     return [str(rule.as_dict()["expr"]) for group in groups() for rule in group.rules]
 
 
 def metric_names(expression: str) -> set[str]:
-    """Give the names of the metrics in an expression, but for what a rule records."""
+    """Return the metrics in an expression, except those that rules record."""
     without_labels = re.sub(r'"[^"]*"', '""', expression)
     return set(_NAME.findall(without_labels))

@@ -1,4 +1,4 @@
-"""Clients that do a bit of everything, as people and programs do."""
+"""Clients that send a mix of requests."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def _work(service: RunningService, name: int, ended: Event) -> None:
     for number in count():
         if ended.wait(_PAUSE_SECONDS):
             return
-        # While the service is away for a moment, it is asked again.
+        # Keep going while the service is briefly unavailable.
         with suppress(OSError, HTTPException):
             _round(service, f"{name}-{number}")
 
@@ -42,7 +42,7 @@ def _work(service: RunningService, name: int, ended: Event) -> None:
 def _round(service: RunningService, order_id: str) -> None:
     connection = service.connect()
     try:
-        for amount in (1, 1, 2):  # created, replayed, in conflict
+        for amount in (1, 1, 2):  # created, replayed, conflict
             body = json.dumps({"id": order_id, "amount": amount})
             connection.request("POST", "/orders", body, _JSON)
             connection.getresponse().read()

@@ -34,7 +34,7 @@ def program(name: str) -> str:
 
 @contextmanager
 def running(folder: Path, *command: str) -> Iterator[None]:
-    """Run a program while the block runs; what it says goes to a file."""
+    """Run a program while the block runs; its output goes to a file."""
     log = folder / f"{Path(command[0]).name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -49,13 +49,13 @@ def running(folder: Path, *command: str) -> Iterator[None]:
 
 
 def answer(url: str) -> Any:  # noqa: ANN401 - JSON
-    """Ask one of them."""
+    """Return the JSON at a URL."""
     with urlopen(url, timeout=30) as response:  # noqa: S310 - of our own
         return json.load(response)
 
 
 def is_ready(url: str) -> bool:
-    """Tell whether it answers already."""
+    """Return whether a URL answers with 200."""
     try:
         with urlopen(url, timeout=30) as response:  # noqa: S310 - of our own
             return bool(response.status == 200)
@@ -68,12 +68,12 @@ def is_ready(url: str) -> bool:
 
 @frozen
 class Prometheus:
-    """A Prometheus that runs."""
+    """A running Prometheus."""
 
     url: str
 
     def query(self, expression: str) -> Sequence[tuple[Mapping[str, str], float]]:
-        """Work out an expression: the labels of each series, and its value now."""
+        """Evaluate an expression; return each series' labels and current value."""
         found = answer(f"{self.url}/api/v1/query?{urlencode({'query': expression})}")
         data = found["data"]
         if data["resultType"] == "scalar":
@@ -83,7 +83,7 @@ class Prometheus:
     def history(
         self, expression: str, begun: float, ended: float
     ) -> Sequence[tuple[Mapping[str, str], Sequence[tuple[float, float]]]]:
-        """Work out an expression for every second: the labels of each series, and its values."""
+        """Evaluate an expression for every second; return each series' labels and values."""
         asked = {"query": expression, "start": begun, "end": ended, "step": 1}
         found = answer(f"{self.url}/api/v1/query_range?{urlencode(asked)}")
         return [
@@ -92,11 +92,11 @@ class Prometheus:
         ]
 
     def names(self) -> set[str]:
-        """List the names of all series."""
+        """Return the names of all series."""
         return set(answer(f"{self.url}/api/v1/label/__name__/values")["data"])
 
     def firing(self) -> set[str]:
-        """List the alerts that fire."""
+        """Return the names of the firing alerts."""
         return {labels["alertname"] for labels, _ in self.query('ALERTS{alertstate="firing"}')}
 
 
@@ -107,13 +107,13 @@ def prometheus(
     targets: Mapping[str, Sequence[str]],
     alertmanager: str | None = None,
 ) -> Iterator[Prometheus]:
-    """Run Prometheus, which looks and judges every second.
+    """Run Prometheus, which scrapes and evaluates every second.
 
     Args:
-        folder: For its files.
-        rules: The rule file's content.
-        targets: By job, the addresses to scrape.
-        alertmanager: The address to send alerts to.
+        folder: The folder for its files.
+        rules: The content of the rule file.
+        targets: The addresses to scrape, by job.
+        alertmanager: The address of an Alertmanager, or None.
     """
     address = f"{HOST}:{free_port()}"
     (folder / "orders.rules.yaml").write_text(rules, "utf-8")
@@ -135,7 +135,7 @@ def prometheus(
         "--config.file=prometheus.yaml",
         f"--storage.tsdb.path={folder}/data",
         f"--web.listen-address={address}",
-        # Whatever it would resend after a minute it resends at once.
+        # Resend alerts every second, instead of every minute.
         "--rules.alert.resend-delay=1s",
     ):
         wait_until(lambda: is_ready(f"http://{address}/-/ready"), _PATIENCE_SECONDS)
@@ -144,13 +144,13 @@ def prometheus(
 
 @define
 class Notified:
-    """Who is told by Alertmanager."""
+    """A receiver of Alertmanager's notifications."""
 
     port: int
     notices: list[Mapping[str, Any]] = field(factory=list)
 
     def summaries(self, name: str, status: str) -> list[str]:
-        """Give the summaries of the notices of one alert that is `firing` or `resolved`."""
+        """Return the summaries of an alert's notifications that are `firing` or `resolved`."""
         return [
             alert["annotations"]["summary"]
             for notice in self.notices
@@ -161,7 +161,7 @@ class Notified:
 
 @contextmanager
 def notified() -> Iterator[Notified]:
-    """Listen for Alertmanager's notices, as a pager would."""
+    """Receive Alertmanager's notifications, as a pager would."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -171,7 +171,7 @@ def notified() -> Iterator[Notified]:
             self.end_headers()
 
         def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer((HOST, 0), Handler) as server:
         pager = Notified(server.server_address[1])
@@ -186,7 +186,7 @@ def notified() -> Iterator[Notified]:
 
 @contextmanager
 def alertmanager(folder: Path, pager: Notified) -> Iterator[str]:
-    """Run Alertmanager, which tells the pager at once; give its address."""
+    """Run Alertmanager, which notifies the pager at once; yield its address."""
     address = f"{HOST}:{free_port()}"
     configuration = {
         "route": {
@@ -217,7 +217,7 @@ def alertmanager(folder: Path, pager: Notified) -> Iterator[str]:
 
 @contextmanager
 def node_exporter(folder: Path) -> Iterator[str]:
-    """Run node exporter, which tells of this machine and of `*.prom`; give its address."""
+    """Run the node exporter with the folder's `*.prom` files; yield its address."""
     address = f"{HOST}:{free_port()}"
     with running(
         folder,

@@ -1,4 +1,4 @@
-"""Each alert: what makes it fire, and what does not. Prometheus's own promtool judges."""
+"""Every alert fires when it should, and only then, according to promtool."""
 
 import subprocess
 from collections.abc import Mapping
@@ -34,14 +34,15 @@ CRON_JOB: Final = (
 
 @frozen
 class Case:
-    """A story that Prometheus is told.
+    """A test case for promtool.
 
     Attributes:
         alert: The alert.
-        fires: How many times it fires in the end: 0 or 1.
-        series: What is scraped, each with its values in promtool's words.
-        at: When it is judged.
-        every: How far the values lie apart.
+        fires: How many times it fires at the end: 0 or 1.
+        series: The scraped series, with values in promtool's notation.
+        at: The time of evaluation.
+        every: The interval between values.
+        story: A word on the case, for the test's name.
     """
 
     alert: str
@@ -52,7 +53,7 @@ class Case:
     story: str = ""
 
     def written(self, rules: Path) -> str:
-        """Write it as promtool reads it."""
+        """Return it in promtool's format."""
         test = {
             "interval": self.every,
             "input_series": [
@@ -71,7 +72,7 @@ class Case:
             {
                 "rule_files": [str(rules)],
                 "evaluation_interval": self.every,
-                # What is recorded must be there when it is judged: the intervals are long.
+                # Evaluate recordings before alerts: with such long intervals, order matters.
                 "group_eval_order": [group.name for group in groups()],
                 "tests": [test],
             }
@@ -79,7 +80,7 @@ class Case:
 
 
 def answers(good: int, bad: int, count: int = 1000) -> Mapping[str, str]:
-    """Give requests that were answered, and those that failed, in each interval."""
+    """Return series of successful and failed requests in each interval."""
     route = f'{INSTANCE}, route="/orders", method="POST"'
     return {
         f'{REQUESTS}_count{{{route}, status="201"}}': f"0+{good}x{count}",
@@ -88,7 +89,7 @@ def answers(good: int, bad: int, count: int = 1000) -> Mapping[str, str]:
 
 
 def speeds(fast: int, slow: int, count: int = 1000) -> Mapping[str, str]:
-    """Give look-ups that took less than 100 ms, and those that took longer."""
+    """Return series of look-ups within 100 ms, and of slower ones."""
     route = f'{INSTANCE}, route="/orders/<id>", method="GET", status="200"'
     every = fast + slow
     return {
@@ -99,7 +100,7 @@ def speeds(fast: int, slow: int, count: int = 1000) -> Mapping[str, str]:
 
 
 def burns(name: str, at: str, every: str, bad: int, borne: int) -> tuple[Case, ...]:
-    """Give, for both objectives, a share of 10,000 that burns the budget and one that does not."""
+    """Return cases for both objectives: one that burns the budget, and one that does not."""
     return (
         Case(f"OrdersAvailability{name}", 1, answers(10_000 - bad, bad), at, every),
         Case(f"OrdersAvailability{name}", 0, answers(10_000 - borne, borne), at, every),
@@ -118,7 +119,7 @@ def certificate(name: str, days: float) -> Mapping[str, str]:
 
 
 def disk(free: str, *names: str, labels: str) -> Mapping[str, str]:
-    """Give the free bytes of a disk of 1,000."""
+    """Return series of a disk with 1,000 bytes, of which some are free."""
     available, size = names
     return {f"{available}{{{labels}}}": free, f"{size}{{{labels}}}": "1000x800"}
 
@@ -130,7 +131,7 @@ def sqlite_disk(free: str) -> Mapping[str, str]:
 
 
 def host_disk(free: str, labels: str = NODE) -> Mapping[str, str]:
-    """Give the disk of a host that has the database, and so its backups."""
+    """Return series of a database host's disk, including the metric of its backups."""
     return {**disk(free, *NODE_DISK, labels=labels), BACKUP: "0x800"}
 
 
@@ -223,7 +224,7 @@ CASES: Final = (
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The rules, in a file."""
+    """The path of the rule file."""
     path = tmp_path_factory.mktemp("rules") / "orders.rules.yaml"
     path.write_text(rule_file(), "utf-8")
     return path
@@ -234,7 +235,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     CASES,
     ids=lambda case: f"{case.alert}-{'fires' if case.fires else 'is silent'} {case.story}".strip(),
 )
-def test_an_alert_fires_when_it_must_and_only_then(case: Case, rules: Path, tmp_path: Path) -> None:
+def test_an_alert_fires_only_when_it_should(case: Case, rules: Path, tmp_path: Path) -> None:
     test = tmp_path / "case.yaml"
     test.write_text(case.written(rules), "utf-8")
     ended = subprocess.run(
@@ -243,14 +244,14 @@ def test_an_alert_fires_when_it_must_and_only_then(case: Case, rules: Path, tmp_
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
+def test_every_alert_has_a_firing_and_a_silent_case() -> None:
     alerts = {rule.name for group in groups() for rule in group.rules if isinstance(rule, Alert)}
     for fires in (1, 0):
         assert {case.alert for case in CASES if case.fires == fires} == alerts
 
 
 @pytest.mark.parametrize("factor", [1, 30])
-def test_prometheus_takes_the_rules(factor: int, tmp_path: Path) -> None:
+def test_promtool_accepts_the_rules(factor: int, tmp_path: Path) -> None:
     path = tmp_path / "orders.rules.yaml"
     path.write_text(rule_file(factor), "utf-8")
     ended = subprocess.run(

@@ -1,4 +1,4 @@
-"""`make check-monitoring` tells a Prometheus that watches Orders from one that does not."""
+"""`make check-monitoring` passes only if Prometheus and Alertmanager watch Orders."""
 
 import os
 import re
@@ -26,7 +26,7 @@ groups:
 
 
 def check(prometheus_url: str, alertmanager_url: str, alert: str = "") -> str:
-    """Run it as the workflow does, with less patience; give what it said when it failed."""
+    """Run it as the workflow does, with shorter time limits; return its errors."""
     ended = subprocess.run(
         ("make", "--silent", "check-monitoring"),
         cwd=ROOT,

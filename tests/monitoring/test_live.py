@@ -1,4 +1,4 @@
-"""The service under load, as Prometheus and the dashboards see it: nothing is named in vain."""
+"""With a service under load, every metric, panel and rule has data."""
 
 import math
 import time
@@ -18,7 +18,7 @@ from tests.service_process import running_service
 
 FACTOR = 60
 PATIENCE_SECONDS = 120.0
-# What Kubernetes alone tells.
+# Metrics that only Kubernetes exports.
 OF_KUBERNETES = {
     "kube_cronjob_created",
     "kube_cronjob_status_last_successful_time",
@@ -29,9 +29,9 @@ OF_KUBERNETES = {
 
 @pytest.fixture(scope="module")
 def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """A Prometheus that has looked at the service under load for a while.
+    """A Prometheus that has scraped the service under load for a while.
 
-    One instance keeps its orders in PostgreSQL, over TLS, the other in a SQLite file.
+    One instance uses PostgreSQL over TLS, the other a SQLite file.
     """
     folder = tmp_path_factory.mktemp("watched")
     backup = "orders_backup_last_success_timestamp_seconds"
@@ -46,7 +46,7 @@ def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         instances = [f"{each.host}:{each.operations_port}" for each in (service, other)]
         targets = {"orders": instances, "node": [node]}
         found = stack.enter_context(prometheus(folder, rule_file(FACTOR), targets))
-        # The shortest window that it needs values in.
+        # Wait until the shortest windows have values.
         ready = "orders:latency_errors:ratio_rate5m >= 0 and orders:availability_budget_left:ratio"
         wait_until(
             lambda: len(found.query(ready.replace(" and", " and on (job)"))) > 1, PATIENCE_SECONDS
@@ -56,7 +56,7 @@ def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
 
 
 def assert_none_remains(found: Callable[[], Sequence[object]]) -> None:
-    """Prove that nothing is found, or soon no more: on a busy machine a look may be missed."""
+    """Assert that nothing is found, at once or soon: a busy machine may miss a scrape."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (last := found()) and time.monotonic() < deadline:
         time.sleep(1)
@@ -64,7 +64,7 @@ def assert_none_remains(found: Callable[[], Sequence[object]]) -> None:
 
 
 @pytest.mark.parametrize("name", dashboards())
-def test_every_panel_shows_something(watching: Prometheus, name: str) -> None:
+def test_every_panel_has_data(watching: Prometheus, name: str) -> None:
     def empty() -> list[tuple[str, str]]:
         return [
             (title, expression)
@@ -75,7 +75,7 @@ def test_every_panel_shows_something(watching: Prometheus, name: str) -> None:
     assert_none_remains(empty)
 
 
-def test_every_metric_that_rules_and_dashboards_name_is_scraped(watching: Prometheus) -> None:
+def test_every_metric_in_rules_and_dashboards_is_scraped(watching: Prometheus) -> None:
     asked = set().union(
         *map(metric_names, rule_expressions()),
         *(
@@ -88,14 +88,14 @@ def test_every_metric_that_rules_and_dashboards_name_is_scraped(watching: Promet
     assert asked - watching.names() == OF_KUBERNETES
 
 
-def test_every_rule_can_be_worked_out(watching: Prometheus) -> None:
+def test_every_rule_can_be_evaluated(watching: Prometheus) -> None:
     recorded = {name for name in watching.names() if ":" in name}
     for expression in rule_expressions():
         watching.query(expression)
     assert recorded >= {"orders:availability_errors:ratio_rate1h", "orders:sqlite_disk_free:ratio"}
 
 
-def test_all_that_is_scraped_of_the_service_is_documented(watching: Prometheus) -> None:
+def test_every_metric_of_the_service_is_documented(watching: Prometheus) -> None:
     documented = {metric.name for metric, _ in exported()}
     scraped = {
         labels["__name__"]
@@ -108,8 +108,8 @@ def test_all_that_is_scraped_of_the_service_is_documented(watching: Prometheus) 
     assert families - documented - {name.removesuffix("_total") for name in documented} == set()
 
 
-def test_a_service_that_is_well_raises_no_alert(watching: Prometheus) -> None:
-    # The tests' own certificates last for a day; a slow machine, or a full one, is no defect.
+def test_a_healthy_service_raises_no_alert(watching: Prometheus) -> None:
+    # The tests' certificates expire within a day, and the machine may be slow or full.
     of_the_machine = ("OrdersCertificate", "OrdersLatency", "OrdersPostgresqlDisk", "OrdersSqlite")
     assert_none_remains(
         lambda: [name for name in watching.firing() if not name.startswith(of_the_machine)]

@@ -1,7 +1,6 @@
-"""From a database that stops to somebody who is told, and back, with nothing in between left out.
+"""An outage of the database, from the failure through Prometheus and Alertmanager to the pager.
 
-Every window is a thirtieth of what it is in operation: an alert that waits for a minute waits for
-two seconds here.
+All windows are shortened to a thirtieth: an alert that waits for a minute waits two seconds here.
 """
 
 import logging
@@ -15,12 +14,12 @@ from tests.postgres_server import PostgresServer, wait_until
 from tests.service_process import running_service
 
 FACTOR = 30
-# The service looks at its database every five seconds; all else is a matter of seconds.
+# The service checks its database every five seconds. Everything else takes seconds.
 PATIENCE_SECONDS = 90.0
 _LOG = logging.getLogger(__name__)
 
 
-def test_who_is_on_call_is_told_that_the_database_is_away_and_that_it_is_back(
+def test_the_pager_hears_of_an_outage_and_of_its_end(
     own_server: PostgresServer, tmp_path: Path
 ) -> None:
     database = own_server.new_database()
@@ -39,23 +38,23 @@ def test_who_is_on_call_is_told_that_the_database_is_away_and_that_it_is_back(
     ):
         alerts = ("OrdersDatabaseAway", "OrdersBreakerOpen", "OrdersAvailabilityBudgetBurn1h")
 
-        def told(status: str) -> bool:
+        def notified_of(status: str) -> bool:
             return all(pager.summaries(name, status) for name in alerts)
 
         wait_until(lambda: watcher.query("orders_store_up == 1") != [], PATIENCE_SECONDS)
-        # Until the first scrape the service is down, as far as anybody knows.
+        # Until the first scrape, OrdersDown fires.
         calm = {*alerts, "OrdersDown"}
         wait_until(lambda: not watcher.firing() & calm, PATIENCE_SECONDS)
         own_server.stop()
         stopped = monotonic()
         try:
-            wait_until(lambda: told("firing"), PATIENCE_SECONDS)
-            _LOG.info("told after %.1f s", monotonic() - stopped)
+            wait_until(lambda: notified_of("firing"), PATIENCE_SECONDS)
+            _LOG.info("firing after %.1f s", monotonic() - stopped)
         finally:
             own_server.start()
         started = monotonic()
-        wait_until(lambda: told("resolved"), PATIENCE_SECONDS)
-        _LOG.info("told that it is over after %.1f s", monotonic() - started)
+        wait_until(lambda: notified_of("resolved"), PATIENCE_SECONDS)
+        _LOG.info("resolved after %.1f s", monotonic() - started)
         wait_until(lambda: not watcher.firing() & calm, PATIENCE_SECONDS)
         instance = f"{service.host}:{service.operations_port}"
         assert pager.summaries("OrdersDatabaseAway", "firing")[0] == (

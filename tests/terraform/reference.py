@@ -46,7 +46,7 @@ class Declared:
 
     @property
     def sensitive(self) -> bool:
-        """Tell whether Terraform hides the value."""
+        """Whether Terraform hides the value."""
         return self.fields.get("sensitive") is True
 
 

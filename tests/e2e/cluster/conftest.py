@@ -1,4 +1,4 @@
-"""One cluster for the tests in this folder, and Orders in it."""
+"""A cluster with Orders for the tests in this folder."""
 
 import os
 import secrets
@@ -16,7 +16,7 @@ from tests.e2e.cluster.lab import (
     lab,
 )
 
-# Changed files reach the pods within seconds, which takes a minute or more by default.
+# Update mounted files within seconds. The default takes a minute or more.
 _KIND: Final = """\
 kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -29,9 +29,9 @@ kubeadmConfigPatches:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process run all that change the same cluster, one after the other."""
+    """Run all tests on one cluster in the same worker process, one after the other."""
     here = Path(__file__).parent
-    # These need another cluster, or none.
+    # These use another cluster, or none.
     apart = {"test_terraform.py": "terraform", "test_manifests.py": "manifests"}
     for item in items:
         if item.path.is_relative_to(here):
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def image() -> Iterator[str]:
-    """The image, built from the sources as they are."""
+    """The image, built from the current sources."""
     run(lab() / "docker-engine", "up")
     name = f"orders:e2e-{secrets.token_hex(4)}"
     run("make", "image", f"IMAGE={name}")
@@ -52,7 +52,7 @@ def image() -> Iterator[str]:
 def cluster(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A new cluster with the images and an ingress controller.
 
-    ORDERS_CLUSTER names one that is there already, for whoever writes tests; it stays.
+    To keep a cluster while you write tests, name it in ORDERS_CLUSTER. It is not removed.
     """
     folder = lab()
     kept = os.environ.get("ORDERS_CLUSTER", "")
@@ -76,7 +76,7 @@ def cluster(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
 
 
 def overlay_with(folder: Path, image: str) -> Path:
-    """Write a kustomization that is the overlay for kind, with another image."""
+    """Write a kustomization of the overlay for kind with another image."""
     kind = os.path.relpath(ROOT / "k8s/overlays/kind", folder.resolve())
     name, _, tag = image.partition(":")
     (folder / "kustomization.yaml").write_text(
@@ -87,7 +87,7 @@ def overlay_with(folder: Path, image: str) -> Path:
 
 @pytest.fixture(scope="session")
 def installed(cluster: Cluster, image: str, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
-    """Orders, installed in the cluster by the documented commands."""
+    """Orders, installed with the documented commands."""
     overlay = overlay_with(tmp_path_factory.mktemp("overlay"), image)
     deployed = Deployed(cluster, overlay, overlay / "authority.crt")
     deployed.install()
@@ -96,13 +96,13 @@ def installed(cluster: Cluster, image: str, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def empty(installed: Deployed) -> Deployed:
-    """Orders without an order, for tests that place some."""
+    """Orders without any stored order."""
     installed.cluster.sql("TRUNCATE orders")
     return installed
 
 
 @pytest.fixture
 def changing(empty: Deployed) -> Iterator[Deployed]:
-    """Orders without an order, for tests that change how it runs, which is undone."""
+    """Orders without any stored order, for tests that change the deployment; changes are undone."""
     yield empty
     empty.restore()

@@ -1,4 +1,4 @@
-"""A real Kubernetes cluster: what it runs, and how this machine reaches it."""
+"""A real Kubernetes cluster with Orders, and clients for it."""
 
 import json
 import os
@@ -25,7 +25,7 @@ SERVICE_PODS: Final = "app.kubernetes.io/name=orders,app.kubernetes.io/component
 
 
 def lab() -> Path:
-    """Find the folder of the commands that make clusters, or skip: a skipped test fails in CI."""
+    """Find the folder of the commands for clusters, or skip: a skipped test fails in CI."""
     named = os.environ.get("ORDERS_LAB", "")
     folder = (ROOT / named).resolve()
     if os.geteuid() != 0 or not named or not (folder / "kube").exists():
@@ -35,13 +35,13 @@ def lab() -> Path:
 
 @frozen
 class Cluster:
-    """A cluster that is up.
+    """A running cluster.
 
     Attributes:
-        name: What it is called.
-        path: The PATH with the cluster's own kubectl.
-        kubeconfig: How kubectl finds it.
-        address: Where this machine reaches its node.
+        name: The cluster's name.
+        path: A PATH with the cluster's kubectl.
+        kubeconfig: The path of its kubeconfig file.
+        address: The address of its node.
     """
 
     name: str
@@ -51,13 +51,13 @@ class Cluster:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The environment in which commands are about this cluster."""
+        """The environment for commands on this cluster."""
         return {**os.environ, "PATH": self.path, "KUBECONFIG": str(self.kubeconfig)}
 
     def attempt(
         self, *command: str | Path, text: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command that is about this cluster, and that may fail."""
+        """Run a command on this cluster, and return its result, even if it fails."""
         return subprocess.run(
             command,
             cwd=ROOT,
@@ -69,17 +69,17 @@ class Cluster:
         )
 
     def run(self, *command: str | Path, text: str | None = None) -> str:
-        """Run a command that is about this cluster, and give what it printed."""
+        """Run a command on this cluster, and return its output."""
         ended = self.attempt(*command, text=text)
         assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
         return ended.stdout
 
     def kubectl(self, *arguments: str | Path, text: str | None = None) -> str:
-        """Run kubectl in the namespace of the service."""
+        """Run kubectl in the service's namespace."""
         return self.run("kubectl", "--namespace", NAMESPACE, *arguments, text=text)
 
     def get(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever Kubernetes says
-        """Get objects of that namespace."""
+        """Get objects in the service's namespace."""
         return json.loads(self.kubectl("get", *arguments, "--output=json"))
 
     def apply(self, manifests: Sequence[Mapping[str, object]]) -> None:
@@ -92,20 +92,20 @@ class Cluster:
         self.kubectl("wait", what, f"--for={condition}", f"--timeout={seconds}s")
 
     def rolled_out(self, what: str = DEPLOYMENT, seconds: int = 120) -> None:
-        """Wait until what was changed runs, and nothing else any more."""
+        """Wait until a rollout is complete."""
         self.kubectl("rollout", "status", what, f"--timeout={seconds}s")
 
     def settled(self, replicas: int) -> None:
-        """Wait until so many pods serve, and no other is there."""
+        """Wait until exactly this many pods exist, and all are ready."""
         wait_until(lambda: [is_ready(pod) for pod in self.pods()] == [True] * replicas, seconds=120)
 
     def pods(self) -> Sequence[Mapping[str, Any]]:
-        """Get the pods of the service."""
+        """Get the service's pods."""
         items: Sequence[Mapping[str, Any]] = self.get("pods", "--selector", SERVICE_PODS)["items"]
         return items
 
     def restarts(self) -> Mapping[str, int]:
-        """Tell how often each container in the namespace was started again."""
+        """Return how often each container in the namespace was restarted."""
         return {
             f"{pod['metadata']['name']}/{status['name']}": status["restartCount"]
             for pod in self.get("pods")["items"]
@@ -123,23 +123,23 @@ class Cluster:
         ).strip()
 
     def shown_by_clients(self, columns: str) -> set[str]:
-        """Ask the database for these columns of pg_stat_ssl, of the service's connections now."""
+        """Return columns of pg_stat_ssl for the service's current connections."""
         connections = "pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'ordersuser'"
         seen = self.sql(f"SELECT DISTINCT {columns} FROM {connections}")  # noqa: S608 - no value
         return set(seen.splitlines())
 
     def orders(self) -> Sequence[tuple[str, str]]:
-        """Read the id and the amount of every order in the database."""
+        """Return the id and the amount of every stored order."""
         rows = self.sql("COPY (SELECT id, amount FROM orders) TO STDOUT").splitlines()
         return [(order_id, amount) for order_id, amount in (row.split("\t") for row in rows)]
 
     def export(self) -> str:
-        """Export every order, as a person would."""
+        """Export every order with the command."""
         return self.kubectl("exec", DEPLOYMENT, "--", "orders", "export", "--format=csv")
 
 
 def is_ready(pod: Mapping[str, Any]) -> bool:
-    """Tell whether a pod gets requests."""
+    """Return whether a pod is ready, so that it gets requests."""
     if "deletionTimestamp" in pod["metadata"]:
         return False
     conditions = pod["status"].get("conditions", ())
@@ -147,12 +147,12 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
 
 
 def names(pods: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Name the pods."""
+    """Return the pods' names."""
     return {pod["metadata"]["name"] for pod in pods}
 
 
 class _Resolved(HTTPSConnection):
-    """A client that finds a host at an address, as if a name server had said so."""
+    """An HTTPS client that connects to a fixed address for a host name."""
 
     def __init__(self, host: str, address: str, timeout: float, context: ssl.SSLContext) -> None:
         super().__init__(host, timeout=timeout, context=context)
@@ -160,7 +160,7 @@ class _Resolved(HTTPSConnection):
         self._context = context
 
     def connect(self) -> None:
-        """Connect to the address; verify and ask for the host."""
+        """Connect to the address, and verify the certificate for the host name."""
         self.host, name = self._address, self.host
         try:
             HTTPConnection.connect(self)
@@ -175,8 +175,8 @@ class Deployed:
 
     Attributes:
         cluster: The cluster.
-        overlay: The folder of the kustomization that was applied.
-        authority: The certificate of the authority that clients of the Ingress trust.
+        overlay: The folder of the applied kustomization.
+        authority: The file of CA certificates that the Ingress's clients trust.
     """
 
     cluster: Cluster
@@ -185,16 +185,16 @@ class Deployed:
 
     @property
     def service(self) -> "ByService":
-        """The way through the Service."""
+        """Access through the Service."""
         return ByService(self.cluster)
 
     @property
     def ingress(self) -> "ByIngress":
-        """The way through the Ingress."""
+        """Access through the Ingress."""
         return ByIngress(self.cluster, self.authority)
 
     def install(self) -> None:
-        """Install all of it by the documented commands."""
+        """Install everything with the documented commands."""
         self.generate_secrets()
         self.update()
         self.cluster.rolled_out()
@@ -202,16 +202,16 @@ class Deployed:
         self.authority.write_text(self.generate_secrets("--authority"))
 
     def apply(self) -> None:
-        """Apply all of it, as a person would."""
+        """Apply the overlay with the documented command."""
         self.cluster.run("kubectl", "apply", "--kustomize", self.overlay)
 
     def update(self) -> None:
-        """Apply another release, as a person would."""
+        """Apply another release with the documented commands."""
         self.cluster.kubectl("delete", "job", "orders-migrate", "--ignore-not-found")
         self.apply()
 
     def restore(self) -> None:
-        """Bring it back to what the overlay says, whatever was changed."""
+        """Restore the state that the overlay describes."""
         self.update()
         self.cluster.kubectl("scale", DEPLOYMENT, "--replicas=3")
         self.cluster.rolled_out("statefulset/orders-postgres")
@@ -219,12 +219,12 @@ class Deployed:
         self.cluster.settled(3)
 
     def generate_secrets(self, *arguments: str | Path) -> str:
-        """Run the command that makes the Secrets."""
+        """Run `generate-secrets`."""
         return self.cluster.run(ROOT / "k8s/generate-secrets", *arguments)
 
 
 def _errors(cluster: Cluster) -> str:
-    """Read what the pods have to say but that they answered well."""
+    """Return the pods' logs without successful requests."""
     lines = cluster.kubectl("logs", "--selector", SERVICE_PODS, "--tail=-1", "--prefix")
     return "\n".join(
         line
@@ -235,32 +235,32 @@ def _errors(cluster: Cluster) -> str:
 
 @frozen
 class ByService:
-    """The service through its Service, on a port of the node."""
+    """Access to the service through its Service, on a port of the node."""
 
     cluster: Cluster
 
     def connect(self, timeout: float = 30.0) -> HTTPConnection:
-        """Make a client of the orders; the caller closes it."""
+        """Return a client of the API; the caller closes it."""
         return HTTPConnection(self.cluster.address, NODE_PORT, timeout=timeout)
 
     def errors(self) -> str:
-        """Read the logs of the pods that are there."""
+        """Return the logs of the current pods."""
         return _errors(self.cluster)
 
 
 @frozen
 class ByIngress:
-    """The service through the Ingress, whose certificate is verified."""
+    """Access to the service through the Ingress, whose certificate is verified."""
 
     cluster: Cluster
     authority: Path
     host: str = HOST
 
     def connect(self, timeout: float = 30.0) -> HTTPConnection:
-        """Make a client of the orders; the caller closes it."""
+        """Return a client of the API; the caller closes it."""
         context = ssl.create_default_context(cafile=self.authority)
         return _Resolved(self.host, self.cluster.address, timeout, context)
 
     def errors(self) -> str:
-        """Read the logs of the pods that are there."""
+        """Return the logs of the current pods."""
         return _errors(self.cluster)

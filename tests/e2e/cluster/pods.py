@@ -1,4 +1,4 @@
-"""Pods that try what should not be possible, and what should."""
+"""Pods from which tests try connections that should, and should not, be possible."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from attrs import frozen
 from tests.e2e.cluster.lab import NAMESPACE, POSTGRES_IMAGE, Cluster
 from tests.postgres_server import wait_until
 
-# All that the Pod Security standard `restricted` asks for.
+# The requirements of the Pod Security standard `restricted`.
 _CONFINED: Final = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -24,7 +24,7 @@ _SECONDS: Final = 3
 DATABASE: Final = "orders-postgres"
 _PEER: Final = {
     "app.kubernetes.io/part-of": "orders",
-    # What the network policies let through to the database: what refuses these is the database.
+    # The network policies let this component reach the database, so only the database can refuse.
     "app.kubernetes.io/component": "migration",
 }
 
@@ -34,9 +34,9 @@ class Pod:
     """A pod that runs commands.
 
     Attributes:
-        cluster: Where it is.
-        namespace: In which namespace.
-        name: What it is called.
+        cluster: The pod's cluster.
+        namespace: The pod's namespace.
+        name: The pod's name.
     """
 
     cluster: Cluster
@@ -45,12 +45,12 @@ class Pod:
 
     @property
     def address(self) -> str:
-        """Where other pods find it."""
+        """The pod's IP address."""
         path = "jsonpath={.status.podIP}"
         return self._kubectl("get", "pod", self.name, f"--output={path}")
 
     def sh(self, script: str, text: str | None = None) -> tuple[int, str]:
-        """Run a shell script; give its exit status and what it printed."""
+        """Run a shell script, and return its exit status and its output."""
         ended = self.cluster.attempt(
             *("kubectl", "--namespace", self.namespace, "exec", "--stdin", self.name),
             *("--", "bash", "-c", script),
@@ -59,7 +59,7 @@ class Pod:
         return ended.returncode, ended.stdout + ended.stderr
 
     def put(self, folder: Path) -> str:
-        """Copy the files of a folder; give the folder that they are in."""
+        """Copy a folder's files to the pod, and return their folder there."""
         for file in folder.iterdir():
             if file.is_file():
                 script = f"umask 077; mkdir -p /tmp/{folder.name}"
@@ -69,13 +69,13 @@ class Pod:
         return f"/tmp/{folder.name}"  # noqa: S108 - of a pod
 
     def reaches(self, host: str, port: int) -> bool:
-        """Tell whether a TCP connection can be made."""
+        """Return whether a TCP connection succeeds."""
         probe = _PROBE.format(host=host, port=port)
         status, _ = self.sh(f"timeout {_SECONDS} bash -c '{probe}'")
         return status == 0
 
     def fetch(self, host: str, port: int, path: str) -> str:
-        """Get a page; give the head and the body."""
+        """Return the head and the body of an HTTP response."""
         probe = _PROBE.format(host=host, port=port)
         request = f"GET {path} HTTP/1.0\\r\\n\\r\\n"
         status, said = self.sh(
@@ -90,7 +90,7 @@ class Pod:
 
 @contextmanager
 def namespace(cluster: Cluster, name: str) -> Iterator[str]:
-    """Make another namespace, and remove it in the end."""
+    """Create another namespace, and remove it at the end."""
     cluster.run("kubectl", "create", "namespace", name)
     try:
         yield name
@@ -102,7 +102,7 @@ def namespace(cluster: Cluster, name: str) -> Iterator[str]:
 def pod(
     cluster: Cluster, name: str, where: str = NAMESPACE, labels: Mapping[str, str] | None = None
 ) -> Iterator[Pod]:
-    """Run a pod that waits for commands, and remove it in the end."""
+    """Run a pod that waits for commands, and remove it at the end."""
     manifest = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -132,9 +132,9 @@ def pod(
 
 @contextmanager
 def peer(cluster: Cluster) -> Iterator[Pod]:
-    """Run a pod in the namespace, from where the database can be reached."""
+    """Run a pod in the service's namespace that can reach the database."""
     with pod(cluster, "peer", labels=_PEER) as up:
-        # Its network policies come a moment after it does.
+        # The network policies apply a moment after the pod starts.
         wait_until(lambda: up.reaches(DATABASE, 5432), seconds=30)
         yield up
 
@@ -142,7 +142,7 @@ def peer(cluster: Cluster) -> Iterator[Pod]:
 def connect(
     client: Pod, folder: str, *, user: str = "ordersuser", **changes: str
 ) -> tuple[int, str]:
-    """Connect to the database from a pod, with the files in one of its folders."""
+    """Connect to the database from a pod, with the certificate in one of its folders."""
     parameters = {
         "host": DATABASE,
         "dbname": "ordersdb",

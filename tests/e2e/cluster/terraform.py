@@ -18,11 +18,11 @@ MODULES: Final = (".", "modules/kind", "modules/certificates", "modules/orders")
 
 @frozen
 class Terraform:
-    """A copy of the modules, beside the manifests that they apply.
+    """A copy of the modules and the manifests.
 
     Attributes:
-        folder: Where the root module is.
-        environment: What finds the providers, and the commands that the modules need.
+        folder: The folder of the root module.
+        environment: The environment, which configures the providers and the PATH.
         values: The values of the root module's variables.
     """
 
@@ -33,7 +33,7 @@ class Terraform:
     def attempt(
         self, *command: str | Path, settings: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in the root module, which may fail."""
+        """Run a command in the root module, and return its result, even if it fails."""
         return subprocess.run(
             command,
             cwd=self.folder,
@@ -45,28 +45,28 @@ class Terraform:
         )
 
     def run(self, *command: str | Path, settings: Mapping[str, str] | None = None) -> str:
-        """Run a command in the root module, and give what it printed."""
+        """Run a command in the root module, and return its output."""
         ended = self.attempt(*command, settings=settings)
         assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
         return ended.stdout
 
     def apply(self, *arguments: str) -> str:
-        """Make real what the modules say."""
+        """Run `terraform apply`."""
         return self.run("terraform", "apply", "-auto-approve", *arguments)
 
     def set(self, **values: object) -> "Terraform":
-        """Give other values to some variables, from the next plan on."""
+        """Set variables for the following plans."""
         changed = Terraform(self.folder, self.environment, {**self.values, **values})
         file = self.folder / "test.auto.tfvars.json"
         file.write_text(json.dumps(changed.values))
         return changed
 
     def output(self, name: str) -> Any:  # noqa: ANN401 - whatever the output is
-        """Get an output, be it sensitive or not."""
+        """Return an output, sensitive or not."""
         return json.loads(self.run("terraform", "output", "-json", name))
 
     def manifests(self) -> Mapping[str, str]:
-        """Get the manifests that are in the cluster according to the state, by their addresses."""
+        """Return the applied manifests in the state, by their addresses."""
         state = json.loads(self.run("terraform", "show", "-json"))
         (orders,) = (
             module
@@ -81,9 +81,9 @@ class Terraform:
 
 
 def initialized(folder: Path) -> Terraform:
-    """Copy the modules into a folder, and prepare them there.
+    """Copy the modules to a folder, and initialize them there.
 
-    The file with the checksums stays behind: the providers here are not those of the registry.
+    The lock file is not copied: these providers do not come from the public registry.
     """
     generated = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars*", "kubeconfig")
     for tree in ("terraform", "k8s"):

@@ -1,4 +1,4 @@
-"""Who gets to the database and to the service, and where the service's pods get to."""
+"""Access control: client certificates, and network policies in both directions."""
 
 import base64
 from collections.abc import Callable, Iterator
@@ -16,14 +16,14 @@ from tests.postgres_server import wait_until
 
 @pytest.fixture(scope="module")
 def peer(installed: Deployed) -> Iterator[Pod]:
-    """A pod in the namespace, from where the database can be reached."""
+    """A pod in the service's namespace that can reach the database."""
     with peer_in(installed.cluster) as up:
         yield up
 
 
 @pytest.fixture(scope="module")
 def authority(installed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the authority that generate-secrets keeps in the cluster."""
+    """A folder with the CA that generate-secrets keeps in the cluster."""
     folder = tmp_path_factory.mktemp("authority")
     data = installed.cluster.get("secret", "orders-ca")["data"]
     for key, name in {"tls.crt": "ca.crt", "tls.key": "ca.key"}.items():
@@ -32,12 +32,12 @@ def authority(installed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def issued(authority: Path, name: str, kind: str = "client") -> Path:
-    """Let the real authority issue a certificate; give the folder of its files."""
+    """Issue a certificate from the real CA, and return the folder of its files."""
     run(ROOT / "scripts/certificates", authority, "issue", kind, "1", name, "unused")
     return authority / name
 
 
-def test_a_certificate_with_the_name_of_a_role_is_let_in(peer: Pod, authority: Path) -> None:
+def test_a_certificate_with_a_role_s_name_is_accepted(peer: Pod, authority: Path) -> None:
     folder = peer.put(issued(authority, "ordersuser"))
     assert connect(peer, folder) == (0, "ordersuser\n")
 
@@ -71,14 +71,14 @@ def test_a_certificate_with_an_unknown_name_is_refused(peer: Pod, authority: Pat
     assert "certificate authentication failed" in said
 
 
-def test_a_certificate_of_a_server_is_refused_as_a_clients(peer: Pod, authority: Path) -> None:
+def test_a_server_certificate_is_refused_from_a_client(peer: Pod, authority: Path) -> None:
     folder = peer.put(issued(authority, "ordersuser", "server"))
     status, said = connect(peer, folder)
     assert status != 0
     assert "unsupported certificate" in said
 
 
-def test_a_certificate_of_another_authority_is_refused(
+def test_a_certificate_from_another_ca_is_refused(
     peer: Pod, authority: Path, tmp_path: Path
 ) -> None:
     stranger = Authority("Another authority").issue("ordersuser")
@@ -100,7 +100,7 @@ def test_a_revoked_certificate_is_refused_without_a_restart(
     assert connect(peer, folder)[0] == 0
     installed.generate_secrets("--revoke", authority / "ordersuser/tls.crt")
     wait_until(lambda: "revoked" in connect(peer, folder)[1], seconds=90)
-    # Others are let in as before.
+    # Other certificates are still accepted.
     assert connect(peer, peer.put(issued(authority, "ordersuser")))[0] == 0
     assert installed.cluster.restarts() == before
 
@@ -116,7 +116,7 @@ def outsider(installed: Deployed) -> Iterator[Pod]:
 
 
 def pod_addresses(installed: Deployed) -> dict[str, str]:
-    """Give the addresses of the pods in the namespace, by what they are."""
+    """Return the addresses of the pods in the namespace, by component."""
     return {
         each["metadata"]["labels"]["app.kubernetes.io/component"]: each["status"]["podIP"]
         for each in installed.cluster.get("pods")["items"]
@@ -127,26 +127,26 @@ def pod_addresses(installed: Deployed) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("component", "port"), [("service", 8000), ("service", 9000), ("database", 5432)]
 )
-def test_another_namespace_reaches_nothing(
+def test_another_namespace_reaches_no_pod(
     installed: Deployed, outsider: Pod, component: str, port: int
 ) -> None:
     assert not outsider.reaches(pod_addresses(installed)[component], port)
 
 
 def test_another_namespace_reaches_no_service(outsider: Pod) -> None:
-    # It finds them, so what it lacks is the way.
+    # Names resolve, so it is the network policies that block the connections.
     assert outsider.sh("getent hosts orders.orders.svc.cluster.local")[0] == 0
     assert not outsider.reaches("orders.orders.svc.cluster.local", 80)
     assert not outsider.reaches("orders-postgres.orders.svc.cluster.local", 5432)
 
 
-def test_the_node_shows_the_orders_and_nothing_else(installed: Deployed) -> None:
+def test_the_node_exposes_only_the_api(installed: Deployed) -> None:
     services = installed.cluster.get("services")["items"]
     shown = [port.get("nodePort") for each in services for port in each["spec"]["ports"]]
     assert [port for port in shown if port] == [NODE_PORT]
 
 
-def test_prometheus_reaches_the_metrics_and_nothing_else(installed: Deployed) -> None:
+def test_prometheus_reaches_only_the_metrics(installed: Deployed) -> None:
     address = pod_addresses(installed)["service"]
     with (
         namespace(installed.cluster, "monitoring") as where,
@@ -158,7 +158,7 @@ def test_prometheus_reaches_the_metrics_and_nothing_else(installed: Deployed) ->
 
 
 def service_reaches(installed: Deployed) -> Callable[[str, int], bool]:
-    """Give what tells whether a pod of the service can connect to a place."""
+    """Return a function that checks whether a service pod can connect to an address."""
 
     def reaches(host: str, port: int) -> bool:
         program = f"import socket; socket.create_connection(({host!r}, {port}), 3)"
@@ -171,7 +171,7 @@ def service_reaches(installed: Deployed) -> Callable[[str, int], bool]:
 
 
 def name_server(installed: Deployed) -> str:
-    """Give the address of the cluster's name servers."""
+    """Return the address of the cluster's name servers."""
     return installed.cluster.run(
         *("kubectl", "--namespace=kube-system", "get", "service", "kube-dns"),
         "--output=jsonpath={.spec.clusterIP}",

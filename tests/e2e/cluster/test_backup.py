@@ -1,4 +1,4 @@
-"""What is lost with the database's volume comes back from a backup, by the documented steps."""
+"""Backups and restores with the documented commands."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ _FILES: Final = "orders-backup-files"
 
 @contextmanager
 def backup_files(deployed: Deployed) -> Iterator[str]:
-    """The pod with the volume of the backups."""
+    """Run the pod with the backups' volume."""
     manifest = ROOT / "k8s/postgres/backup-files.yaml"
     deployed.cluster.kubectl("apply", f"--filename={manifest}")
     try:
@@ -25,7 +25,7 @@ def backup_files(deployed: Deployed) -> Iterator[str]:
 
 
 def run_job(deployed: Deployed, cron_job: str, condition: str) -> str:
-    """Run a CronJob's job now; give what it printed."""
+    """Run a CronJob's job now, and return its log."""
     cluster = deployed.cluster
     name = f"{cron_job}-now"
     cluster.kubectl("delete", "job", name, "--ignore-not-found")
@@ -35,7 +35,7 @@ def run_job(deployed: Deployed, cron_job: str, condition: str) -> str:
 
 
 def lose_the_database(deployed: Deployed) -> None:
-    """Delete the server with its volume; let another begin with nothing, and without clients."""
+    """Delete the server and its volume; start an empty one, without clients."""
     cluster = deployed.cluster
     cluster.kubectl("delete", "statefulset/orders-postgres", f"pvc/data-{DATABASE_POD}")
     deployed.update()
@@ -45,15 +45,15 @@ def lose_the_database(deployed: Deployed) -> None:
     assert cluster.orders() == []
 
 
-def test_a_backup_restored_into_an_empty_database_gives_an_equal_export(
+def test_a_restore_into_an_empty_database_gives_an_equal_export(
     changing: Deployed,
 ) -> None:
     with traffic(changing.service, 0.01) as clients:
         clients.wait_for_orders(500)
-        # While orders are placed: what was acknowledged before it began is in it.
+        # A backup under load contains everything acknowledged before it began.
         acknowledged = clients.acknowledged
         assert "backup: wrote /backup/orders-" in run_job(changing, "orders-backup", "Complete")
-    # The one to restore has all of them.
+    # The backup to restore contains all orders.
     run_job(changing, "orders-backup", "Complete")
     exported = changing.cluster.export()
     lose_the_database(changing)
@@ -68,7 +68,7 @@ def test_a_backup_restored_into_an_empty_database_gives_an_equal_export(
     assert counted == changing.cluster.sql("SELECT count(*), sum(amount) FROM orders")
 
 
-def test_a_database_that_holds_orders_is_not_restored_into(changing: Deployed) -> None:
+def test_a_restore_into_a_database_with_orders_is_refused(changing: Deployed) -> None:
     with traffic(changing.service) as clients:
         clients.wait_for_orders(10)
     run_job(changing, "orders-backup", "Complete")
@@ -78,7 +78,7 @@ def test_a_database_that_holds_orders_is_not_restored_into(changing: Deployed) -
     assert changing.cluster.export() == before
 
 
-def test_a_restore_while_orders_are_placed_loses_none(changing: Deployed) -> None:
+def test_a_restore_under_load_is_refused_and_loses_nothing(changing: Deployed) -> None:
     run_job(changing, "orders-backup", "Complete")
     with traffic(changing.service) as clients:
         clients.wait_for_orders(10)
@@ -88,7 +88,7 @@ def test_a_restore_while_orders_are_placed_loses_none(changing: Deployed) -> Non
     clients.assert_kept(changing.cluster.orders())
 
 
-def test_a_backup_that_was_copied_elsewhere_is_restored_where_nothing_is_left(
+def test_a_copied_backup_is_restored_into_a_new_installation(
     changing: Deployed, tmp_path: Path
 ) -> None:
     cluster = changing.cluster
@@ -115,7 +115,7 @@ def test_a_backup_that_was_copied_elsewhere_is_restored_where_nothing_is_left(
     assert cluster.export() == exported
 
 
-def test_a_backup_that_was_cut_off_is_not_restored(changing: Deployed, tmp_path: Path) -> None:
+def test_a_truncated_backup_is_not_restored(changing: Deployed, tmp_path: Path) -> None:
     cluster = changing.cluster
     with traffic(changing.service) as clients:
         clients.wait_for_orders(100)

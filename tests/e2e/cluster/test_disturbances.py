@@ -1,4 +1,4 @@
-"""What operators and machines do to it while clients place orders: nobody notices."""
+"""Updates, scaling, rotations and failures under load lose no acknowledged order."""
 
 import base64
 import json
@@ -38,7 +38,7 @@ SERVER: Final = "orders-postgres-server-tls"
 def loaded(
     deployed: Deployed, by: ByService | ByIngress | None = None
 ) -> Iterator[Traffic[ByService | ByIngress]]:
-    """Let clients place orders meanwhile; in the end prove that nothing was lost."""
+    """Place orders while the block runs, and assert at the end that nothing was lost."""
     with traffic(by or deployed.service, _PAUSE_SECONDS) as clients:
         clients.wait_for_orders(_FEW)
         yield clients
@@ -69,7 +69,7 @@ def test_scaling_up_and_down_fails_no_request(changing: Deployed, way: str) -> N
 
 
 def evict(cluster: Cluster, pod: str) -> bool:
-    """Ask that a pod goes, as `kubectl drain` does; tell whether that was granted."""
+    """Evict a pod, as `kubectl drain` does, and return whether that was allowed."""
     eviction = {
         "apiVersion": "policy/v1",
         "kind": "Eviction",
@@ -84,7 +84,7 @@ def evict(cluster: Cluster, pod: str) -> bool:
     return ended.returncode == 0
 
 
-def test_of_all_pods_but_one_that_are_to_be_evicted_one_goes_at_a_time(
+def test_pods_are_evicted_one_at_a_time(
     changing: Deployed,
 ) -> None:
     cluster = changing.cluster
@@ -100,7 +100,7 @@ def test_of_all_pods_but_one_that_are_to_be_evicted_one_goes_at_a_time(
 
 
 def serial(cluster: Cluster, secret: str) -> str:
-    """Read the serial number of the certificate in a Secret, as a decimal number."""
+    """Return the serial number of the certificate in a Secret, in decimal."""
     data = cluster.get("secret", secret)["data"]["tls.crt"]
     printed = cluster.run(
         "openssl", "x509", "-noout", "-serial", text=base64.b64decode(data).decode()
@@ -120,13 +120,13 @@ with socket.create_connection(("orders-postgres", 5432), 5) as client:
 
 
 def serial_of_server(cluster: Cluster) -> str:
-    """Ask the database from a pod of the service for the certificate that it shows now."""
+    """Return the serial number of the database's current certificate, as seen by a service pod."""
     command = ("exec", DEPLOYMENT, "--", "python", "-c", _SERIAL_OF_SERVER)
     return cluster.kubectl(*command).strip()
 
 
 def serial_of_ingress(deployed: Deployed) -> str:
-    """Ask the Ingress for the certificate that it shows now."""
+    """Return the serial number of the Ingress's current certificate."""
     connection = deployed.ingress.connect()
     connection.connect()
     assert isinstance(connection.sock, ssl.SSLSocket)
@@ -136,7 +136,7 @@ def serial_of_ingress(deployed: Deployed) -> str:
     return str(int(str(shown["serialNumber"]), 16))
 
 
-def test_new_certificates_are_taken_into_use_without_a_restart(changing: Deployed) -> None:
+def test_new_certificates_are_used_without_a_restart(changing: Deployed) -> None:
     cluster = changing.cluster
     before = cluster.restarts()
     wait_until(
@@ -150,22 +150,20 @@ def test_new_certificates_are_taken_into_use_without_a_restart(changing: Deploye
         wait_until(lambda: serial_of_server(cluster) == server, seconds=120)
         pods = names(cluster.pods())
         wait_until(lambda: all(has_file(cluster, each, client) for each in pods), seconds=120)
-        take_into_use(cluster)
+        renew_connections(cluster)
         wait_until(lambda: cluster.shown_by_clients("client_serial") == {client}, seconds=60)
         _LOG.info("in use on both sides %.0f s after the rotation", monotonic() - began)
     assert cluster.restarts() == before
     clients.assert_all_answered()
 
 
-def take_into_use(cluster: Cluster) -> None:
-    """Let the service renew its connections, which it does by itself within half an hour."""
+def renew_connections(cluster: Cluster) -> None:
+    """Make the service renew its connections now, instead of within half an hour."""
     for each in names(cluster.pods()):
         cluster.kubectl("exec", each, "--", "sh", "-c", "kill -HUP 1")
 
 
-def test_another_authority_is_taken_into_use_without_a_restart(
-    changing: Deployed, tmp_path: Path
-) -> None:
+def test_the_ca_is_replaced_without_a_restart(changing: Deployed, tmp_path: Path) -> None:
     cluster = changing.cluster
     before = cluster.restarts()
     (former,) = cluster.shown_by_clients("issuer_dn")
@@ -175,13 +173,13 @@ def test_another_authority_is_taken_into_use_without_a_restart(
         (stale / key).write_bytes(base64.b64decode(content))
     with loaded(changing) as clients:
         changing.generate_secrets("--rotate-authority")
-        # Each client of the Ingress is told now, before it sees a certificate of the new one.
+        # The Ingress's clients trust the new CA before they see a certificate from it.
         changing.authority.write_text(changing.generate_secrets("--authority"))
         changing.generate_secrets("--rotate")
         began = monotonic()
         changing.generate_secrets("--retire-authority")
-        _LOG.info("the former authority could go %.0f s after it", monotonic() - began)
-        take_into_use(cluster)
+        _LOG.info("the former CA was retired %.0f s after the rotation", monotonic() - began)
+        renew_connections(cluster)
         wait_until(
             lambda: (
                 len(issuers := cluster.shown_by_clients("issuer_dn")) == 1 and former not in issuers
@@ -190,14 +188,14 @@ def test_another_authority_is_taken_into_use_without_a_restart(
         )
     assert cluster.restarts() == before
     clients.assert_all_answered()
-    # Whoever trusts the new one may still show a certificate of the former: that is refused.
+    # A client with a certificate from the former CA is refused.
     (stale / "ca.crt").write_text(changing.generate_secrets("--authority"))
     with peer(cluster) as client:
         folder = client.put(stale)
         wait_until(lambda: "unknown ca" in connect(client, folder)[1], seconds=30)
 
 
-def test_the_ingress_takes_a_new_certificate_into_use_at_once(changing: Deployed) -> None:
+def test_the_ingress_uses_a_new_certificate_at_once(changing: Deployed) -> None:
     with loaded(changing, changing.ingress) as clients:
         changing.generate_secrets("--rotate")
         new = serial(changing.cluster, "orders-ingress-tls")
@@ -206,7 +204,7 @@ def test_the_ingress_takes_a_new_certificate_into_use_at_once(changing: Deployed
 
 
 def has_file(cluster: Cluster, pod: str, number: str) -> bool:
-    """Tell whether the new certificate has reached a pod."""
+    """Return whether a pod has the new certificate."""
     program = (
         "import ssl; print(int(ssl._ssl._test_decode_cert('/etc/orders/tls/tls.crt')"
         "['serialNumber'], 16))"
@@ -214,7 +212,7 @@ def has_file(cluster: Cluster, pod: str, number: str) -> bool:
     return cluster.kubectl("exec", pod, "--", "python", "-c", program).strip() == number
 
 
-def test_a_database_that_is_deleted_comes_back_with_every_acknowledged_order(
+def test_a_deleted_database_pod_returns_with_every_acknowledged_order(
     changing: Deployed,
 ) -> None:
     cluster = changing.cluster

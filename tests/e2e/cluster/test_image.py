@@ -1,4 +1,4 @@
-"""The image: small, confined, the same when it is built again; and all of it by docker compose."""
+"""The image is small, confined and reproducible, and docker compose starts it."""
 
 import json
 import secrets
@@ -32,14 +32,14 @@ def inspected(image: str) -> Any:  # noqa: ANN401 - whatever Docker says
 
 
 def in_container(image: str, *command: str) -> str:
-    """Run another program in a container of the image, and give what it printed."""
+    """Run another program in a container of the image, and return its output."""
     entry, *arguments = command
     return run("docker", "run", "--rm", f"--entrypoint={entry}", image, *arguments)
 
 
 @contextmanager
 def container(image: str, *options: str) -> Iterator[str]:
-    """Run the service, and remove it in the end."""
+    """Run the service in a container, and remove it at the end."""
     name = f"orders-e2e-{secrets.token_hex(4)}"
     run("docker", "run", "--detach", "--name", name, *_CONFINED, *options, image)
     try:
@@ -63,7 +63,7 @@ def test_it_has_no_pip_and_no_compiler(image: str) -> None:
     in_container(image, "sh", "-c", "! /usr/local/bin/python3 -c 'import pip' 2>/dev/null")
 
 
-def test_it_says_what_it_is_and_runs_as_a_user_by_number(image: str) -> None:
+def test_it_has_labels_and_a_numeric_user(image: str) -> None:
     config = inspected(image)["Config"]
     assert config["User"] == "10001:10001"
     labels = config["Labels"]
@@ -72,7 +72,7 @@ def test_it_says_what_it_is_and_runs_as_a_user_by_number(image: str) -> None:
     assert version == f"orders {labels['org.opencontainers.image.version']}\n"
 
 
-def test_everything_in_it_is_compiled_already(image: str) -> None:
+def test_all_its_python_files_are_compiled(image: str) -> None:
     script = (
         "import pathlib\n"
         "for source in pathlib.Path('/opt/orders/lib').rglob('*.py'):\n"
@@ -93,7 +93,7 @@ def test_the_same_source_gives_the_same_files(image: str) -> None:
         run("docker", "image", "rm", "--force", again)
 
 
-def test_it_is_healthy_when_it_serves_and_ends_well_on_sigterm(image: str) -> None:
+def test_it_becomes_healthy_and_exits_cleanly_on_sigterm(image: str) -> None:
     settings = ("--env=DATABASE_URL=sqlite:////data/orders.db", "--env=ORDERS_AUTH=trusted-network")
     with container(image, "--tmpfs=/data:mode=1777", "--tmpfs=/tmp:mode=1777", *settings) as name:
         wait_until(lambda: health(name) == "healthy", seconds=60)
@@ -101,7 +101,7 @@ def test_it_is_healthy_when_it_serves_and_ends_well_on_sigterm(image: str) -> No
         assert run("docker", "wait", name).strip() == "0"
 
 
-def test_without_a_word_on_who_may_come_in_it_does_not_start(image: str) -> None:
+def test_it_does_not_start_without_client_authentication(image: str) -> None:
     with container(image) as name:
         assert run("docker", "wait", name).strip() == "78"
 
@@ -120,13 +120,13 @@ class Composed:
         )
 
     def connect(self) -> HTTPConnection:
-        """Make a client of the service; the caller closes it."""
+        """Return a client of the service; the caller closes it."""
         return HTTPConnection("127.0.0.1", int(self.settings["ORDERS_PORT"]), timeout=30)
 
 
 @pytest.fixture
 def composed(image: str) -> Iterator[Composed]:
-    """`docker compose`, on free ports and with this image, and without what it kept in the end."""
+    """`docker compose` on free ports with this image; its volumes are removed at the end."""
     assert POSTGRES_IMAGE in (ROOT / "compose.yaml").read_text()
     settings = {
         "ORDERS_IMAGE": image,
@@ -141,7 +141,7 @@ def composed(image: str) -> Iterator[Composed]:
 
 
 def start(composed: Composed) -> None:
-    """Start all of it from this image, and place an order."""
+    """Start everything, and place an order."""
     composed("up", "--detach", "--wait", "--no-build")
     body = '{"id": "A-1", "amount": 12.30}'
     client = composed.connect()
@@ -154,10 +154,10 @@ def test_docker_compose_starts_it_with_its_database(composed: Composed) -> None:
     start(composed)
 
 
-def test_docker_compose_starts_it_after_a_first_start_that_was_interrupted(
+def test_docker_compose_starts_it_after_an_interrupted_first_start(
     composed: Composed,
 ) -> None:
-    # The authority is there, and nothing that it issues.
+    # Create the CA, but none of its certificates.
     script = "/certificates /tls/authority authority"
     composed("run", "--rm", "certificates", script)
     start(composed)

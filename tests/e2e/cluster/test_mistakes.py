@@ -1,4 +1,4 @@
-"""A mistake of whoever deploys shows within a minute, and what ran before goes on serving."""
+"""A deployment mistake shows within a minute, and the old pods keep serving."""
 
 import json
 import os
@@ -19,7 +19,7 @@ _SECONDS: Final = 60
 
 
 def pod_template(kind: str, name: str, container: object, volumes: Sequence[object]) -> object:
-    """Write a patch of what a Deployment or a Job makes pods of."""
+    """Return a patch for the pod template of a Deployment or a Job."""
     return {
         "apiVersion": {"Deployment": "apps/v1", "Job": "batch/v1"}[kind],
         "kind": kind,
@@ -29,15 +29,15 @@ def pod_template(kind: str, name: str, container: object, volumes: Sequence[obje
 
 
 def service_with(container: Mapping[str, object], *volumes: object) -> object:
-    """Write a patch of the service."""
+    """Return a patch for the service's Deployment."""
     return pod_template("Deployment", "orders", {"name": "orders", **container}, volumes)
 
 
 @contextmanager
 def mistaken(deployed: Deployed, folder: Path, *patches: object) -> Iterator[None]:
-    """Apply it with a mistake; prove that no new pod serves and the old ones go on.
+    """Apply the overlay with a mistake; assert that no new pod serves and the old ones continue.
 
-    `changing` takes the mistake back.
+    `changing` undoes the mistake.
     """
     cluster = deployed.cluster
     before = ready(cluster)
@@ -55,12 +55,12 @@ def mistaken(deployed: Deployed, folder: Path, *patches: object) -> Iterator[Non
 
 
 def ready(cluster: Cluster) -> set[str]:
-    """Name the pods of the service that get requests."""
+    """Return the names of the ready service pods."""
     return names([pod for pod in cluster.pods() if is_ready(pod)])
 
 
 def described(cluster: Cluster, *selector: str) -> str:
-    """Say what `kubectl describe` says of the pods that are not ready."""
+    """Return the output of `kubectl describe` for the pods that are not ready."""
     pods: Sequence[Any] = cluster.get("pods", *selector)["items"]
     waiting = [pod["metadata"]["name"] for pod in pods if not is_ready(pod)]
     if not waiting:
@@ -69,11 +69,11 @@ def described(cluster: Cluster, *selector: str) -> str:
 
 
 def listed(cluster: Cluster) -> str:
-    """Say what `kubectl get pods` says."""
+    """Return the output of `kubectl get pods`."""
     return cluster.kubectl("get", "pods")
 
 
-def test_a_database_url_that_is_none(changing: Deployed, tmp_path: Path) -> None:
+def test_an_invalid_database_url(changing: Deployed, tmp_path: Path) -> None:
     wrong = {"env": [{"name": "DATABASE_URL", "value": "postgresql://orders-postgres?sslmode=no"}]}
     cluster = changing.cluster
     with mistaken(changing, tmp_path, service_with(wrong)):
@@ -81,7 +81,7 @@ def test_a_database_url_that_is_none(changing: Deployed, tmp_path: Path) -> None
         assert "orders: database_url (environment DATABASE_URL): " in described(cluster)
 
 
-def test_a_database_that_is_not_there(changing: Deployed, tmp_path: Path) -> None:
+def test_an_unknown_database_host(changing: Deployed, tmp_path: Path) -> None:
     wrong = {"env": [{"name": "DATABASE_URL", "value": "postgresql://ordersuser@nowhere/ordersdb"}]}
     cluster = changing.cluster
     with mistaken(changing, tmp_path, service_with(wrong)):
@@ -94,7 +94,7 @@ def test_a_database_that_is_not_there(changing: Deployed, tmp_path: Path) -> Non
         )
 
 
-def test_a_secret_that_is_missing(changing: Deployed, tmp_path: Path) -> None:
+def test_a_missing_secret(changing: Deployed, tmp_path: Path) -> None:
     missing = {"name": "tls", "secret": {"secretName": "orders-forgotten"}}
     cluster = changing.cluster
     with mistaken(changing, tmp_path, service_with({}, missing)):
@@ -104,7 +104,7 @@ def test_a_secret_that_is_missing(changing: Deployed, tmp_path: Path) -> None:
         assert "ContainerCreating" in listed(cluster)
 
 
-def test_an_image_that_does_not_exist(changing: Deployed, tmp_path: Path) -> None:
+def test_a_missing_image(changing: Deployed, tmp_path: Path) -> None:
     wrong = {"image": "orders.invalid/orders:none"}
     cluster = changing.cluster
     with mistaken(changing, tmp_path, service_with(wrong)):
@@ -124,7 +124,7 @@ USER 10001:10001
 
 @pytest.fixture
 def next_release(installed: Deployed, image: str) -> Iterator[str]:
-    """An image of a release that needs one more migration, which the database refuses."""
+    """An image of a release with one more migration, which fails."""
     name = f"{image}-next"
     run("docker", "build", "--tag", name, "-", text=_NEXT_RELEASE.format(image=image))
     run(lab() / "kube", "load", name, settings={"KUBE_CLUSTER": installed.cluster.name})
@@ -132,7 +132,7 @@ def next_release(installed: Deployed, image: str) -> Iterator[str]:
     run("docker", "image", "rm", "--force", name)
 
 
-def test_a_migration_that_fails(changing: Deployed, tmp_path: Path, next_release: str) -> None:
+def test_a_failing_migration(changing: Deployed, tmp_path: Path, next_release: str) -> None:
     job = pod_template("Job", "orders-migrate", {"name": "migrate", "image": next_release}, [])
     cluster = changing.cluster
     with mistaken(changing, tmp_path, service_with({"image": next_release}), job):

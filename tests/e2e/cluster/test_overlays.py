@@ -1,4 +1,4 @@
-"""The overlays for clusters other than kind: what the documentation shows, and production."""
+"""The overlays for other clusters: the one in the documentation, and production."""
 
 import json
 import os
@@ -20,7 +20,7 @@ _GENERATE: Final = ROOT / "k8s/generate-secrets"
 
 
 def block(page: str, after: str, language: str) -> str:
-    """Find the first block of a language behind some words of a page."""
+    """Return a page's first code block of a language after the given words."""
     _, found, rest = (ROOT / page).read_text().partition(after)
     assert found
     return rest.partition(f"```{language}\n")[2].partition("```")[0]
@@ -28,7 +28,7 @@ def block(page: str, after: str, language: str) -> str:
 
 @pytest.fixture
 def for_any_cluster(changing: Deployed, image: str) -> Iterator[Deployed]:
-    """Orders, about to become what the documentation shows, and what it was in the end."""
+    """Orders, prepared for the documented overlay, and restored at the end."""
     cluster = changing.cluster
     published = "registry.example.org/orders:0.1.0"
     run("docker", "tag", image, published)
@@ -42,11 +42,9 @@ def for_any_cluster(changing: Deployed, image: str) -> Iterator[Deployed]:
     changing.generate_secrets()
 
 
-def test_the_overlay_that_the_documentation_shows_is_installed_and_used(
-    for_any_cluster: Deployed, tmp_path: Path
-) -> None:
+def test_the_documented_overlay_works(for_any_cluster: Deployed, tmp_path: Path) -> None:
     cluster = for_any_cluster.cluster
-    # Beside each other: the overlay, and this repository.
+    # Put the overlay and the repository side by side.
     here, overlay = tmp_path / "orders", tmp_path / "overlay"
     here.mkdir()
     overlay.mkdir()
@@ -54,7 +52,7 @@ def test_the_overlay_that_the_documentation_shows_is_installed_and_used(
         (here / folder).symlink_to(ROOT / folder)
     shown = block("docs/kubernetes.md", "## On any cluster", "yaml")
     (overlay / "kustomization.yaml").write_text(shown)
-    # What a name server would say.
+    # Resolve the host name, as a name server would.
     (tmp_path / ".curlrc").write_text(f'resolve = "{_HOST}:443:{cluster.address}"\n')
     path = f"{ROOT / '.venv/bin'}{os.pathsep}{cluster.path}"
     at = evolve(cluster, path=path)
@@ -68,7 +66,7 @@ def test_the_overlay_that_the_documentation_shows_is_installed_and_used(
     status, said = sh(block("docs/kubernetes.md", f'value: "{_HOST}"', "sh"))
     assert status == 0, said
     commands = block("README.md", "On any other cluster", "sh")
-    # Which of its certificates the controller shows takes it a moment.
+    # The controller needs a moment to load the certificate.
     wait_until(lambda: sh(commands)[0] == 0, seconds=60)
     assert '{"id":"A-1","amount":12.30}' in sh(commands)[1]
     refused = sh(commands.replace("$TOKEN", "guessed") + " --fail")
@@ -84,13 +82,13 @@ def test_an_overlay_names_the_minor_release_of_every_postgresql(
     (tmp_path / "kustomization.yaml").write_text(f"resources: [{base}]\n{images}")
     objects = cluster.run("kubectl", "kustomize", tmp_path)
     tags = re.findall(r"image: postgres:(\S+)", objects)
-    # The server, what lets it read its files anew, a backup, a restore.
+    # The server, its reloader, the backup and the restore.
     assert tags == ["17.6-trixie"] * 4
 
 
 @pytest.fixture
 def database(cluster: Cluster, tmp_path: Path) -> Iterator[str]:
-    """A PostgreSQL server elsewhere, with an authority of its own; the address of its pod."""
+    """The address of an external PostgreSQL server with its own CA."""
     folder = tmp_path / "database"
     folder.mkdir()
     reachable = {
@@ -125,14 +123,14 @@ def _named(name: str) -> object:
 
 
 def production(cluster: Cluster, image: str, address: str, folder: Path) -> str:
-    """Write the objects of the overlay for production, with what it has examples of."""
+    """Return the objects of the production overlay, with its example values replaced."""
     name, _, tag = image.partition(":")
     kustomization = {
         "namespace": "production",
         "resources": [os.path.relpath(ROOT / "k8s/overlays/production", folder.resolve())],
         "components": [os.path.relpath(ROOT / "k8s/components/pull-secret", folder.resolve())],
         "images": [{"name": "ghcr.io/OWNER/orders", "newName": name, "newTag": tag}],
-        # There are not so many cores.
+        # The test machine has few cores.
         "patches": [
             {
                 "target": {"kind": "Deployment"},
@@ -152,7 +150,7 @@ def production(cluster: Cluster, image: str, address: str, folder: Path) -> str:
     return objects
 
 
-def test_production_serves_from_a_database_elsewhere_who_has_a_token(
+def test_production_serves_token_holders_with_an_external_database(
     cluster: Cluster, image: str, database: str, tmp_path: Path
 ) -> None:
     objects = production(cluster, image, database, tmp_path)

@@ -1,4 +1,4 @@
-"""The autoscaler of k8s/base, with the cluster's metrics: more work brings more replicas."""
+"""The autoscaler of k8s/base, with metrics-server."""
 
 import json
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ from tests.faults.traffic import traffic
 from tests.postgres_server import wait_until
 
 _AUTOSCALER: Final = "horizontalpodautoscaler/orders"
-_MOST: Final = 5
+_MAX_REPLICAS: Final = 5
 
 
 @pytest.fixture
 def autoscaled(changing: Deployed) -> Iterator[Deployed]:
-    """Orders with its autoscaler, which has what it needs: metrics of the pods."""
+    """Orders with its autoscaler and metrics-server."""
     cluster = changing.cluster
     run(lab() / "kube", "addon", "metrics-server", settings={"KUBE_CLUSTER": cluster.name})
     autoscaler: dict[str, Any] = yaml.safe_load((ROOT / "k8s/base/autoscaling.yaml").read_text())
-    # Less than a replica does under the load of these tests, on a small machine.
-    autoscaler["spec"]["maxReplicas"] = _MOST
+    # Lower than a replica's usage under these tests' load on a small machine.
+    autoscaler["spec"]["maxReplicas"] = _MAX_REPLICAS
     autoscaler["spec"]["metrics"][0]["resource"]["target"]["averageValue"] = "30m"
     cluster.kubectl("apply", "--filename=-", text=json.dumps(autoscaler))
     yield changing
@@ -31,23 +31,23 @@ def autoscaled(changing: Deployed) -> Iterator[Deployed]:
 
 
 def status(deployed: Deployed) -> dict[str, Any]:
-    """Tell what the autoscaler sees, and wants."""
+    """Return the autoscaler's status."""
     found: dict[str, Any] = deployed.cluster.get(_AUTOSCALER)["status"]
     return found
 
 
-def test_more_requests_bring_more_replicas_and_fail_none(autoscaled: Deployed) -> None:
+def test_more_load_adds_replicas_and_fails_no_request(autoscaled: Deployed) -> None:
     cluster = autoscaled.cluster
     with traffic(autoscaled.service, 0.005) as clients:
-        wait_until(lambda: status(autoscaled).get("desiredReplicas") == _MOST, seconds=300)
-        cluster.settled(_MOST)
+        wait_until(lambda: status(autoscaled).get("desiredReplicas") == _MAX_REPLICAS, seconds=300)
+        cluster.settled(_MAX_REPLICAS)
         clients.wait_for_orders(500)
     clients.assert_all_answered()
     clients.assert_kept(cluster.orders())
 
 
-def test_it_leaves_a_service_alone_that_is_to_have_no_replica(autoscaled: Deployed) -> None:
-    """So that nobody places an order while a backup is restored."""
+def test_it_does_not_scale_up_from_zero(autoscaled: Deployed) -> None:
+    """A restore relies on this, so that no order is placed meanwhile."""
     cluster = autoscaled.cluster
     cluster.kubectl("scale", DEPLOYMENT, "--replicas=0")
     cluster.settled(0)

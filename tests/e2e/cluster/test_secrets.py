@@ -1,4 +1,4 @@
-"""What generate-secrets makes, and that it makes no second authority that nobody asked for."""
+"""generate-secrets creates the Secrets, and never creates a second CA by accident."""
 
 import base64
 import json
@@ -20,13 +20,11 @@ WRITER: Final = "writer"
 
 
 def secrets(cluster: Cluster) -> dict[str, object]:
-    """Read what is in every Secret."""
+    """Return the data of every Secret."""
     return {each["metadata"]["name"]: each["data"] for each in cluster.get("secrets")["items"]}
 
 
-def test_without_its_authority_it_makes_and_rotates_nothing(
-    changing: Deployed, tmp_path: Path
-) -> None:
+def test_without_its_ca_it_creates_and_rotates_nothing(changing: Deployed, tmp_path: Path) -> None:
     cluster = changing.cluster
     before = secrets(cluster)
     kept = tmp_path / "orders-ca.yaml"
@@ -49,7 +47,7 @@ def test_without_its_authority_it_makes_and_rotates_nothing(
 
 @contextmanager
 def writer(cluster: Cluster, folder: Path) -> Iterator[Cluster]:
-    """The cluster as somebody sees it who may write Secrets and read none."""
+    """The cluster as seen by a user who may write Secrets but not read them."""
     cluster.kubectl("create", "role", WRITER, "--verb=create,patch", "--resource=secrets")
     cluster.kubectl("create", "rolebinding", WRITER, f"--role={WRITER}", f"--user={WRITER}")
     cluster.kubectl("create", "clusterrole", WRITER, "--verb=get", "--resource=namespaces")
@@ -68,9 +66,7 @@ def writer(cluster: Cluster, folder: Path) -> Iterator[Cluster]:
             cluster.kubectl("delete", kind, WRITER)
 
 
-def test_when_it_cannot_tell_whether_there_is_an_authority_it_makes_none(
-    installed: Deployed, tmp_path: Path
-) -> None:
+def test_it_creates_no_ca_if_it_cannot_look_for_one(installed: Deployed, tmp_path: Path) -> None:
     before = secrets(installed.cluster)
     with writer(installed.cluster, tmp_path) as cluster:
         ended = cluster.attempt(GENERATE)
@@ -88,7 +84,7 @@ def test_when_it_cannot_tell_whether_there_is_an_authority_it_makes_none(
         (("--days", "soon"), "--days must be a whole number, not soon"),
     ],
 )
-def test_a_wrong_use_is_told_and_does_nothing(
+def test_wrong_arguments_are_refused_and_change_nothing(
     installed: Deployed, arguments: tuple[str, ...], said: str
 ) -> None:
     before = secrets(installed.cluster)
@@ -106,7 +102,7 @@ def test_the_help_names_every_option(installed: Deployed) -> None:
     assert [option for option in named if option not in said] == []
 
 
-def test_nothing_outlives_the_authority(installed: Deployed) -> None:
+def test_no_certificate_outlives_the_ca(installed: Deployed) -> None:
     before = secrets(installed.cluster)
     ended = installed.cluster.attempt(GENERATE, "--rotate", "--days", "3660")
     assert ended.returncode == 1
@@ -115,7 +111,7 @@ def test_nothing_outlives_the_authority(installed: Deployed) -> None:
 
 
 def certificate(cluster: Cluster, namespace: str, secret: str) -> x509.Certificate:
-    """Read the certificate in a Secret."""
+    """Return the certificate in a Secret."""
     said = cluster.run(
         *("kubectl", "--namespace", namespace, "get", "secret", secret),
         r"--output=jsonpath={.data.tls\.crt}",
@@ -124,12 +120,12 @@ def certificate(cluster: Cluster, namespace: str, secret: str) -> x509.Certifica
 
 
 def hosts(issued: x509.Certificate) -> list[str]:
-    """Name the hosts that a certificate is for."""
+    """Return a certificate's host names."""
     names = issued.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return names.get_values_for_type(x509.DNSName)
 
 
-def test_its_options_say_for_what_and_for_how_long(cluster: Cluster) -> None:
+def test_its_options_set_namespace_host_and_validity(cluster: Cluster) -> None:
     shop = ("--namespace", "shop", "--host", "shop.example.org")
     try:
         made = cluster.attempt(GENERATE, *shop, "--days", "20")
@@ -139,7 +135,7 @@ def test_its_options_say_for_what_and_for_how_long(cluster: Cluster) -> None:
         assert (ingress.not_valid_after_utc - ingress.not_valid_before_utc).days == 20
         database = hosts(certificate(cluster, "shop", "orders-postgres-server-tls"))
         assert database[:2] == ["orders-postgres", "orders-postgres.shop"]
-        # What ends soon is told each time, until it is renewed.
+        # Certificates that expire soon are reported each time, until they are renewed.
         told = [line for line in made.stderr.splitlines() if "expires on" in line]
         assert [line.split()[4] for line in told] == [
             *("orders-client-tls", "orders-owner-tls"),
@@ -147,7 +143,7 @@ def test_its_options_say_for_what_and_for_how_long(cluster: Cluster) -> None:
         ]
         assert cluster.attempt(GENERATE, *shop).stderr.splitlines() == told
         assert "expires on" not in cluster.attempt(GENERATE, *shop, "--rotate").stderr
-        # The namespace is that of the manifests.
+        # The namespace has the labels of the manifests.
         found = cluster.run("kubectl", "get", "namespace", "shop", "--output=json")
         labels = json.loads(found)["metadata"]["labels"]
         assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -156,17 +152,17 @@ def test_its_options_say_for_what_and_for_how_long(cluster: Cluster) -> None:
 
 
 def authorities(installed: Deployed) -> list[str]:
-    """Name the authorities that are trusted."""
+    """Return the names of the trusted CAs."""
     trusted = x509.load_pem_x509_certificates(installed.generate_secrets("--authority").encode())
     return [str(common_name(each.subject)) for each in trusted]
 
 
 def common_name(subject: x509.Name) -> str | bytes:
-    """Read the name of whom a certificate is about."""
+    """Return a subject's common name."""
     return subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
 
 
-def test_another_authority_takes_its_steps_in_order(changing: Deployed) -> None:
+def test_the_steps_to_replace_the_ca_are_enforced(changing: Deployed) -> None:
     cluster = changing.cluster
     (former,) = authorities(changing)
 
@@ -181,7 +177,7 @@ def test_another_authority_takes_its_steps_in_order(changing: Deployed) -> None:
     changing.generate_secrets("--rotate-authority")
     new, also_trusted = authorities(changing)
     assert (also_trusted, new == former) == (former, False)
-    # Again: what may have been interrupted is done to its end, by the same authority.
+    # A repeated run completes an interrupted one, with the same CA.
     changing.generate_secrets("--rotate-authority")
     assert authorities(changing) == [new, former]
     assert "not issued by the new CA: run this with --rotate first" in refused("--retire-authority")

@@ -1,4 +1,4 @@
-"""The Terraform modules, applied for real: a cluster of their own, from nothing to nothing."""
+"""The Terraform modules, applied to a new cluster and destroyed."""
 
 import json
 import logging
@@ -47,7 +47,7 @@ _CERTIFICATES: Final = {
     "database": "orders-postgres-server-tls",
     "ingress": "orders-ingress-tls",
 }
-# What a client of the database sees of its server, from where the service runs.
+# Prints the serial number of the database's certificate, as seen from a service pod.
 _SERIAL_AT_THE_DATABASE: Final = """
 import socket, ssl, struct
 files = "/etc/orders/tls/"
@@ -63,7 +63,7 @@ _SERIAL_IN_THE_POD: Final = """
 import ssl
 print(int(ssl._ssl._test_decode_cert("/etc/orders/tls/tls.crt")["serialNumber"], 16))
 """
-_READ_FILES_ANEW: Final = "import os, signal; os.kill(1, signal.SIGHUP)"
+_RELOAD: Final = "import os, signal; os.kill(1, signal.SIGHUP)"
 
 
 def _free_ports(number: int) -> Sequence[int]:
@@ -76,12 +76,12 @@ def _free_ports(number: int) -> Sequence[int]:
 
 @frozen
 class Applied:
-    """What Terraform made.
+    """The result of `terraform apply`.
 
     Attributes:
-        terraform: The modules, with the values that they were applied with.
+        terraform: The modules with their applied values.
         cluster: The new cluster.
-        image: The image of the service.
+        image: The service's image.
     """
 
     terraform: Terraform
@@ -89,7 +89,7 @@ class Applied:
     image: str
 
     def certificates(self) -> Mapping[str, x509.Certificate]:
-        """Get the certificates, by what they are for, and that of the authority as `ca`."""
+        """Return the certificates, by name; the CA's is `ca`."""
         pems = {
             "ca": self.terraform.output("ca_certificate"),
             **{
@@ -100,12 +100,12 @@ class Applied:
         return {name: x509.load_pem_x509_certificate(pem.encode()) for name, pem in pems.items()}
 
     def plan(self) -> tuple[int, str]:
-        """Ask what would change: 0 is nothing, 2 something."""
+        """Run `terraform plan`; return its exit status (2 means changes) and its output."""
         ended = self.terraform.attempt("terraform", "plan", "-detailed-exitcode")
         return ended.returncode, ended.stdout + ended.stderr
 
     def in_pod(self, pod: str, script: str) -> str:
-        """Run Python in a pod of the service."""
+        """Run a Python script in a service pod."""
         return self.cluster.kubectl("exec", pod, "--", "python", "-c", script).strip()
 
 
@@ -118,7 +118,7 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
 
 @pytest.fixture(scope="module")
 def applied(terraform: Terraform, image: str) -> Iterator[Applied]:
-    """A cluster with the service, which `terraform apply` made from nothing."""
+    """A cluster with the service, created by `terraform apply`."""
     name = f"terraform-{secrets.token_hex(3)}"
     service_port, http_port, https_port = _free_ports(3)
     image_name, _, tag = image.partition(":")
@@ -144,7 +144,7 @@ def applied(terraform: Terraform, image: str) -> Iterator[Applied]:
         yield Applied(values, cluster, image)
     finally:
         values.attempt("terraform", "destroy", "-auto-approve")
-        # Where that failed; else there is none.
+        # Clean up if that failed.
         values.run("kind", "delete", "cluster", "--name", name)
 
 
@@ -163,12 +163,12 @@ SELECT pg_conf_load_time() > (pg_stat_file('/etc/postgresql-tls/ca.crt')).modifi
 
 
 def touch(cluster: Cluster) -> None:
-    """Let the pods get their files now, and not within a minute or two."""
+    """Make the pods update their files now, instead of within a minute or two."""
     cluster.kubectl("annotate", "pods", "--all", "--overwrite", f"touched={monotonic()}")
 
 
 def wait_for_files(applied: Applied) -> None:
-    """Wait until each pod has what was applied last, and the database has read it."""
+    """Wait until every pod has the applied files, and the database has loaded them."""
     cluster = applied.cluster
     touch(cluster)
     places = {
@@ -195,7 +195,7 @@ def wait_for_files(applied: Applied) -> None:
     wait_until(lambda: cluster.sql(_HAS_READ_IT) == "t", seconds=30)
 
 
-def test_the_modules_are_laid_out_and_valid(terraform: Terraform) -> None:
+def test_the_modules_are_formatted_and_valid(terraform: Terraform) -> None:
     terraform.run("terraform", "fmt", "-check", "-recursive")
     terraform.run("terraform", "validate")
 
@@ -206,7 +206,7 @@ def test_tflint_finds_nothing(terraform: Terraform, module: str) -> None:
     assert terraform.run("tflint", f"--chdir={module}", f"--config={rules}") == ""
 
 
-def test_the_plans_are_what_the_inputs_say(terraform: Terraform) -> None:
+def test_the_tests_of_the_plans_pass(terraform: Terraform) -> None:
     assert re.search(r"Success! \d\d passed, 0 failed", terraform.run("terraform", "test"))
 
 
@@ -228,8 +228,8 @@ def test_an_order_is_placed_through_the_service(applied: Applied) -> None:
     assert ("by-service", "12.30") in applied.cluster.orders()
 
 
-def test_what_is_applied_is_what_kubectl_kustomize_gives(applied: Applied) -> None:
-    """But for what the inputs say: here the image, and the number of replicas."""
+def test_the_applied_objects_equal_kubectl_kustomize_s(applied: Applied) -> None:
+    """The inputs change only the image and the number of replicas."""
 
     def canonical(manifest: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         return f"{manifest['kind']}/{manifest['metadata']['name']}", manifest
@@ -252,7 +252,7 @@ def test_what_is_applied_is_what_kubectl_kustomize_gives(applied: Applied) -> No
     }
 
 
-def test_the_secrets_are_those_that_the_manifests_document(applied: Applied) -> None:
+def test_the_secrets_are_as_documented(applied: Applied) -> None:
     documented = {
         row[1]: set(re.findall(r"`([^`]+)`", row[2]))
         for row in re.finditer(
@@ -271,7 +271,7 @@ def test_the_secrets_are_those_that_the_manifests_document(applied: Applied) -> 
         assert (kind == "kubernetes.io/tls") is (name in _CERTIFICATES.values())
 
 
-def test_the_certificates_are_strict_and_serve_for_one_thing_each(applied: Applied) -> None:
+def test_the_certificates_pass_strict_verification_and_have_one_usage(applied: Applied) -> None:
     certificates = dict(applied.certificates())
     ca = certificates.pop("ca")
     ca_key_id = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
@@ -310,7 +310,7 @@ def test_neither_plans_nor_outputs_show_a_secret(applied: Applied) -> None:
 
 
 def test_an_order_is_placed_through_the_ingress_with_tls(applied: Applied, tmp_path: Path) -> None:
-    """By the ingress controller that Terraform installs, on the cluster that there is."""
+    """Uses the ingress controller that Terraform installs."""
     if not applied.terraform.attempt("docker", "image", "inspect", _INGRESS_IMAGE).stdout.strip(
         "[]\n"
     ):
@@ -331,9 +331,7 @@ def test_an_order_is_placed_through_the_ingress_with_tls(applied: Applied, tmp_p
         try:
             return _place(by_ingress, "by-ingress") == 201
         except ssl.SSLCertVerificationError:
-            return (
-                False  # a new controller shows a certificate of its own before it knows any other
-            )
+            return False  # a new controller presents a default certificate at first
 
     wait_until(is_placed, seconds=60)
     assert ("by-ingress", "12.30") in applied.cluster.orders()
@@ -369,7 +367,7 @@ def test_certificates_are_rotated_under_load_and_fail_no_request(applied: Applie
         touch(cluster)
         wait_until(lambda: is_there(new), seconds=180)
         for pod in pods:
-            applied.in_pod(pod, _READ_FILES_ANEW)
+            applied.in_pod(pod, _RELOAD)
         wait_until(
             lambda: (
                 cluster.shown_by_clients("client_serial") == {str(new["service"].serial_number)}
@@ -383,7 +381,7 @@ def test_certificates_are_rotated_under_load_and_fail_no_request(applied: Applie
 
 
 def test_a_revoked_certificate_is_refused(applied: Applied, tmp_path: Path) -> None:
-    """By the steps that the README tells: the service has a new certificate, the old is refused."""
+    """Follows the README: the service gets a new certificate, and the old one is refused."""
     cluster = applied.cluster
     authority, old = tmp_path / "authority", tmp_path / "old"
     (name,) = (made := applied.terraform.output("authorities"))
@@ -411,19 +409,19 @@ def test_a_revoked_certificate_is_refused(applied: Applied, tmp_path: Path) -> N
         shown = client.put(old)
         wait_until(lambda: "revoked" in connect(client, shown)[1], seconds=180)
     for pod in names(cluster.pods()):
-        applied.in_pod(pod, _READ_FILES_ANEW)
+        applied.in_pod(pod, _RELOAD)
     assert _place(ByService(cluster), "after-the-revocation") == 201
 
 
-def test_it_is_applied_to_a_cluster_that_is_there(applied: Applied) -> None:
-    """In another namespace, with an autoscaler, and gone again in the end: `terraform test`."""
+def test_it_is_applied_to_an_existing_cluster(applied: Applied) -> None:
+    """`terraform test` applies to another namespace, with an autoscaler, and destroys all."""
     image, _, tag = applied.image.partition(":")
     settings = {
         "TF_VAR_kubeconfig": str(applied.cluster.kubeconfig),
         "TF_VAR_image": image,
         "TF_VAR_image_tag": tag,
     }
-    # The values of the cluster are not meant for this one.
+    # Set the variables of the other cluster aside.
     values = applied.terraform.folder / "test.auto.tfvars.json"
     values.rename(values.with_suffix(".aside"))
     tests = "-test-directory=tests/cluster"
@@ -436,7 +434,7 @@ def test_it_is_applied_to_a_cluster_that_is_there(applied: Applied) -> None:
     assert "orders-terraform-test" not in applied.cluster.run("kubectl", "get", "namespaces")
 
 
-def test_a_rollout_that_fails_fails_the_apply_and_the_old_pods_go_on(applied: Applied) -> None:
+def test_a_failed_rollout_fails_the_apply_and_the_old_pods_keep_serving(applied: Applied) -> None:
     pods = names(applied.cluster.pods())
     ended = applied.terraform.set(image_tag="missing", rollout_timeout="20s").attempt(
         "terraform", "apply", "-auto-approve"
@@ -447,12 +445,12 @@ def test_a_rollout_that_fails_fails_the_apply_and_the_old_pods_go_on(applied: Ap
     assert _place(ByService(applied.cluster), "while-it-fails") == 201
 
 
-def test_another_authority_is_taken_into_use_under_load_and_fails_no_request(
+def test_the_ca_is_replaced_under_load_and_no_request_fails(
     applied: Applied,
 ) -> None:
-    """By the steps that the README tells."""
+    """Follows the README's steps."""
     cluster = applied.cluster
-    # As it was at first, whatever other tests have left.
+    # Start from the initial values, whatever other tests have left.
     applied.terraform.set().apply()
     cluster.settled(_REPLICAS)
     pods, restarts = names(cluster.pods()), cluster.restarts()
@@ -464,7 +462,7 @@ def test_another_authority_is_taken_into_use_under_load_and_fails_no_request(
             applied.terraform.set(certificate_authorities=authorities).apply()
             wait_for_files(applied)
         for pod in pods:
-            applied.in_pod(pod, _READ_FILES_ANEW)
+            applied.in_pod(pod, _RELOAD)
         wait_until(
             lambda: cluster.shown_by_clients("issuer_dn") == {"/O=Orders/CN=Orders CA 2"},
             seconds=60,

@@ -1,11 +1,11 @@
-"""The workflow that deploys to kind, on a cluster of the lab."""
+"""The workflow that deploys to kind, on one of the lab's clusters."""
 
 from tests.debian_package import run
 from tests.e2e.cluster.lab import Deployed, lab
 from tests.repository.workflows import steps_that_run
 
 _SERVICE_PORT = 30080
-# The lab has its own way to put an image into a cluster, and built one already.
+# The lab has already built an image, and loads it into the cluster in its own way.
 _REPLACED = ("make image", "kind load docker-image")
 
 
@@ -14,14 +14,14 @@ def test_every_step_of_the_workflow_passes(changing: Deployed, image: str) -> No
     run("docker", "tag", image, "orders:dev")
     run(lab() / "kube", "load", "orders:dev", settings={"KUBE_CLUSTER": cluster.name})
     steps = [step.command for step in steps_that_run() if step.workflow == "deploy-to-kind"]
-    told = ""
+    output = ""
     try:
         for step in steps:
             if not step.startswith(_REPLACED):
                 command = step.replace("127.0.0.1:8080", f"{cluster.address}:{_SERVICE_PORT}")
-                told += cluster.run("bash", "-eo", "pipefail", "-c", command)
+                output += cluster.run("bash", "-eo", "pipefail", "-c", command)
     finally:
-        # The migration is a Job, and none can be given another image.
+        # The migration is a Job, and a Job's image cannot be changed.
         changing.update()
-    assert "and read it back" in told
-    assert "deployment.apps/orders" in told
+    assert "and read it back" in output
+    assert "deployment.apps/orders" in output

@@ -1,4 +1,4 @@
-"""The workflow of the image: built, started beside its database, tried, and looked into."""
+"""The image workflow: build, start with a database, smoke-test, and write the SBOM."""
 
 import json
 import os
@@ -19,7 +19,7 @@ _SBOM = ROOT / "dist" / Artefacts(project_version(ROOT)).image_sbom
 
 
 def _engine() -> Path:
-    """Find the command that starts Docker, or skip: a skipped test fails in CI."""
+    """Find the command for Docker, or skip: a skipped test fails in CI."""
     lab = os.environ.get("ORDERS_LAB", "")
     command = (ROOT / lab / "docker-engine").resolve()
     if os.geteuid() != 0 or not lab or not command.exists():
@@ -29,7 +29,7 @@ def _engine() -> Path:
 
 @pytest.fixture
 def settings() -> Iterator[Mapping[str, str]]:
-    """Let what is started be on free ports, under a name of its own; remove it in the end."""
+    """A project name and free ports; the project is removed at the end."""
     run(_engine(), "up")
     chosen = {
         "COMPOSE_PROJECT_NAME": f"orders-test-{os.getpid()}",
@@ -58,7 +58,7 @@ def test_every_step_that_tries_the_image_passes(settings: Mapping[str, str]) -> 
         assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
     bill = json.loads(_SBOM.read_text())
     names = {component["name"] for component in bill["components"]}
-    # Of Python's libraries, and of Debian's packages.
+    # Both Python libraries and Debian packages are listed.
     assert {"orders-core", "waitress", "libc6"} <= names
     locked = dict(
         re.findall(r"^([\w-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
