@@ -18,6 +18,7 @@ from orders_cli.exits import Exit
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
 from orders_http.api.page.sessions import COOKIE
+from orders_http.api.routes import ENDPOINTS, Endpoint
 from orders_http.server.gathering import GatheringServer
 from orders_http.server.listening import listen
 from orders_memory import MemoryStore
@@ -32,6 +33,7 @@ from tests.token_files import overwrite_unseen, put, watched, write_tokens
 SECRET = f"orders_{'5eed' * 16}"
 ORDER = b'{"id":"A-1","amount":1}'
 JSON = {"Content-Type": "application/json"}
+HTML = "text/html; charset=utf-8"
 
 
 @frozen
@@ -125,6 +127,25 @@ def test_no_other_header_gets_in(locked: Locked, authorization: str) -> None:
 def test_a_token_in_the_query_is_no_token(locked: Locked) -> None:
     answer = locked.ask("GET", f"/orders?access_token={locked.reader}", None)
     assert (answer.status, answer.problem()) == (401, "token-required")
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: f"{each.method} {each.path}")
+def test_every_endpoint_is_open_or_needs_a_session_or_a_token(
+    locked: Locked,
+    endpoint: Endpoint,
+) -> None:
+    target = endpoint.path.replace("<id>", "A-1")
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Origin": "http://localhost"}
+    headers = {} if endpoint.method == "GET" else form
+    answer = locked.client.request(endpoint.method, target, b"", headers)
+    if isinstance(endpoint.access, Scope):
+        assert (answer.status, answer.problem()) == (401, "token-required")
+    elif endpoint.access == "session":
+        assert (answer.status, answer.headers["content-type"]) == (401, HTML)
+    elif target == "/login" and endpoint.method == "POST":
+        assert b"token-mistake" in answer.body
+    else:
+        assert answer.status in {200, 303}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from waitress import wasyncore
 
 from orders_http.api.application import Application, HttpSettings, create_app
 from orders_http.api.hosts import HostRule
+from orders_http.api.routes import PATHS
 from orders_http.server.gathering import GatheringServer
 from orders_http.server.listening import listen
 from orders_http.server.server import Server
@@ -31,8 +32,8 @@ _FORM: Final = "Content-Type: application/x-www-form-urlencoded"
 _ORIGIN: Final = "Origin: http://localhost"
 _NDJSON: Final = "Content-Type: application/x-ndjson"
 _CSV: Final = "Content-Type: text/csv"
-_PATHS: Final = (
-    *("/", "/favicon.svg", "/orders", "/orders/hostile", "/health", "/openapi.json"),
+_TARGETS: Final = (
+    *(path.replace("<id>", "hostile") for path in PATHS),
     *("/nothing", "/orders?id=hostile", "/orders?limit=1", "/orders?limit=0", "/?id=hostile"),
 )
 
@@ -40,10 +41,10 @@ _PATHS: Final = (
 def every_route() -> Iterator[bytes]:
     """Every path with every method, on an empty store and on one that holds orders."""
     for _ in range(2):
-        for path in _PATHS:
+        for target in _TARGETS:
             for method in ("GET", "HEAD", "OPTIONS", "DELETE", "POST", "BREW"):
-                yield head(f"{method} {path} HTTP/1.1", HOST)
-                yield head(f"{method} {path} HTTP/1.0", HOST)
+                yield head(f"{method} {target} HTTP/1.1", HOST)
+                yield head(f"{method} {target} HTTP/1.0", HOST)
         for accepted in ("application/json", "application/x-ndjson", "text/csv", "image/png"):
             yield get("/orders", f"Accept: {accepted}")
         yield get("/orders/hostile", "If-None-Match: *")

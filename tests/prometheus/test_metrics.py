@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orders_core import Outcome, Reason
+from orders_http.api.routes import NO_ROUTE, PATHS
 from orders_prometheus import Metrics, SharedMetrics
 from orders_prometheus.metrics import OTHER
 from orders_service.composition import REQUEST_LABELS
@@ -219,7 +220,9 @@ def test_the_documentation_explains_every_value_of_a_label() -> None:
         if name in {"operation", "outcome", "reason"}
     }
     assert [each for each in sorted(labels) if f"`{each}`" not in text] == []
-    documented = (*REQUEST_LABELS.routes, *REQUEST_LABELS.methods, OTHER)
-    assert [each for each in documented if f"`{each}`" not in text] == []
+    values = (NO_ROUTE, *REQUEST_LABELS.methods, OTHER)
+    assert [each for each in values if f"`{each}`" not in text] == []
+    interface = DOCUMENTATION.with_name("http.md").read_text("utf-8").replace("{id}", "<id>")
+    assert [each for each in PATHS if f" {each}`" not in interface] == []
     statuses = REQUEST_LABELS.statuses
     assert len(set(statuses)) == len(statuses)
