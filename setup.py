@@ -66,6 +66,7 @@ setup(
     package_data={
         "": ["py.typed"],
         "orders_postgres": ["migrations/*.sql"],
+        "orders_sqlite": ["migrations/*.sql"],
         "orders_http": ["api/openapi.json", "api/page/templates/*"],
         "orders_cli": ["completions/*"],
     },

@@ -6,10 +6,10 @@ from typing import Final
 from attrs import frozen
 
 from orders_core import Reason, StoreUnavailable
+from orders_core.migrations import Migration
 from orders_postgres.connect import connect
 from orders_postgres.connection import Connection
 from orders_postgres.schema import (
-    Migration,
     applied_version,
     migrations,
     require_utf8,

@@ -1,20 +1,11 @@
 """The schema that this release needs, and the numbered files that lead to it."""
 
-import re
-from collections.abc import Iterable
 from importlib import resources
-from importlib.resources.abc import Traversable
 from typing import Final
 
-from attrs import frozen
-
 from orders_core import Reason, StoreUnavailable
+from orders_core.migrations import Migration, numbered
 from orders_postgres.connection import Connection
-
-SCHEMA_VERSION: Final = 3
-"""The number of this release's last migration; a database must have it, and may have more."""
-
-_FILE_NAME: Final = re.compile(r"(?P<version>[0-9]{4})_[a-z0-9_]+\.sql")
 
 _VERSION: Final = "SELECT coalesce(max(version), 0) FROM orders_schema"
 # It names every column that the service reads, so that a missing right shows here.
@@ -23,43 +14,14 @@ SELECT id, orders.amount, count, orders_totals.amount FROM orders, orders_totals
 """
 
 
-@frozen
-class Migration:
-    """One step of the schema.
-
-    Attributes:
-        version: Its number, counted from 1 without a gap.
-        name: The name of its file.
-        sql: Its statements; they run in one transaction.
-    """
-
-    version: int
-    name: str
-    sql: str
-
-
 def migrations() -> tuple[Migration, ...]:
     """Read this release's migrations, in the order in which they are applied."""
     folder = resources.files("orders_postgres").joinpath("migrations")
     return numbered(folder.iterdir())
 
 
-def numbered(files: Iterable[Traversable]) -> tuple[Migration, ...]:
-    """Put migration files in order and check their numbering.
-
-    Raises:
-        ValueError: A file is not named like `0001_orders.sql`, or the numbers are not
-            1, 2, 3 and so on.
-    """
-    found: list[Migration] = []
-    for file in sorted(files, key=lambda each: each.name):
-        match = _FILE_NAME.fullmatch(file.name)
-        if match is None:
-            raise ValueError(f"a migration is named like 0001_orders.sql, not {file.name}")
-        found.append(Migration(int(match["version"]), file.name, file.read_text("utf-8")))
-        if found[-1].version != len(found):
-            raise ValueError(f"{file.name} should have the number {len(found):04d}")
-    return tuple(found)
+SCHEMA_VERSION: Final = len(migrations())
+"""The number of this release's last migration; a database must have it, and may have more."""
 
 
 def applied_version(connection: Connection) -> int:

@@ -10,8 +10,10 @@ from urllib.parse import quote, unquote
 from attrs import evolve, frozen
 
 from orders_core.database import Condition, InvalidDatabase
+from orders_sqlite.disk import has_room
 from orders_sqlite.files import FileIdentity
-from orders_sqlite.store import SqliteStore, has_room
+from orders_sqlite.limits import Limits
+from orders_sqlite.store import SqliteStore
 
 _PREFIX: Final = "sqlite:///"
 _UNUSABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -65,7 +67,7 @@ class SqliteDatabase:
         """Whether the file is missing, and its folder and disk have room for it."""
         folder = self.path.parent
         writable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
-        return not self.exists and writable and has_room(self.path)
+        return not self.exists and writable and has_room(self.path, Limits().free_bytes)
 
     @property
     def accepts_password(self) -> bool:
@@ -101,11 +103,10 @@ class SqliteDatabase:
         return Condition(disk=(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
 
     def migrate(self, grant_to: str | None) -> tuple[str, ...]:
-        """Create the table if it is missing; see `Database.migrate`."""
+        """Bring a new or older file to this release's schema; see `Database.migrate`."""
         if grant_to is not None:
             message = "a SQLite file has no roles to grant to"
             raise InvalidDatabase(message)
-        created = not self.exists
         with closing(SqliteStore(self.path)) as store:
             store.check()
-        return ("orders",) if created else ()
+            return tuple(store.applied_migrations)

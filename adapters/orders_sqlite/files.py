@@ -5,10 +5,14 @@ deleted is lost when the process that has it open ends.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Self
 
 from attrs import define, frozen
+
+_NEW_FILE_MODE: Final = 0o600
 
 # The first bytes of a log (SQLite, "Database File Format", the WAL header), in either byte order.
 _MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
@@ -34,6 +38,30 @@ def file_at(path: Path) -> FileIdentity:
         OSError: There is none, or it cannot be reached.
     """
     return FileIdentity.of(path.stat())
+
+
+def create(path: Path) -> None:
+    """Create an empty file that only its owner may use, unless something is there.
+
+    SQLite would create it for everyone to read. It gives the log the mode of the file.
+
+    The file is created under another name, since closing a file drops the locks that the process
+    has on it, those of another store's connection too (SQLite, "How To Corrupt An SQLite Database
+    File").
+
+    Raises:
+        OSError: It cannot be created.
+    """
+    # Of a link, its target is created, as SQLite does.
+    target = path.resolve()
+    if target.exists():
+        return
+    with TemporaryDirectory(dir=target.parent, prefix=".orders-") as folder:
+        empty = Path(folder) / "empty"
+        empty.touch(_NEW_FILE_MODE)
+        # Another process may just have created it.
+        with suppress(FileExistsError):
+            target.hardlink_to(empty)
 
 
 @frozen
@@ -65,7 +93,7 @@ class LogProblem(Exception):
 
 
 @frozen(eq=False)
-class Stranger:
+class Replacement:
     """Another file in the place of a lost one, kept open so that no file gets its inode."""
 
     path: Path

@@ -138,7 +138,7 @@ def test_a_file_that_cannot_be_written_to_is_told(orders: Orders) -> None:
 def test_a_disk_without_room_for_the_file_is_told_and_nothing_made_on_it(
     orders: Orders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orders_sqlite.store._MIN_FREE_BYTES", 1 << 62)
+    monkeypatch.setattr("orders_sqlite.disk.free_bytes", lambda _path: 0)
     ended = orders("check")
     assert ended.status == Exit.UNAVAILABLE
     assert ended.err.startswith("orders: orders.db: its disk has less than ")

@@ -1,18 +1,22 @@
 """`orders migrate`: the schema that this release needs."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
+
+import pytest
 
 from orders_cli.exits import Exit
 from tests.cli.command import Orders
 from tests.postgres_server import OWNER, PASSWORD, SERVICE, PostgresServer
+from tests.sqlite.first_file import make_first_file
 
 
 def test_a_new_sqlite_file_gets_its_table(orders: Orders) -> None:
     first = orders("migrate")
     assert (first.status, first.err) == (Exit.DONE, "")
     assert first.out == (
-        "applied orders\nsqlite:///orders.db has the schema that this release needs\n"
+        "applied 0001_orders.sql\nsqlite:///orders.db has the schema that this release needs\n"
     )
     assert orders("check").status == Exit.DONE
 
@@ -28,14 +32,24 @@ def test_a_sqlite_file_has_no_role_to_grant_to(orders: Orders) -> None:
     assert ended.err == "orders: a SQLite file has no roles to grant to\n"
 
 
-def test_a_file_of_another_release_is_left_alone_without_advice_to_migrate(orders: Orders) -> None:
-    with closing(sqlite3.connect(orders.folder / "orders.db")) as connection:
-        connection.execute("PRAGMA application_id = 0x4F524452")
+@pytest.mark.parametrize("command", [["serve"], ["check"], ["import", "more.csv"], ["migrate"]])
+def test_a_file_of_a_newer_release_is_refused_and_left_as_it_is(
+    orders: Orders, command: Sequence[str]
+) -> None:
+    path = make_first_file(orders.folder / "orders.db")
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 7")
-    ended = orders("migrate")
-    assert (ended.status, ended.out) == (Exit.UNAVAILABLE, "")
-    assert "schema version 7" in ended.err
-    assert "run: orders migrate" not in ended.err
+    (orders.folder / "more.csv").write_text("id,amount\nc,1\n", "utf-8")
+    before = path.read_bytes()
+    ended = orders(*command)
+    assert ended.status == Exit.UNAVAILABLE
+    assert ended.out == "" or command == ["check"]  # It shows the configuration.
+    assert ended.err.startswith(
+        "orders: orders.db has schema version 7, of a newer release; "
+        "this release knows versions up to 1\n"
+    )
+    assert ("run: orders migrate" in ended.err) == (command != ["migrate"])
+    assert path.read_bytes() == before
 
 
 def test_postgresql_is_migrated_for_a_service_role_that_then_works(

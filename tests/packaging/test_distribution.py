@@ -86,6 +86,7 @@ def test_migrations_templates_and_completions_are_in_the_wheel(
 ) -> None:
     for pattern in (
         "orders_postgres/migrations/*.sql",
+        "orders_sqlite/migrations/*.sql",
         "orders_http/api/openapi.json",
         "orders_http/api/page/templates/*.html",
         "orders_cli/completions/*",

@@ -1,16 +1,15 @@
-"""Migrations: numbered, applied once each, by one at a time."""
+"""Migrations: applied once each, by one at a time."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain, count
-from pathlib import Path
 
 import pytest
 
 from orders_core import Order, Outcome, Reason, StoreUnavailable
 from orders_postgres import SCHEMA_VERSION, PostgresStore, migrate
-from orders_postgres.schema import migrations, numbered
+from orders_postgres.schema import migrations
 from tests.postgres_server import OWNER, SERVICE, OrdersDatabase, PostgresServer
 
 NAMES = count(1)
@@ -35,38 +34,6 @@ def schema_failure(database: OrdersDatabase) -> StoreUnavailable:
 
 def test_this_release_needs_its_last_migration() -> None:
     assert [migration.version for migration in migrations()] == [*range(1, SCHEMA_VERSION + 1)]
-
-
-def test_migrations_are_ordered_by_number(tmp_path: Path) -> None:
-    for name in ("0002_more.sql", "0001_first.sql"):
-        (tmp_path / name).write_text(f"-- {name}", "utf-8")
-    found = numbered(tmp_path.iterdir())
-    assert [(each.version, each.name) for each in found] == [
-        (1, "0001_first.sql"),
-        (2, "0002_more.sql"),
-    ]
-    assert found[0].sql == "-- 0001_first.sql"
-
-
-@pytest.mark.parametrize(
-    ("names", "problem"),
-    [
-        (["0002_late.sql"], "0002_late.sql should have the number 0001"),
-        (["0001_a.sql", "0003_c.sql"], "0003_c.sql should have the number 0002"),
-        (["0001_a.sql", "0001_b.sql"], "0001_b.sql should have the number 0002"),
-        (["1_a.sql"], "named like 0001_orders.sql, not 1_a.sql"),
-        (["0001_a.txt"], "named like 0001_orders.sql, not 0001_a.txt"),
-    ],
-)
-def test_a_gap_or_a_strange_name_is_refused(
-    tmp_path: Path,
-    names: list[str],
-    problem: str,
-) -> None:
-    for name in names:
-        (tmp_path / name).touch()
-    with pytest.raises(ValueError, match=problem):
-        numbered(tmp_path.iterdir())
 
 
 def test_the_second_run_applies_nothing(empty_database: OrdersDatabase) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orders_sqlite import SqliteStore
+from orders_sqlite import Limits, SqliteStore
 
 
 @pytest.fixture
@@ -14,7 +14,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[SqliteStore]:
+def limits() -> Limits:
+    """The store's limits; a test that needs others parametrizes them."""
+    return Limits()
+
+
+@pytest.fixture
+def store(path: Path, limits: Limits) -> Iterator[SqliteStore]:
     """A store that has opened nothing yet."""
-    with closing(SqliteStore(path)) as store:
+    with closing(SqliteStore(path, limits=limits)) as store:
         yield store

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from orders_core import MAX_CENTS, Order, OrderId, Outcome
-from orders_sqlite import SqliteStore
+from orders_core import MAX_CENTS, Order, OrderId, Outcome, StoreUnavailable
+from orders_sqlite import Limits, SqliteStore
 from tests.contract.threads import at_once, meanwhile
 from tests.postgres_server import wait_until
 from tests.sqlite.connections import for_each_new_connection, in_a_process_of_its_own
@@ -158,6 +158,12 @@ def test_the_file_itself_refuses_what_is_no_amount(
         connection.execute("INSERT INTO orders VALUES ('a', ?)", (amount,))
 
 
+def test_loading_what_is_no_amount_fails_and_stores_nothing(store: SqliteStore) -> None:
+    with pytest.raises(StoreUnavailable, match="CHECK constraint failed"):
+        store.load([("a", "1"), ("b", "99999999999999")])
+    assert store.page(10) == []
+
+
 def test_the_log_is_put_into_the_file_when_the_store_is_closed(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
         store.add([Order("a", 1)])
@@ -172,20 +178,15 @@ def test_a_path_that_looks_like_a_url_is_a_path(tmp_path: Path) -> None:
     assert path.exists()
 
 
-@contextmanager
-def patient() -> Iterator[None]:
-    """Let stores wait longer for a lock than they do: a machine may be busy."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("orders_sqlite.store._LOCK_SECONDS", 30.0)
-        yield
+PATIENT = Limits(lock=30.0)
+"""Wait longer for a lock than stores do: a machine may be busy."""
 
 
 def attempts_until_the_new_file_is_free(path: Path) -> int:
     attempts: list[str] = []
     connections: list[sqlite3.Connection] = []
     with (
-        patient(),
-        closing(SqliteStore(path)) as store,
+        closing(SqliteStore(path, limits=PATIENT)) as store,
         closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as maker,
     ):
         maker.execute("BEGIN IMMEDIATE")
@@ -216,7 +217,7 @@ def test_a_new_file_that_another_is_just_making_is_tried_again(path: Path) -> No
 
 
 def add_from_a_new_store(path: Path, name: str) -> list[Outcome]:
-    with closing(SqliteStore(path)) as store:
+    with closing(SqliteStore(path, limits=PATIENT)) as store:
         return list(store.add([Order(name, 1), Order("shared", 1)]))
 
 
@@ -224,8 +225,7 @@ def test_stores_that_are_created_at_once_on_a_new_file_share_it(tmp_path: Path) 
     # Many rounds: what can go wrong is short.
     for number in range(20):
         path = tmp_path / f"orders-{number}.db"
-        with patient():
-            outcomes = at_once([partial(add_from_a_new_store, path, f"{n}") for n in range(8)])
+        outcomes = at_once([partial(add_from_a_new_store, path, f"{n}") for n in range(8)])
         assert [each[0] for each in outcomes] == [Outcome.CREATED] * 8
         assert [each[1] for each in outcomes].count(Outcome.CREATED) == 1
         with closing(SqliteStore(path)) as store:
@@ -234,8 +234,7 @@ def test_stores_that_are_created_at_once_on_a_new_file_share_it(tmp_path: Path) 
 
 def add_when_all_are_ready(path: Path, name: str, ready: Barrier) -> None:
     ready.wait()
-    with patient():
-        add_from_a_new_store(path, name)
+    add_from_a_new_store(path, name)
 
 
 def test_processes_that_create_the_file_at_once_share_it(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
-from orders_sqlite import SqliteStore
+from orders_sqlite import Limits, SqliteStore
 from tests.sqlite.connections import for_each_new_connection, in_a_process_of_its_own
 
 MADE_ANEW = (
@@ -159,13 +159,12 @@ def test_a_store_that_is_closed_with_a_strange_log_in_place_has_saved_its_orders
 
 @pytest.mark.parametrize("harm", [delete_log, delete_index, delete_both])
 def test_a_store_that_is_opened_while_another_has_a_lost_log_begins_none(
-    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], str]
+    store: SqliteStore, path: Path, harm: Callable[[Path], str]
 ) -> None:
-    monkeypatch.setattr("orders_sqlite.store._LOCK_SECONDS", 0.05)
     store.add([Order("a", 1)])
     harm(path)
     before = set(path.parent.iterdir())
-    with closing(SqliteStore(path)) as other:
+    with closing(SqliteStore(path, limits=Limits(lock=0.05))) as other:
         assert lost(lambda: other.add([Order("b", 1)]), path) == f"-wal{ELSEWHERE}"
     assert set(path.parent.iterdir()) == before
     assert "while it was in use" in lost(store.check, path)

@@ -121,9 +121,27 @@ def test_a_file_of_a_newer_schema_is_refused_and_left_as_it_is(
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 2")
     before = path.read_bytes()
-    newer = (Reason.SCHEMA, " has schema version 2; this release needs 1")
+    newer = (
+        Reason.SCHEMA,
+        " has schema version 2, of a newer release; this release knows versions up to 1",
+    )
     for call in (store.check, store.totals, lambda: store.add([Order("b", 1)])):
         assert unavailable(call, path) == newer
+    assert path.read_bytes() == before
+
+
+def test_a_file_of_an_unknown_version_is_refused_and_left_as_it_is(
+    store: SqliteStore, path: Path
+) -> None:
+    store.add([Order("a", 1)])
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 0")
+    before = path.read_bytes()
+    assert unavailable(store.check, path) == (
+        Reason.SCHEMA,
+        " has schema version 0; this release needs 1",
+    )
     assert path.read_bytes() == before
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
-from orders_sqlite import SqliteStore
+from orders_sqlite import Limits, SqliteStore
 from tests.clock import Clock
 from tests.sqlite.connections import write_locked
 
@@ -30,13 +30,11 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
-@pytest.fixture
-def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every check write."""
-    monkeypatch.setattr("orders_sqlite.store._PROVEN_SECONDS", 0.0)
+ALWAYS_WRITING = pytest.mark.parametrize("limits", [Limits(proof=0.0)], ids=[""])
+"""Every check writes."""
 
 
-@pytest.mark.usefixtures("always")
+@ALWAYS_WRITING
 def test_the_check_writes_through_to_the_log_and_writes_no_order(
     store: SqliteStore, path: Path
 ) -> None:
@@ -48,10 +46,8 @@ def test_the_check_writes_through_to_the_log_and_writes_no_order(
     assert store.page(10) == [Order("a", 1)]
 
 
-def test_the_check_does_not_write_again_at_once(
-    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("orders_sqlite.store._PROVEN_SECONDS", 60.0)
+@pytest.mark.parametrize("limits", [Limits(proof=60.0)], ids=[""])
+def test_the_check_does_not_write_again_at_once(store: SqliteStore, path: Path) -> None:
     store.check()
     before = log_of(path).read_bytes()
     store.check()
@@ -69,7 +65,7 @@ def file_sizes_limited(most: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("limits", [Limits(proof=0.0, free_bytes=0)], ids=[""])
 @pytest.mark.parametrize(
     ("free", "expected"),
     [
@@ -87,8 +83,7 @@ def test_a_log_that_cannot_grow_fails_the_check_as_it_fails_an_order(
     store.add([Order("a", 1)])
     store.get([OrderId("a")])
     store.check()
-    monkeypatch.setattr("orders_sqlite.store.has_room", lambda _path: True)
-    monkeypatch.setattr("orders_sqlite.store._free_bytes", lambda _path: free)
+    monkeypatch.setattr("orders_sqlite.errors.free_bytes", lambda _path: free)
     with file_sizes_limited(log_of(path).stat().st_size):
         found = [failure(store.check), failure(lambda: store.add([Order("b", 1)]))]
         assert store.get([OrderId("a")]) == [Order("a", 1)]
@@ -98,10 +93,10 @@ def test_a_log_that_cannot_grow_fails_the_check_as_it_fails_an_order(
     assert store.add([Order("b", 1)]) == (Outcome.CREATED,)
 
 
+@pytest.mark.parametrize("limits", [Limits(free_bytes=1 << 62)], ids=[""])
 def test_a_disk_without_room_for_a_batch_is_exhausted_and_no_file_is_made_on_it(
-    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, path: Path
 ) -> None:
-    monkeypatch.setattr("orders_sqlite.store._MIN_FREE_BYTES", 1 << 62)
     expected = f"{path}: its disk has less than {1 << 62} bytes left"
     assert failure(store.check) == (Reason.EXHAUSTED, expected)
     assert list(path.parent.iterdir()) == []
@@ -156,31 +151,20 @@ def test_what_cannot_be_written_to_is_read_only_and_named(
     assert all(f"this user cannot write to {taken}" in message for _, message in found)
 
 
-@pytest.mark.usefixtures("always")
-def test_a_writer_that_is_busy_does_not_fail_the_check_until_it_is_so_for_long(
-    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store.check()
-    with write_locked(path):
-        store.check()
-        monkeypatch.setattr("orders_sqlite.store._BUSY_SECONDS", 0.0)
-        assert failure(store.check) == (Reason.TIMEOUT, f"{path}: database is locked")
-    store.check()
-
-
+@pytest.mark.parametrize("limits", [Limits(proof=0.0), Limits()], ids=["always", "now and then"])
 def test_a_writer_that_was_busy_for_too_long_fails_every_check_until_it_commits_or_ends(
-    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, limits: Limits
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr("orders_sqlite.store.monotonic", clock)
-    store.check()
-    with write_locked(path):
-        clock.seconds += 5
+    with closing(SqliteStore(path, limits=limits, clock=clock)) as store:
         store.check()
-        clock.seconds += 6
-        for _ in range(3):
-            assert failure(store.check) == (Reason.TIMEOUT, f"{path}: database is locked")
-    store.check()
+        with write_locked(path):
+            clock.seconds += 5
+            store.check()
+            clock.seconds += 6
+            for _ in range(3):
+                assert failure(store.check) == (Reason.TIMEOUT, f"{path}: database is locked")
+        store.check()
 
 
 def test_a_check_that_has_never_written_does_not_trust_a_writer_that_commits_nothing(
@@ -194,12 +178,11 @@ def test_a_check_that_has_never_written_does_not_trust_a_writer_that_commits_not
         store.check()
 
 
-@pytest.mark.usefixtures("always")
+# To wait in vain for the lock takes a second.
+@pytest.mark.parametrize("limits", [Limits(proof=0.0, busy=0.5)], ids=[""])
 def test_what_another_writer_commits_proves_that_writing_is_possible(
-    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, path: Path
 ) -> None:
-    # To wait in vain for the lock takes a second.
-    monkeypatch.setattr("orders_sqlite.store._BUSY_SECONDS", 0.5)
     store.check()
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("INSERT INTO orders VALUES ('a', 1)")
