@@ -1,4 +1,4 @@
-"""Stop asking a database that does not answer, and find out soon when it does again."""
+"""Stop connecting to a database that is down, and notice soon when it is back."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,33 +10,32 @@ from typing import Final
 from orders_core import Reason, StoreUnavailable
 
 OPENS_AFTER: Final = 5
-"""Failed connects in a row that open the breaker."""
+"""The number of consecutive failed connects that opens the breaker."""
 SHORTEST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 30.0
 SHORT_OUTAGE: Final = 60.0
-"""An outage is short until so many seconds after its first failed connect."""
-# With a connect to one host that began just before the repair and ends after 2 s, it makes less
-# than 5 s.
+"""An outage counts as short until this many seconds after its first failed connect."""
+# A connect may begin just before the repair and fail 2 s later. With that, recovery takes less than
+# 5 s.
 LONGEST_WAIT_IN_SHORT_OUTAGE: Final = 2.5
 
-# From here on the doubled wait is beyond the longest; doubling for ever would overflow.
-_MOST_DOUBLINGS: Final = 9
+# More would exceed LONGEST_WAIT, and overflow in the end.
+_MAX_DOUBLINGS: Final = 9
 
 
 class Breaker:
-    """Guards the opening of connections. Safe to share by threads.
+    """A circuit breaker for connecting. Thread-safe.
 
-    Closed, it lets everyone try. After five failed connects in a row, for whatever reason, it
-    opens: nobody tries, everyone is told the last failure at once. Then it waits and lets a
-    single one try: a success closes it, a failure makes it wait again.
+    Closed, it allows every attempt. After five consecutive failures, whatever their reason, it
+    opens: every attempt fails immediately with the last error. After a wait it allows a single
+    attempt: success closes the breaker, failure begins the next wait.
 
-    The waits have full jitter, so that many processes do not come back together: the n-th,
-    counted from 0, is random between 0 and 0.1 s times 2 to the n, and never less than 0.1 s.
-    No wait that is drawn in the first minute of an outage is longer than 2.5 s, so that after a
-    short outage the database is in use again within 5 s of its repair. After a longer one a
-    wait may take up to 30 s, and the database may be back for as long before it is used.
+    Waits have full jitter, so that many processes do not reconnect at the same moment: wait
+    number n, counted from 0, is random between 0 and 0.1 s times 2 to the n, but at least 0.1 s.
+    In the first minute of an outage no wait exceeds 2.5 s, so after a short outage the database
+    is in use within 5 s of its repair. After a longer one, a wait may take up to 30 s.
 
-    It has no thread of its own: the try after the wait is made by the next one who asks.
+    The breaker has no thread: the next caller after the wait makes the attempt.
     """
 
     def __init__(
@@ -47,8 +46,8 @@ class Breaker:
         """Begin closed.
 
         Args:
-            clock: Gives seconds that never go backwards.
-            random: Gives numbers from 0 up to, but not including, 1.
+            clock: Returns monotonic seconds.
+            random: Returns numbers from 0 up to, but not including, 1.
         """
         self._clock = clock
         self._random = random or SystemRandom().random
@@ -57,25 +56,25 @@ class Breaker:
         self._failing_since = 0.0
         self._next_try = 0.0
         self._probing = False
-        # Not the last error itself, whose traceback would keep what the connect held.
+        # Not the error itself: its traceback would keep the objects of the connect alive.
         self._reason = Reason.UNREACHABLE
         self._message = ""
 
     @property
     def is_open(self) -> bool:
-        """Whether those who ask are refused, but for a single one now and then."""
+        """Whether attempts are refused, except for a single probe now and then."""
         return self._failures >= OPENS_AFTER
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Try to connect inside; how the block ends is what the breaker learns from.
+        """Connect in the block; the breaker counts how it ends.
 
-        An exception other than `StoreUnavailable` tells nothing about the database, and counts
+        An exception other than `StoreUnavailable` says nothing about the database, and counts
         neither as a failure nor as a success.
 
         Raises:
-            StoreUnavailable: At once, while the breaker is open: the reason is that of the last
-                failed connect, the message says when the next try is.
+            StoreUnavailable: Immediately, while the breaker is open: with the reason of the last
+                failure, and a message that says when the next attempt is due.
         """
         is_probe = self._admit()
         failure: StoreUnavailable | None = None
@@ -96,7 +95,7 @@ class Breaker:
                     self._probing = False
 
     def _admit(self) -> bool:
-        """Let one in, or refuse; give whether it is the only one that is let in."""
+        """Allow an attempt or refuse it; return whether it is the probe of an open breaker."""
         with self._lock:
             if self._failures < OPENS_AFTER:
                 return False
@@ -110,7 +109,7 @@ class Breaker:
 
     def _count(self, failure: StoreUnavailable, *, is_probe: bool) -> None:
         if self._failures >= OPENS_AFTER and not is_probe:
-            # It began before the breaker opened, and tells nothing new.
+            # The attempt began before the breaker opened: nothing new.
             return
         now = self._clock()
         if not self._failures:
@@ -121,7 +120,7 @@ class Breaker:
             self._next_try = now + self._wait(now - self._failing_since)
 
     def _wait(self, outage: float) -> float:
-        doublings = min(self._failures - OPENS_AFTER, _MOST_DOUBLINGS)
+        doublings = min(self._failures - OPENS_AFTER, _MAX_DOUBLINGS)
         longest = LONGEST_WAIT if outage >= SHORT_OUTAGE else LONGEST_WAIT_IN_SHORT_OUTAGE
         ceiling = min(longest, SHORTEST_WAIT * 2.0**doublings)
         return max(SHORTEST_WAIT, self._random() * ceiling)

@@ -9,6 +9,7 @@ import pg8000.native  # type: ignore[import-untyped]  # pg8000 ships no types
 from attrs import field, frozen
 
 from orders_core import Reason, StoreUnavailable
+from orders_core.plain_text import UnusableText, decoded
 from orders_postgres.connection import Connection, SessionState
 from orders_postgres.errors import Unsuitable, diagnose
 from orders_postgres.parameters import SslMode, TargetSessionAttrs
@@ -28,7 +29,6 @@ from orders_postgres.url import DatabaseUrl, Host
 _NO_SETTINGS: Final[Mapping[str, str]] = {}
 # Of several failed hosts, one that answered is more informative.
 _NO_ANSWER: Final = {Reason.UNREACHABLE, Reason.TIMEOUT}
-_BYTE_ORDER_MARK: Final = "\ufeff"
 _STATE: Final = """SELECT pg_backend_pid(), current_setting('transaction_read_only'),
 current_setting('default_transaction_isolation'), current_setting('synchronous_commit'),
 current_setting('fsync')"""
@@ -66,8 +66,8 @@ def connect(
     """
     try:
         password = _password(url)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else _why_not_text(error)
+    except (OSError, UnusableText) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
         message = f"{url.address}: cannot read the password file {url.password_file}: {why}"
         raise StoreUnavailable(Reason.REFUSED, message) from error
     context = None if url.sslmode is SslMode.DISABLE else client_context(url)
@@ -178,13 +178,4 @@ def _require_isolation(state: SessionState, user: str) -> None:
 def _password(url: DatabaseUrl) -> str | None:
     if url.password_file is None:
         return url.password
-    text = url.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-    if text.startswith(_BYTE_ORDER_MARK):
-        message = "it begins with a byte order mark (U+FEFF); save it as UTF-8 without one"
-        raise ValueError(message)
-    return text
-
-
-def _why_not_text(error: ValueError) -> str:
-    """Say what is wrong with a text without repeating any of it."""
-    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+    return decoded(url.password_file.read_bytes()).rstrip("\r\n")

@@ -1,4 +1,4 @@
-"""What can be told of a database beyond whether it answers."""
+"""What Orders reports about a database beyond whether it answers."""
 
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -34,17 +34,17 @@ def inspect(url: DatabaseUrl) -> Condition:
 def _notes(state: SessionState) -> Iterator[str]:
     if state.is_pooled:
         yield (
-            "a pooler answers: each transaction brings its own settings, "
+            "a pooler answers: each transaction sets its own settings, "
             "and no statement is prepared beforehand"
         )
     if state.synchronous_commit not in DURABLE_COMMITS:
         yield (
             f"the server's own synchronous_commit is {state.synchronous_commit}, which can lose "
-            "what was acknowledged; Orders sets on for its own commits"
+            "acknowledged commits; Orders sets it to on for its own"
         )
     if not state.fsync:
         yield (
-            "the server's fsync is off: a crash of its machine can lose what was acknowledged; "
+            "the server's fsync is off: a crash of its machine can lose acknowledged orders; "
             "set fsync = on in postgresql.conf"
         )
 
@@ -58,7 +58,7 @@ def _of_files(url: DatabaseUrl) -> Iterator[tuple[str, float]]:
 
 
 def _of_file(path: Path) -> float | None:
-    # A file that cannot be used fails each connection, with a message that says so.
+    # An unusable file makes every connection fail, with a message that says so.
     with suppress(OSError, ValueError):
         return earliest_expiry(path.read_bytes())
     return None

@@ -1,4 +1,4 @@
-"""Bring a database to the schema of this release."""
+"""Migrate a database to the schema of this release."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -18,14 +18,14 @@ from orders_postgres.settings import Limits
 from orders_postgres.sql import identifier
 from orders_postgres.url import DatabaseUrl
 
-# A migration may take as long as it needs, but must not queue for long behind, and so in front
-# of, the service's statements.
+# A migration may run as long as it needs. But while it waits for a lock, the service's statements
+# queue behind it, so that wait is short.
 LIMITS: Final = Limits(lock=10.0, statement=None, idle_in_transaction=None, socket=None)
 
-# Until the transaction ends: behind a pooler a session may be another one by then.
+# Released when the transaction ends: behind a pooler, the next one may run in another session.
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('orders_schema'))"
-# Read from the table itself: in a transaction that has waited for the lock, `to_regclass` may tell
-# what it knew before.
+# Read from the table itself: in a transaction that has waited for the lock, `to_regclass` may
+# return an outdated answer.
 _EXISTS: Final = """
 SELECT EXISTS (
     SELECT FROM pg_class WHERE relname = 'orders_schema' AND pg_table_is_visible(oid)
@@ -43,23 +43,22 @@ SELECT current_user, current_database(), current_schema(),
 
 
 def migrate(url: DatabaseUrl, grant_to: str | None = None) -> tuple[str, ...]:
-    """Apply the migrations that the database lacks, each in a transaction of its own.
+    """Apply the missing migrations, each in its own transaction.
 
-    Safe to run at any time and by several at once: an advisory lock lets one in at a time
-    (PostgreSQL, "Advisory Locks"), for one migration, and one that finds nothing to do does
-    nothing.
-    In a database that a newer release has migrated there is nothing to do.
+    Safe to run at any time, and several times at once: each migration runs under an advisory lock
+    (PostgreSQL, "Advisory Locks"). A database that is up to date, or was migrated by a newer
+    release, stays as it is.
 
     Args:
         url: The database, as the role that owns the schema.
-        grant_to: A role that gets what the service needs and no more: SELECT and INSERT on
-            the orders, SELECT on their totals and on the schema's version.
+        grant_to: A role to grant exactly the privileges that the service needs: SELECT and INSERT
+            on the orders, SELECT on their totals and on the schema's version.
 
     Returns:
-        The file names of the migrations that were applied now.
+        The file names of the migrations that were applied.
 
     Raises:
-        StoreUnavailable: With the reason; what was applied before it stays applied.
+        StoreUnavailable: With the reason; migrations applied before the failure stay applied.
     """
     connection = connect(url, LIMITS)
     try:
@@ -75,15 +74,15 @@ def migrate(url: DatabaseUrl, grant_to: str | None = None) -> tuple[str, ...]:
 
 @frozen
 class _Rights:
-    """What the role that migrates may do, before anything is done.
+    """The privileges of the migrating role, before anything is changed.
 
     Attributes:
         role: The role.
         database: The database.
-        schema: Where tables would be made; None when it may use no schema at all.
-        may_create: Whether it may make them there.
-        owner: Whom the tables belong to, if there are any.
-        is_owner: Whether it may act as that one.
+        schema: Where tables would be created; None if the role may use no schema at all.
+        may_create: Whether it may create them there.
+        owner: The owner of the tables, if they exist.
+        is_owner: Whether it may act as the owner.
         may_read: Whether it may read which migrations were applied.
     """
 
@@ -96,7 +95,7 @@ class _Rights:
     may_read: bool
 
     def refusal(self) -> str | None:
-        """Say why the schema cannot be changed, and what to grant; None when it can."""
+        """Return why the role cannot change the schema, and what to grant; None if it can."""
         role = identifier(self.role)
         if self.owner is not None and not self.is_owner:
             return (
@@ -117,14 +116,14 @@ def _apply(
     connection: Connection,
     steps: Sequence[Migration],
     rights: _Rights,
-    place: str,
+    address: str,
 ) -> tuple[str, ...]:
-    """Apply the steps that are missing; others may apply some of them meanwhile."""
+    """Apply the missing steps; another process may apply some of them at the same time."""
     applied: list[str] = []
     if rights.owner is not None and not rights.may_read:
-        _refuse(rights, place)
+        _refuse(rights, address)
     while _version(connection) < len(steps):
-        _refuse(rights, place)
+        _refuse(rights, address)
         with connection.transaction():
             connection.run(_LOCK)
             version = _version(connection)
@@ -140,22 +139,22 @@ def _version(connection: Connection) -> int:
     return applied_version(connection) if exists else 0
 
 
-def _refuse(rights: _Rights, place: str) -> None:
-    """Refuse to go on without the rights that it takes.
+def _refuse(rights: _Rights, address: str) -> None:
+    """Refuse to continue if privileges are missing.
 
     Raises:
         StoreUnavailable: With what to grant.
     """
     refusal = rights.refusal()
     if refusal is not None:
-        raise StoreUnavailable(Reason.REFUSED, f"{place}: {refusal}")
+        raise StoreUnavailable(Reason.REFUSED, f"{address}: {refusal}")
 
 
-def _grant(connection: Connection, role: str, rights: _Rights, place: str) -> None:
-    _refuse(rights, place)
+def _grant(connection: Connection, role: str, rights: _Rights, address: str) -> None:
+    _refuse(rights, address)
     ((exists,),) = connection.run(_ROLE_EXISTS, role)
     if not exists:
-        message = f"{place}: the role {role!r} does not exist; create it first (CREATE ROLE)"
+        message = f"{address}: the role {role!r} does not exist; create it first (CREATE ROLE)"
         raise StoreUnavailable(Reason.REFUSED, message)
     with connection.transaction():
         connection.run(_LOCK)

@@ -1,4 +1,4 @@
-"""Work whose statements PostgreSQL runs while nobody waits in here for the answers."""
+"""Calls whose statements run in PostgreSQL while no thread waits for the results."""
 
 from collections.abc import Generator, Sequence
 from typing import Any, TypeVar
@@ -12,11 +12,11 @@ from orders_postgres.session import Row
 _Result = TypeVar("_Result")
 
 Statements = Generator[tuple[str, Sequence[str]], Sequence[Row], Sequence[_Result]]
-"""Yields a prepared statement and its values, goes on with its rows, and ends with the result."""
+"""Yields a prepared statement and its values, receives its rows, and returns the results."""
 
 
 def run(statements: Statements[_Result], connection: Connection) -> Sequence[_Result]:
-    """Run the statements one after the other, and wait for each."""
+    """Run the statements one after the other, waiting for each."""
     try:
         statement, values = next(statements)
         while True:
@@ -30,7 +30,7 @@ class PendingStatements:
     """Statements that run one after the other; see `orders_core.Pending`."""
 
     def __init__(self, pool: Pool, lent: Lent, statements: Statements[Any]) -> None:
-        """Take a connection and send the first statement; `begin_statements` makes one.
+        """Send the first statement; use `begin_statements` instead.
 
         Raises:
             StoreUnavailable: It cannot be sent.
@@ -42,11 +42,11 @@ class PendingStatements:
         self._send(*next(statements))
 
     def fileno(self) -> int:
-        """Give the number of the connection's socket."""
+        """Return the file descriptor of the connection's socket."""
         return self._lent.connection.fileno()
 
     def proceed(self) -> bool:
-        """Take what has come, and send the next statement when the answer is whole."""
+        """Read what has arrived; once the result is complete, send the next statement."""
         try:
             rows = self._lent.connection.receive()
             if rows is not None:
@@ -62,7 +62,7 @@ class PendingStatements:
         return True
 
     def results(self) -> Sequence[Any] | None:
-        """Give back the connection, then the results; None when the connection was lost."""
+        """Return the connection to the pool, and the results; None if the connection was lost."""
         self._pool.take_back(self._lent)
         if isinstance(self._ended, Exception):
             raise self._ended
@@ -73,7 +73,7 @@ class PendingStatements:
 
 
 def begin_statements(pool: Pool, statements: Statements[Any]) -> PendingStatements | None:
-    """Begin on a connection that is open and idle; None when there is none that works."""
+    """Begin on an open, idle connection; return None if there is none that works."""
     try:
         lent = pool.take_open()
     except StoreUnavailable:

@@ -1,4 +1,4 @@
-"""A few connections, kept open and lent to one thread at a time."""
+"""A pool of open connections, each lent to one thread at a time."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,19 +18,19 @@ DEFAULT_SIZE: Final = 8
 DEFAULT_ACQUIRE_SECONDS: Final = 0.5
 DEFAULT_MAX_AGE_SECONDS: Final = 1800.0
 
-# Connections that were opened together do not grow old together.
+# Connections opened together do not expire together.
 _AGE_JITTER: Final = 0.2
 
 
 @frozen
 class Lent:
-    """A connection that is or was lent.
+    """A connection of the pool.
 
     Attributes:
         connection: The connection.
-        opened: The moment, by the monotonic clock, at which it was opened.
-        expires: The moment, by the monotonic clock, from which it is too old.
-        renewals: How often the pool had been renewed when the connection was begun.
+        opened: When it was opened, by the monotonic clock.
+        expires: When it becomes too old, by the monotonic clock.
+        renewals: How often the pool had been renewed before it was opened.
     """
 
     connection: Connection
@@ -40,11 +40,11 @@ class Lent:
 
 
 class Pool:
-    """Lends connections. Safe to share by threads.
+    """Lends connections. Thread-safe.
 
-    The connection that came back last is lent first: what is not needed grows old and is
-    closed. No lock is held while a connection is opened. A breaker stops the opening while the
-    database does not answer; what is open is lent all the same.
+    The connection returned last is lent first, so that surplus ones expire and are closed. No
+    lock is held while a connection is opened. While the database is down, a breaker prevents
+    opening; connections that are open are still lent.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Pool:
         acquire_seconds: float = DEFAULT_ACQUIRE_SECONDS,
         max_age_seconds: float = DEFAULT_MAX_AGE_SECONDS,
     ) -> None:
-        """Take how to open a connection; none is opened yet.
+        """Prepare the pool; no connection is opened yet.
 
         Args:
             connect: Opens one connection or raises `StoreUnavailable`.
-            size: Connections at most.
-            acquire_seconds: How long to wait for one when all are lent.
-            max_age_seconds: How long one is used at most; some are closed a fifth earlier.
+            size: The maximum number of connections.
+            acquire_seconds: How long to wait for a connection when all are lent.
+            max_age_seconds: The maximum age of a connection; some are closed a fifth earlier.
         """
         self._connect = connect
         self._size = size
@@ -77,19 +77,19 @@ class Pool:
 
     @property
     def breaker_open(self) -> bool:
-        """Whether no connection is opened now, since the last ones failed."""
+        """Whether the breaker prevents opening connections, because the last attempts failed."""
         return self._breaker.is_open
 
     @contextmanager
     def connection(self, max_age_seconds: float = inf) -> Iterator[Connection]:
-        """Lend a connection, and take it back only in a state that is known to be good.
+        """Lend a connection; keep it afterwards only if it is certainly reusable.
 
         Args:
-            max_age_seconds: One that is older is closed, and not lent.
+            max_age_seconds: Close older connections instead of lending them.
 
         Raises:
-            StoreUnavailable: All are lent, the pool is closed, or none can be opened; at once while
-                the breaker is open.
+            StoreUnavailable: All connections are lent, the pool is closed, or none can be opened;
+                immediately while the breaker is open.
         """
         if not self._permits.acquire(timeout=self._acquire_seconds):
             message = f"all {self._size} connections to the database are in use"
@@ -104,7 +104,7 @@ class Pool:
             self._permits.release()
 
     def take_open(self) -> Lent | None:
-        """Lend a connection that is open and idle, without waiting; None when there is none.
+        """Lend an open, idle connection without waiting; return None if there is none.
 
         Raises:
             StoreUnavailable: The pool is closed.
@@ -120,23 +120,23 @@ class Pool:
         return lent
 
     def take_back(self, lent: Lent) -> None:
-        """Take back what `take_open` lent, and keep it only in a state that is known to be good."""
+        """Return what `take_open` lent; it is kept only if it is certainly reusable."""
         try:
             self._give_back(lent)
         finally:
             self._permits.release()
 
     def renew(self) -> None:
-        """Use no connection again that was begun before: close an idle one now, a lent one later.
+        """Replace every connection: close idle ones now, lent ones when they are returned.
 
-        Passwords and certificates are read when a connection is begun.
+        Passwords and certificates are read when a connection is opened.
         """
         with self._lock:
             self._renewals += 1
         self._close_idle()
 
     def close(self) -> None:
-        """Close every connection: an idle one now, a lent one when it comes back."""
+        """Close every connection: idle ones now, lent ones when they are returned."""
         with self._lock:
             self._closed = True
         self._close_idle()
@@ -158,7 +158,7 @@ class Pool:
 
     def _open(self) -> Lent:
         age = self._max_age_seconds * (1 - _AGE_JITTER * self._random.random())
-        # Noted first: what is renewed while it is opened may have read the old files.
+        # Read first: if the pool is renewed meanwhile, this connection may have read the old files.
         renewals = self._renewals
         with self._breaker.attempt():
             connection = self._connect()
@@ -168,7 +168,7 @@ class Pool:
     def _give_back(self, lent: Lent) -> None:
         if not lent.connection.reusable:
             lent.connection.close()
-            # What broke one, such as a failover, has likely broken all.
+            # What broke one, such as a failover, has probably broken the others too.
             self._close_idle()
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""The schema that this release needs, and the numbered files that lead to it."""
+"""The schema that this release needs, and the numbered migrations that create it."""
 
 from importlib import resources
 from typing import Final
@@ -8,37 +8,37 @@ from orders_core.migrations import Migration, numbered
 from orders_postgres.connection import Connection
 
 _VERSION: Final = "SELECT coalesce(max(version), 0) FROM orders_schema"
-# It names every column that the service reads, so that a missing right shows here.
+# Names every column that the service reads, so that a missing privilege shows here.
 _READABLE: Final = """
 SELECT id, orders.amount, count, orders_totals.amount FROM orders, orders_totals LIMIT 1
 """
 
 
 def migrations() -> tuple[Migration, ...]:
-    """Read this release's migrations, in the order in which they are applied."""
+    """Read this release's migrations, in the order of their application."""
     folder = resources.files("orders_postgres").joinpath("migrations")
     return numbered(folder.iterdir())
 
 
 SCHEMA_VERSION: Final = len(migrations())
-"""The number of this release's last migration; a database must have it, and may have more."""
+"""The number of this release's last migration; a database needs it, and may have later ones."""
 
 
 def applied_version(connection: Connection) -> int:
-    """Give the number of the last migration that was applied.
+    """Return the number of the last applied migration.
 
     Raises:
-        StoreUnavailable: With `Reason.SCHEMA` when there was none.
+        StoreUnavailable: With `Reason.SCHEMA` if none was applied.
     """
     ((version,),) = connection.run(_VERSION)
     return int(version)
 
 
-def require_schema(connection: Connection, place: str) -> None:
-    """Prove that the orders can be read, and that the schema has all that this release needs.
+def require_schema(connection: Connection, address: str) -> None:
+    """Prove that the orders are readable, and that the schema is complete for this release.
 
-    A newer schema has it too: a migration only adds what older releases can do without, so
-    that during an update the old release and the new one work side by side.
+    A newer schema is complete too: a migration adds only what older releases can do without, so
+    during an update the old and the new release work side by side.
 
     Raises:
         StoreUnavailable: With the reason.
@@ -47,14 +47,14 @@ def require_schema(connection: Connection, place: str) -> None:
     if version < SCHEMA_VERSION:
         missing = ", ".join(each.name for each in migrations()[version:])
         message = (
-            f"{place}: the schema has version {version}, this release needs {SCHEMA_VERSION}: "
+            f"{address}: the schema has version {version}, this release needs {SCHEMA_VERSION}: "
             f"run the migrations (missing: {missing})"
         )
         raise StoreUnavailable(Reason.SCHEMA, message)
     connection.run(_READABLE)
 
 
-def require_utf8(connection: Connection, place: str) -> None:
+def require_utf8(connection: Connection, address: str) -> None:
     """Refuse a database that cannot hold every id.
 
     Raises:
@@ -62,5 +62,5 @@ def require_utf8(connection: Connection, place: str) -> None:
     """
     encoding = connection.server_encoding
     if encoding != "UTF8":
-        message = f"{place}: the database's encoding is {encoding}; create it with UTF8"
+        message = f"{address}: the database's encoding is {encoding}; create it with UTF8"
         raise StoreUnavailable(Reason.SCHEMA, message)

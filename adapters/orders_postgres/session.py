@@ -1,4 +1,4 @@
-"""One session with PostgreSQL, in its protocol: what pg8000 lacks or does differently."""
+"""One session in PostgreSQL's protocol: what pg8000 lacks or does differently."""
 
 import struct
 from collections.abc import Sequence
@@ -13,31 +13,31 @@ from orders_postgres.errors import Unsuitable
 from orders_postgres.parameters import ChannelBinding
 
 Row = Sequence[Any]
-"""One row of an answer: text, whole numbers, truth values or None."""
+"""One row of a result: text, integers, booleans or None."""
 
 MESSAGE: Final = struct.Struct("!ci")
-"""The head of every message of the server: its kind, and its length without the kind."""
+"""The header of each message from the server: its type, and its length without the type."""
 
-# The server is at work on the first part while the others are on their way.
-_SENT_AT_ONCE: Final = 64 * 1024
+# The server processes the first part while the others are on their way.
+_COPY_PART_SIZE: Final = 64 * 1024
 _NO_NAME: Final = b"\x00"
 _PORTAL: Final = b"P"
 _FIRST_FIELD: Final = struct.Struct("!i")
-# PostgreSQL, "SASL Authentication": what a server asks for, one after the other.
+# PostgreSQL, "SASL Authentication": after each request of the server, the only valid next one.
 _SASL: Final = 10
 _BOUND_LOGIN: Final = {None: _SASL, _SASL: 11, 11: 12, 12: 0}
 _BOUND_MECHANISM: Final = b"SCRAM-SHA-256-PLUS"
-_NOT_BOUND: Final = "channel_binding=require, and the server asks for a log-in without it"
-# The function of the server that warns when a commit stops waiting for its standby: the text of
-# the warning is in the server's language.
+_NOT_BOUND: Final = "channel_binding=require, but the server asks for a login without it"
+# The server's function that warns when a commit stops waiting for its standby. The text of the
+# warning depends on the server's language.
 _STANDBY_WAIT: Final = b"SyncRepWaitForLSN"
 
 
 class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence Any
-    """pg8000's connection, whose closing never fails and leaves nothing open."""
+    """pg8000's connection; closing it never fails and leaves nothing open."""
 
     def __init__(self, user: str, binding: ChannelBinding, **parameters: object) -> None:
-        """Log in; when that fails, close what pg8000 leaves open."""
+        """Log in; if that fails, close what pg8000 leaves open."""
         self._binding = binding
         self._asked: int | None = None
         self._usock: Any
@@ -49,7 +49,7 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
             raise
 
     def handle_AUTHENTICATION_REQUEST(self, data: bytes, context: Any) -> None:  # noqa: ANN401, N802
-        """Answer what the server asks for at the log-in, as far as channel binding allows."""
+        """Answer a request of the server at the login, as far as channel binding allows."""
         (asked,) = _FIRST_FIELD.unpack_from(data)
         if self._binding is ChannelBinding.REQUIRE:
             code, mechanisms = data[: _FIRST_FIELD.size], data[_FIRST_FIELD.size :]
@@ -61,7 +61,7 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
             self._asked = asked
         transport = self._usock
         if self._binding is ChannelBinding.DISABLE:
-            # pg8000 binds whenever it sees that there is TLS.
+            # pg8000 uses channel binding whenever it sees TLS.
             self._usock = None
         try:
             super().handle_AUTHENTICATION_REQUEST(data, context)
@@ -69,22 +69,22 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
             self._usock = transport
 
     def knows(self, statement: str) -> bool:
-        """Tell whether a statement was prepared."""
+        """Return whether a statement was prepared."""
         return statement in self._kept
 
     def keep(self, statement: str) -> None:
-        """Prepare a statement that is not known yet."""
+        """Prepare a statement that was not prepared yet."""
         self._kept[statement] = self.prepare(statement)
 
     def send(self, statement: str, values: Sequence[str]) -> Any:  # noqa: ANN401 - untyped
-        """Send a statement that was prepared; give the context that its answer goes to."""
+        """Send a prepared statement; return the context that collects its result."""
         prepared = self._kept[statement]
         self.send_BIND(prepared.name_bin, values)
         self.send_EXECUTE()
         return pg8000.core.Context(prepared.statement, None, prepared.cols, prepared.input_funcs)
 
     def send_unprepared(self, statement: str, values: Sequence[str]) -> Any:  # noqa: ANN401 - untyped
-        """Send a statement that the server need not know, nor keep; give its context."""
+        """Send a statement that is not prepared; return its context."""
         self.send_PARSE(_NO_NAME, statement)
         self.send_BIND(_NO_NAME, values)
         self._send_message(pg8000.core.DESCRIBE, _PORTAL + _NO_NAME)
@@ -92,22 +92,22 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
         return pg8000.core.Context(statement, None, ())
 
     def send_content(self, content: bytes) -> None:
-        """Send the whole content of a `COPY ... FROM STDIN` that was sent just now.
+        """Send the whole content of a `COPY ... FROM STDIN` statement that was just sent.
 
-        pg8000 itself sends no content before the server has said that it may come.
+        pg8000 itself would wait for the server's CopyInResponse first.
         """
-        for start in range(0, len(content), _SENT_AT_ONCE):
-            part = content[start : start + _SENT_AT_ONCE]
+        for start in range(0, len(content), _COPY_PART_SIZE):
+            part = content[start : start + _COPY_PART_SIZE]
             self._send_message(pg8000.core.COPY_DATA, part)
         self._sock.write(pg8000.core.COPY_DONE_MSG)
 
     def end(self) -> None:
-        """End what was sent: now the server commits and answers."""
+        """End the message: now the server commits and answers."""
         self._sock.write(pg8000.core.SYNC_MSG)
         self._sock.flush()
 
     def handle_messages(self, context: Any) -> None:  # noqa: ANN401 - untyped
-        """Wait for a whole answer; when the server hangs up, raise with its last error."""
+        """Wait for a whole result; if the server disconnects, raise its last error."""
         try:
             super().handle_messages(context)
         except pg8000.native.InterfaceError as error:
@@ -118,10 +118,10 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
             raise pg8000.native.InterfaceError(last_words) from error
 
     def handle_COPY_IN_RESPONSE(self, data: bytes, context: Any) -> None:  # noqa: ANN401, N802
-        """Do nothing: the content of the COPY is on its way already."""
+        """Do nothing: the content of the COPY was sent already."""
 
     def decode(self, answer: bytes, context: Any) -> Sequence[Row]:  # noqa: ANN401 - untyped
-        """Take the messages of a whole answer; give its rows."""
+        """Decode the messages of a whole result; return its rows."""
         start = 0
         while start < len(answer):
             kind, length = MESSAGE.unpack_from(answer, start)
@@ -135,27 +135,27 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
 
     @property
     def process(self) -> int:
-        """The server's process, as named at the log-in; 0 when it was not named."""
+        """The server's process, as reported at the login; 0 if it was not reported."""
         (number,) = _FIRST_FIELD.unpack_from(self._backend_key_data or bytes(_FIRST_FIELD.size))
         return int(number)
 
     def unreplicated(self) -> bool:
-        """Tell whether the server has warned of an unreplicated commit since the last call."""
+        """Return whether the server has warned of an unreplicated commit since the last call."""
         warned = False
         while self.notices:
             warned |= self.notices.popleft().get(b"R") == _STANDBY_WAIT
         return warned
 
     def close(self) -> None:
-        """Say goodbye if the other side still listens, and close.
+        """Send a goodbye if possible, and close.
 
-        pg8000 reads and writes through a file made of the socket, and the socket stays open
-        until that is closed too.
+        pg8000 reads and writes through a file made from the socket; the socket stays open until
+        that file is closed too.
         """
         file = self._sock
         with suppress(pg8000.native.Error, OSError):
             super().close()
-        # Closing it flushes it first, to a socket that may be closed by now.
+        # Closing flushes first, to a socket that may be closed by now.
         with suppress(OSError, ValueError):
             if file is not None:
                 file.close()

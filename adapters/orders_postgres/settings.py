@@ -1,6 +1,6 @@
-"""The settings that every statement of Orders runs with, whatever the server's own are.
+"""The settings for every statement of Orders, whatever the server's own settings are.
 
-None is sent with the log-in: poolers such as PgBouncer refuse parameters that they do not know.
+They are not sent at the login: poolers such as PgBouncer refuse parameters they do not know.
 """
 
 from collections.abc import Mapping
@@ -9,30 +9,30 @@ from typing import Final
 from attrs import frozen
 
 ISOLATION: Final = "read committed"
-"""The isolation of every transaction: a later statement sees what others committed meanwhile."""
+"""The isolation of every transaction: each statement sees what others committed before it."""
 
 DURABLE_COMMITS: Final = frozenset({"on", "remote_apply"})
-"""The values of `synchronous_commit` by which nothing that was acknowledged is lost.
+"""The values of `synchronous_commit` that lose no acknowledged commit.
 
-The others, such as `off`, `local` and `remote_write`, report a commit that a crash of the server,
-or a failover to its standby, can still lose.
+With the others, such as `off`, `local` and `remote_write`, a crash of the server or a failover to
+its standby can lose a commit that was reported as done.
 """
 DURABLE_COMMIT: Final = """CASE current_setting('synchronous_commit')
 WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END"""
-"""An expression: the value to set. It keeps a stricter one."""
+"""An SQL expression: the value to set. It keeps a stricter one."""
 
 
 @frozen(kw_only=True)
 class Limits:
-    """How long each step may take, in seconds; None is for ever.
+    """Time limits in seconds; None is no limit.
 
     Attributes:
         lock: Waiting for one lock, on the server.
         statement: One statement, on the server.
-        idle_in_transaction: Between two statements of a transaction, on the server.
+        idle_in_transaction: The pause between two statements of a transaction, on the server.
         socket: Waiting for the next bytes of an answer.
-        check_age: The age of the connection that a check uses. ALTER ROLE and ALTER DATABASE
-            change new sessions only, so a check needs a recent one.
+        check_age: The maximum age of the connection that a check uses. ALTER ROLE and ALTER
+            DATABASE affect new sessions only, so a check needs a recent one.
     """
 
     lock: float | None = 1.0
@@ -42,7 +42,7 @@ class Limits:
     check_age: float = 4.0
 
     def settings(self) -> Mapping[str, str]:
-        """Give the server's part as its settings, in milliseconds; 0 is for ever."""
+        """Return the server's limits as its settings, in milliseconds; 0 is no limit."""
         limits = {
             "lock_timeout": self.lock,
             "statement_timeout": self.statement,
@@ -56,17 +56,17 @@ SERVICE_LIMITS: Final = Limits()
 
 
 def for_session(settings: Mapping[str, str]) -> str:
-    """Write the statement that makes the settings hold until the session ends.
+    """Return the statement that applies the settings until the session ends.
 
-    What is set in a session holds whatever is set for the server, the database or the role,
-    also when that changes later.
+    Settings of a session override those of the server, the database and the role, even if those
+    change later.
     """
     session = {"default_transaction_isolation": ISOLATION, **settings}
     return _setting(session, is_local=False)
 
 
 def for_transaction(settings: Mapping[str, str]) -> str:
-    """Write the statement that makes the settings hold until the transaction ends.
+    """Return the statement that applies the settings until the transaction ends.
 
     The isolation is not among them: it must be set before the first statement.
     """
@@ -74,7 +74,7 @@ def for_transaction(settings: Mapping[str, str]) -> str:
 
 
 def _setting(settings: Mapping[str, str], *, is_local: bool) -> str:
-    """Write one statement. OFFSET drops its only row after it was computed."""
+    """Return one statement. OFFSET drops its only row after it is computed."""
     values = {name: f"'{value}'" for name, value in settings.items()}
     values["synchronous_commit"] = DURABLE_COMMIT
     calls = (f"set_config('{name}', {value}, {is_local})" for name, value in values.items())

@@ -49,9 +49,9 @@ _COPY: Final = "COPY orders (id, amount) FROM STDIN"
 _GET: Final = "SELECT id, amount FROM orders WHERE id = ANY ($1::text[])"
 _PAGE: Final = "SELECT id, amount FROM orders ORDER BY id LIMIT $1"
 _PAGE_AFTER: Final = "SELECT id, amount FROM orders WHERE id > $1 ORDER BY id LIMIT $2"
-# json_lines, in SQL, for many pages at once. The subquery's order is that of what is aggregated
-# (PostgreSQL, "Aggregate Functions"), and to_json escapes what Python's json does in a text of any
-# id. No id is empty, so that all are behind the empty one.
+# json_lines, in SQL, for many pages at once. string_agg keeps the order of the subquery
+# (PostgreSQL, "Aggregate Functions"). In an id, to_json escapes the same characters as Python's
+# json. No id is empty, so all of them sort after the empty text.
 _PAGES_JSON: Final = r"""
 SELECT (
     SELECT string_agg('{"id":' || to_json(id) || ',"amount":' || amount || E'}\n', '')
@@ -63,24 +63,24 @@ ORDER BY number
 _PAGE_BEFORE: Final = "SELECT id, amount FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2"
 # Kept by triggers; see migrations/0002_totals.sql.
 _TOTALS: Final = "SELECT sum(count)::bigint, sum(amount) FROM orders_totals"
-# Of more, sending them alone might have to wait.
-_PROMPTLY: Final = 256
-_PROMPT_LENGTH: Final = 16 * 1024  # characters of ids
-# Every statement is one that goes by the index, so that a plan is right for any values and for a
-# table of any size. PostgreSQL would plan a page anew each time, or may keep to a plan that it
-# made when the table was empty. And in a large table it would compile each page to machine code,
-# which takes longer than the page.
+# Above these limits, sending alone might block.
+_MAX_PROMPT_IDS: Final = 256
+_MAX_PROMPT_LENGTH: Final = 16 * 1024
+# Every statement uses the index, so one plan is right for all values and any size of the table.
+# Otherwise PostgreSQL might plan each page again, or keep a plan that it made when the table was
+# empty. In a large table it would also compile each page to machine code, which takes longer than
+# the page itself.
 _PLANS: Final = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 
 _Result = TypeVar("_Result")
 
 
 class PostgresStore:
-    """An `OrderStore` in a PostgreSQL database. Safe to share by threads.
+    """An `OrderStore` in a PostgreSQL database. Thread-safe.
 
-    Each commit is flushed to the disk before it is reported. Work whose connection is lost is
-    done once more on another one; every statement is such that doing it twice is doing it once.
-    While no connection can be opened, most calls fail at once; see `Breaker`.
+    Each commit is flushed to the disk before it is reported. If a connection is lost, the work is
+    repeated once on another; every statement is idempotent. While no connection can be opened,
+    most calls fail immediately; see `Breaker`.
     """
 
     def __init__(
@@ -92,14 +92,14 @@ class PostgresStore:
         max_age_seconds: float = DEFAULT_MAX_AGE_SECONDS,
         limits: Limits = SERVICE_LIMITS,
     ) -> None:
-        """Take the database's URL; nothing is opened yet.
+        """Prepare the store; no connection is opened yet.
 
         Args:
             url: The database, as a role that may SELECT and INSERT.
-            connections: Connections at most, hence calls that run at once.
+            connections: The maximum number of connections, and so of simultaneous calls.
             acquire_seconds: How long a call waits for a connection.
-            max_age_seconds: How long a connection is used at most, so that new certificates
-                and passwords come into use.
+            max_age_seconds: The maximum age of a connection, so that new certificates and
+                passwords come into use.
             limits: How long each step of a call may take.
         """
         self._url = url
@@ -127,8 +127,8 @@ class PostgresStore:
         """Store orders that are all new; see `OrderStore.load`."""
         if not rows:
             return True
-        # In one order for all writers, as in `add`. Of what the format escapes ("COPY", "Text
-        # Format") an id may hold the backslash alone.
+        # All writers use the same order, as in `add`. The only character in an id that the format
+        # escapes ("COPY", "Text Format") is the backslash.
         text = "\n".join(map("\t".join, sorted(rows))).replace("\\", "\\\\").encode()
         try:
             self._run(lambda connection: connection.copy(_COPY, text))
@@ -170,16 +170,16 @@ class PostgresStore:
         return Totals(count, Decimal(amount))
 
     def check(self) -> None:
-        """Read, write and commit something that is no order; see `OrderStore.check`."""
+        """Read, write and commit without adding an order; see `OrderStore.check`."""
         self._run(self._check, max_age_seconds=self._limits.check_age)
 
     def renew(self) -> None:
-        """Connect anew from now on, and read the files that this takes; see `OrderStore.renew`."""
+        """Replace every connection, and read its files again; see `OrderStore.renew`."""
         self._pool.renew()
 
     @property
     def breaker_open(self) -> bool:
-        """Whether no connection is tried now, since the last ones failed; see `Breaker`."""
+        """Whether connecting is suspended because the last attempts failed; see `Breaker`."""
         return self._pool.breaker_open
 
     def close(self) -> None:
@@ -199,7 +199,7 @@ class PostgresStore:
         return connection
 
     def _check(self, connection: Connection) -> None:
-        # `_connect` has just checked the schema of a new one.
+        # For a new connection, `_connect` has just checked the schema.
         if not connection.is_new:
             require_schema(connection, self._url.address)
         require_writable(connection, self._url.address)
@@ -210,7 +210,7 @@ class PostgresStore:
         *,
         max_age_seconds: float = inf,
     ) -> _Result:
-        """Do the work; when it is interrupted, do it once more, from its start."""
+        """Do the work; if it is interrupted, do it once more from the start."""
         with suppress(Interrupted), self._pool.connection(max_age_seconds) as connection:
             return work(connection)
         with self._pool.connection(max_age_seconds) as connection:
@@ -230,15 +230,15 @@ class PostgresStore:
         return self._run(lambda connection: connection.run(statement, *values))
 
     def _adding(self, orders: Sequence[Order]) -> Statements[Outcome]:
-        """Insert what is not there, then compare what was.
+        """Insert the new orders, then compare the others.
 
-        A statement of its own compares: it sees what others committed while the first one
-        waited for them.
+        The comparison is a separate statement, so that it sees what other writers committed while
+        the first statement waited for them.
         """
         firsts: dict[str, Order] = {}
         for order in orders:
             firsts.setdefault(order.id.value, order)
-        # In one order for all writers, so that none waits for another in a circle.
+        # All writers use the same order, so that they cannot deadlock.
         ids = sorted(firsts)
         amounts = [str(firsts[each].amount) for each in ids]
         rows = yield _INSERT, (array(ids), array(amounts))
@@ -268,11 +268,13 @@ class PostgresStore:
 
 
 def _is_short(call: Call) -> bool:
-    """Tell whether a call can be sent at once, without waiting for the server to read."""
+    """Return whether a call can be sent without waiting for the server to read."""
     if isinstance(call, ReadPages):
         return True
     ids = [each.id if isinstance(each, Order) else each for each in call.items]
-    return len(ids) <= _PROMPTLY and sum(len(each.value) for each in ids) <= _PROMPT_LENGTH
+    return (
+        len(ids) <= _MAX_PROMPT_IDS and sum(len(each.value) for each in ids) <= _MAX_PROMPT_LENGTH
+    )
 
 
 def _getting(ids: Sequence[OrderId]) -> Statements[Order | None]:

@@ -71,7 +71,7 @@ def test_a_database_that_stops_taking_orders_is_told_everywhere(
         assert f"store: {reason}: " in asked(service, "/readyz")[1]
         ended = orders("check", DATABASE_URL=url)
         assert ended.status == Exit.UNAVAILABLE
-        assert "takes no writes" in ended.err or "may not add orders" in ended.err
+        assert "refuses writes" in ended.err or "may not add orders" in ended.err
         run(mend)
         wait_until(lambda: asked(service, "/readyz")[0] == 200 and is_up(service) == 1)
         assert post(service, "after") == 201

@@ -242,7 +242,7 @@ def test_the_password_file_is_read_again_for_each_connection(
         file.write_text(f"{password}\n", "utf-8")
         store.check()
         file.write_bytes(b"\xff")
-        assert "it is not UTF-8" in str(failure(store.check))
+        assert "line 1: is not UTF-8" in str(failure(store.check))
 
 
 def test_a_missing_database_is_refused(orders_database: OrdersDatabase) -> None:

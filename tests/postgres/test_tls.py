@@ -168,7 +168,7 @@ def test_a_key_that_others_may_read_is_refused(client: Client) -> None:
     client.identify(client.server.authority.issue(SERVICE), mode=0o644)
     error = refusal(client.url())
     assert error.reason is Reason.TLS
-    assert "others may read the private key" in str(error)
+    assert "others can read the private key" in str(error)
 
 
 LOAD_ON_A_TERMINAL: Final = """
@@ -322,7 +322,7 @@ def test_who_is_proven_to_be_the_right_server_is_told_the_password(client: Clien
 def test_nothing_is_said_to_a_server_of_another_host(client: Client) -> None:
     told = unheard(client, client.server.authority.issue("db.example", "db.example"))
     assert "certificate is not valid for 'localhost'" in told
-    assert f"(trusted is sslrootcert {client.folder / 'ca.crt'})" in told
+    assert f"(trusted: sslrootcert {client.folder / 'ca.crt'})" in told
 
 
 def test_nothing_is_said_to_an_address_whose_certificate_names_the_host_alone(
@@ -355,7 +355,7 @@ def test_nothing_is_said_to_a_server_of_another_authority(client: Client, mode: 
     other = Authority("Orders test authority")
     told = unheard(client, other.issue("localhost", "localhost"), sslmode=mode)
     assert "certificate" in told
-    assert f"(trusted is sslrootcert {client.folder / 'ca.crt'})" in told
+    assert f"(trusted: sslrootcert {client.folder / 'ca.crt'})" in told
 
 
 def test_nothing_is_said_to_a_server_whose_certificate_it_signed_itself(client: Client) -> None:
@@ -367,7 +367,7 @@ def test_nothing_is_said_to_a_server_that_only_the_system_would_have_to_trust(
     client: Client,
 ) -> None:
     issued = client.server.authority.issue("localhost", "localhost")
-    assert "(trusted is sslrootcert system)" in unheard(client, issued, sslrootcert="system")
+    assert "(trusted: sslrootcert system)" in unheard(client, issued, sslrootcert="system")
 
 
 @pytest.mark.parametrize(
@@ -462,7 +462,7 @@ def test_a_revoked_client_certificate_is_refused_by_the_server(
 def test_a_client_certificate_that_the_server_refuses_is_named(client: Client) -> None:
     client.identify(Authority("Another").issue(SERVICE))
     certificate = f"sslcert {client.folder / 'client.crt'}"
-    expected = f"the server refuses the client's certificate, {certificate}: unknown ca"
+    expected = f"the server rejected the client's certificate, {certificate}: unknown ca"
     # It hangs up right after it has said so, and that may be noticed first.
     wait_until(lambda: str(refusal(client.url())).endswith(expected))
 
@@ -472,8 +472,8 @@ def test_a_client_certificate_that_the_server_refuses_is_named(client: Client) -
     ("content", "why"),
     [
         (None, "No such file or directory"),
-        (b"", "there is nothing in it in PEM"),
-        (b"nonsense", "there is nothing in it in PEM"),
+        (b"", "it contains nothing in PEM format"),
+        (b"nonsense", "it contains nothing in PEM format"),
     ],
 )
 def test_a_file_of_whom_to_trust_that_cannot_be_used_is_named(
@@ -495,7 +495,10 @@ def test_a_key_of_another_certificate_is_refused_before_anything_is_said(client:
     client.write("client.key", client.server.authority.issue(SERVICE).key_pem)
     error = refusal(client.url())
     assert error.reason is Reason.TLS
-    assert f"sslkey {client.folder / 'client.key'}: the key is not that of the certi" in str(error)
+    assert (
+        f"sslkey {client.folder / 'client.key'}: the key does not belong to the certificate"
+        in str(error)
+    )
 
 
 @pytest.mark.parametrize("name", ["client.crt", "client.key"])
@@ -504,7 +507,7 @@ def test_a_certificate_or_key_that_cannot_be_read_says_what_it_should_be(
     name: str,
 ) -> None:
     client.write(name, b"nonsense")
-    assert str(refusal(client.url())).endswith("both must be in PEM, and the key not encrypted")
+    assert str(refusal(client.url())).endswith("both must be PEM, and the key unencrypted")
 
 
 def test_a_key_in_the_group_of_root_may_be_read_by_that_group(client: Client) -> None:
@@ -512,4 +515,4 @@ def test_a_key_in_the_group_of_root_may_be_read_by_that_group(client: Client) ->
     if os.getuid() == 0:
         assert_works(client.url())
     else:
-        assert "0600 is the widest mode" in str(refusal(client.url()))
+        assert "the widest allowed mode is 0600" in str(refusal(client.url()))

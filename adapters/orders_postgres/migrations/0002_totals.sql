@@ -1,9 +1,9 @@
--- How many orders there are and what they sum to, kept by triggers, so that nobody has to count.
--- The sums over all rows are the totals; one row alone may hold anything, below zero too. A
--- transaction changes the row of its own number, so that those that run at once do not wait for
+-- The number and the sum of the orders, maintained by triggers, so that no query has to count.
+-- The totals are the sums over all rows; a single row means nothing, and may be negative. Each
+-- transaction updates the row chosen by its id, so that concurrent transactions seldom wait for
 -- each other.
--- Pages stay nearly empty: the next version of a row finds its place beside the last one, and the
--- index does not change (PostgreSQL, "Heap-Only Tuples").
+-- Pages stay nearly empty: the next version of a row fits into the same page, and the index does
+-- not change (PostgreSQL, "Heap-Only Tuples").
 CREATE TABLE orders_totals (
     part smallint PRIMARY KEY,
     count bigint NOT NULL DEFAULT 0,
@@ -11,7 +11,7 @@ CREATE TABLE orders_totals (
 ) WITH (fillfactor = 10);
 INSERT INTO orders_totals (part) SELECT generate_series(0, 63);
 
--- It acts in its owner's name: who may add orders may not write the totals.
+-- Runs as its owner: a role that may add orders may not write the totals.
 CREATE FUNCTION orders_totals_follow() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     CASE TG_OP
@@ -38,7 +38,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
--- Nobody's own objects may stand in for those that the function names.
+-- No session can replace the objects that the function names by its own.
 DO $$
 BEGIN
     EXECUTE format(
@@ -61,7 +61,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION orders_totals_follow();
 CREATE TRIGGER orders_totals_truncate AFTER TRUNCATE ON orders
 FOR EACH STATEMENT EXECUTE FUNCTION orders_totals_follow();
 
--- Who may read the orders may read what they sum to.
+-- A role that may read the orders may read the totals.
 DO $$
 DECLARE
     reader text;

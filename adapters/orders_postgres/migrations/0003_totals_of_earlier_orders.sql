@@ -1,5 +1,5 @@
--- What the triggers have not seen: the orders that were there before them. One statement sees the
--- orders and the totals at one moment, so it may take its time while others add orders.
+-- Adds the orders that existed before the triggers. One statement sees orders and totals in one
+-- snapshot, so other sessions can add orders while it runs.
 INSERT INTO orders_totals (part, count, amount)
 SELECT -1, orders.count - totals.count, orders.amount - totals.amount
 FROM
