@@ -12,7 +12,7 @@ from attrs import evolve
 from orders_core import Order, Reason, StoreUnavailable
 from orders_postgres import PostgresStore
 from orders_postgres.connect import connect
-from orders_postgres.parameters import ChannelBinding
+from orders_postgres.parameters import PARAMETERS, ChannelBinding
 from tests.postgres.secure_server import Client, SecureServer, open_secure_server
 from tests.postgres_server import OWNER, PASSWORD, OrdersDatabase
 
@@ -22,6 +22,22 @@ OPTIONS = (
     socket.TCP_KEEPCNT,
     socket.TCP_USER_TIMEOUT,
 )
+
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs/postgresql.md"
+# The page describes the parts of the URL by these words.
+PARTS = {
+    "host": "HOST",
+    "port": "PORT",
+    "dbname": "DATABASE",
+    "user": "USER",
+    "password": "password",
+}
+
+
+def test_every_parameter_is_documented() -> None:
+    page = DOCUMENTATION.read_text("utf-8")
+    assert [name for name in PARAMETERS if PARTS.get(name, f"`{name}`") not in page] == []
 
 
 @pytest.fixture(scope="module")
