@@ -78,7 +78,7 @@ def test_a_restored_backup_has_every_order_and_their_totals(
     assert count == 10_000
 
 
-def test_a_dump_whose_end_is_missing_is_no_backup(
+def test_a_truncated_dump_is_not_kept_as_a_backup(
     orders_database: OrdersDatabase, tmp_path: Path
 ) -> None:
     orders_database.run(PLACE)
@@ -95,7 +95,7 @@ def test_a_dump_whose_end_is_missing_is_no_backup(
     assert list(backups.glob("*.dump")) == []
 
 
-def test_a_dump_without_the_table_of_orders_is_no_backup(
+def test_a_dump_without_the_orders_table_is_not_kept_as_a_backup(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     database = postgres_server.create_database("without_orders")
@@ -108,7 +108,7 @@ def test_a_dump_without_the_table_of_orders_is_no_backup(
     assert list(tmp_path.glob("*.dump")) == []
 
 
-def test_of_a_backup_whose_end_is_missing_nothing_is_restored(
+def test_a_truncated_backup_restores_nothing(
     orders_database: OrdersDatabase, empty_database: OrdersDatabase, tmp_path: Path
 ) -> None:
     orders_database.run(PLACE)

@@ -62,13 +62,13 @@ def refusal(breaker: Breaker) -> StoreUnavailable:
     return caught.value
 
 
-def test_the_fifth_failed_connect_in_a_row_opens_it(world: World) -> None:
+def test_the_fifth_consecutive_failure_opens_the_breaker(world: World) -> None:
     breaker = world.breaker()
     fail(breaker, 5)
     refusal(breaker)
 
 
-def test_a_success_in_between_begins_the_count_anew(world: World) -> None:
+def test_a_success_resets_the_count(world: World) -> None:
     breaker = world.breaker()
     fail(breaker, 4)
     succeed(breaker)
@@ -76,7 +76,7 @@ def test_a_success_in_between_begins_the_count_anew(world: World) -> None:
     succeed(breaker)
 
 
-def test_who_is_refused_is_told_the_last_failure_and_when_the_next_try_is(world: World) -> None:
+def test_a_refusal_reports_the_last_failure_and_when_the_next_attempt_is_due(world: World) -> None:
     breaker = world.breaker()
     fail(breaker, 5)
     world.now += 10
@@ -90,7 +90,7 @@ def test_who_is_refused_is_told_the_last_failure_and_when_the_next_try_is(world:
         assert "the next try is under way" in str(refusal(breaker))
 
 
-def test_a_success_after_the_wait_closes_it(world: World) -> None:
+def test_a_success_after_the_wait_closes_the_breaker(world: World) -> None:
     breaker = world.breaker()
     fail(breaker, 5)
     world.now += 0.1
@@ -99,7 +99,7 @@ def test_a_success_after_the_wait_closes_it(world: World) -> None:
     succeed(breaker)
 
 
-def test_what_is_not_the_databases_failure_is_not_counted(world: World) -> None:
+def test_exceptions_that_say_nothing_about_the_database_are_not_counted(world: World) -> None:
     breaker = world.breaker()
     for _ in range(9):
         with pytest.raises(KeyboardInterrupt), breaker.attempt():
@@ -111,7 +111,7 @@ def test_what_is_not_the_databases_failure_is_not_counted(world: World) -> None:
     succeed(breaker)
 
 
-def test_a_connect_that_began_before_it_opened_and_fails_later_does_not_prolong_the_wait(
+def test_a_connect_begun_before_the_breaker_opened_does_not_prolong_the_wait_by_failing(
     world: World,
 ) -> None:
     breaker = world.breaker()
@@ -123,7 +123,7 @@ def test_a_connect_that_began_before_it_opened_and_fails_later_does_not_prolong_
     succeed(breaker)
 
 
-def test_a_connect_that_began_before_it_opened_and_succeeds_later_closes_it(world: World) -> None:
+def test_a_connect_begun_before_the_breaker_opened_closes_it_by_succeeding(world: World) -> None:
     breaker = world.breaker()
     with breaker.attempt():
         fail(breaker, 5)
@@ -131,7 +131,7 @@ def test_a_connect_that_began_before_it_opened_and_succeeds_later_closes_it(worl
     succeed(breaker)
 
 
-def test_of_many_threads_one_is_let_in_after_the_wait(world: World) -> None:
+def test_after_the_wait_one_of_many_threads_may_try(world: World) -> None:
     breaker = world.breaker()
     fail(breaker, 5)
     world.now += 0.1
@@ -171,7 +171,7 @@ def test_waits_double_within_their_bounds_and_stay_short_in_a_short_outage(
     succeed(breaker)
 
 
-def test_an_outage_may_last_for_ever(world: World) -> None:
+def test_an_endless_outage_does_not_overflow(world: World) -> None:
     breaker = world.breaker()
     fail(breaker, 5)
     for _ in range(2_000):
@@ -278,7 +278,7 @@ def adds(store: PostgresStore, order: Order) -> bool:
     return False
 
 
-def test_a_server_that_stops_is_left_alone_and_used_again_within_5_seconds_of_its_start(
+def test_a_stopped_server_is_left_alone_and_used_again_within_5_seconds_of_its_start(
     mortal_server: PostgresServer,
 ) -> None:
     database = mortal_server.new_database()

@@ -24,13 +24,13 @@ def end_of(certificate: Issued) -> float:
 
 # Up to 2049 the year has two digits in a certificate, from 2050 on it has four.
 @given(st.datetimes(datetime(1951, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - the strategy adds it
-def test_the_end_is_read_from_the_certificate(end: datetime) -> None:
+def test_the_expiry_is_read_from_the_certificate(end: datetime) -> None:
     certificate = issued(end)
     der = certificate.certificate.public_bytes(Encoding.DER)
     assert expiry(der) == end_of(certificate)
 
 
-def test_of_several_certificates_in_a_file_the_first_to_expire_counts() -> None:
+def test_the_first_of_several_certificates_to_expire_counts() -> None:
     now = datetime.now(UTC)
     sooner, later = issued(now + DAY), issued(now + 3 * DAY)
     for order in ((sooner, later), (later, sooner)):
@@ -38,13 +38,13 @@ def test_of_several_certificates_in_a_file_the_first_to_expire_counts() -> None:
         assert earliest_expiry(pem) == end_of(sooner)
 
 
-def test_a_file_without_a_certificate_tells_nothing() -> None:
+def test_a_file_without_a_certificate_has_no_expiry() -> None:
     assert earliest_expiry(b"") is None
     assert earliest_expiry(AUTHORITY.issue("localhost").key_pem) is None
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 40, 120])
-def test_what_is_no_certificate_is_an_error(cut: int) -> None:
+def test_a_truncated_certificate_is_an_error(cut: int) -> None:
     der = AUTHORITY.certificate.public_bytes(Encoding.DER)
     with pytest.raises(ValueError, match="not a certificate"):
         expiry(der[:cut])

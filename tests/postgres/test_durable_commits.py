@@ -81,7 +81,7 @@ def noted(database: OrdersDatabase) -> list[str]:
 
 
 @pytest.mark.parametrize("write", [add, add_all_or_none, begin_to_add, load])
-def test_a_server_that_is_set_to_lose_commits_while_connected_loses_none_of_ours(
+def test_weaker_durability_set_on_the_server_while_connected_has_no_effect(
     way: Way,
     write: Callable[[PostgresStore, Sequence[Order]], None],
 ) -> None:
@@ -101,7 +101,7 @@ def test_a_server_that_is_set_to_lose_commits_while_connected_loses_none_of_ours
 @pytest.mark.parametrize(
     "whose", [f"ROLE {SERVICE}", "DATABASE {name}", f"ROLE {SERVICE} IN DATABASE {{name}}"]
 )
-def test_a_role_or_database_that_is_set_to_lose_commits_loses_none_of_ours(
+def test_weaker_durability_set_on_the_role_or_database_has_no_effect(
     orders_database: OrdersDatabase,
     whose: str,
     weak: str,
@@ -118,7 +118,7 @@ def test_a_role_or_database_that_is_set_to_lose_commits_loses_none_of_ours(
         orders_database.run(f"ALTER {target} RESET synchronous_commit")
 
 
-def test_a_stricter_commit_is_kept(way: Way) -> None:
+def test_a_stricter_synchronous_commit_is_kept(way: Way) -> None:
     note_commits(way.database)
     way.database.server.run("ALTER SYSTEM SET synchronous_commit = remote_apply")
     way.database.server.reload()
@@ -128,7 +128,7 @@ def test_a_stricter_commit_is_kept(way: Way) -> None:
     assert set(noted(way.database)) == {"remote_apply"}
 
 
-def test_a_migration_commits_as_durably(way: Way) -> None:
+def test_a_migration_commits_durably_too(way: Way) -> None:
     way.database.server.run("ALTER SYSTEM SET synchronous_commit = off")
     way.database.server.reload()
     url = evolve(way.url, user=OWNER)
@@ -139,7 +139,7 @@ def test_a_migration_commits_as_durably(way: Way) -> None:
         assert connection.run("SELECT * FROM note") == [["on"], ["on"]]
 
 
-def test_what_was_acknowledged_is_there_after_a_kill_although_the_server_was_told_to_lose_it(
+def test_acknowledged_orders_survive_a_kill_whatever_durability_the_server_is_set_to(
     way: Way,
 ) -> None:
     server = way.database.server
@@ -157,7 +157,7 @@ def test_what_was_acknowledged_is_there_after_a_kill_although_the_server_was_tol
     assert len(way.database.orders()) == 1 + COMMITTED
 
 
-def test_a_commit_that_no_standby_has_confirmed_is_not_acknowledged(
+def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(
     own_server: PostgresServer,
 ) -> None:
     database = own_server.new_database()
@@ -181,7 +181,7 @@ def test_a_commit_that_no_standby_has_confirmed_is_not_acknowledged(
         assert store.get([OrderId("A")]) == [Order("A", 1)]
 
 
-def test_a_server_that_is_killed_while_it_works_is_unreachable(own_server: PostgresServer) -> None:
+def test_a_server_killed_at_work_is_unreachable(own_server: PostgresServer) -> None:
     database = own_server.new_database()
     patient = Limits(statement=None, socket=60)
     with closing(connect(database.url(), patient)) as connection, ThreadPoolExecutor(1) as thread:
@@ -195,7 +195,7 @@ def test_a_server_that_is_killed_while_it_works_is_unreachable(own_server: Postg
 
 
 @pytest.mark.parametrize("weak", WEAK)
-def test_the_weaker_setting_of_the_server_is_told(
+def test_a_weaker_setting_of_the_server_is_reported(
     orders_database: OrdersDatabase,
     weak: str,
 ) -> None:
@@ -208,7 +208,7 @@ def test_the_weaker_setting_of_the_server_is_told(
     assert f"synchronous_commit is {weak}" in note
 
 
-def test_a_server_that_does_not_wait_for_its_disk_is_told(own_server: PostgresServer) -> None:
+def test_a_server_without_fsync_is_reported(own_server: PostgresServer) -> None:
     database = own_server.new_database()
     own_server.run("ALTER SYSTEM SET fsync = off")
     own_server.reload()

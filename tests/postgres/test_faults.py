@@ -51,7 +51,7 @@ def proxied_store(proxy: Proxy, orders_database: OrdersDatabase) -> Iterator[Pos
 
 
 @pytest.mark.parametrize("atomic", [False, True])
-def test_a_commit_whose_answer_is_lost_is_found_out_and_reported(
+def test_a_commit_whose_answer_is_lost_is_detected_and_reported(
     proxy: Proxy,
     proxied_store: PostgresStore,
     orders_database: OrdersDatabase,
@@ -66,7 +66,7 @@ def test_a_commit_whose_answer_is_lost_is_found_out_and_reported(
 
 
 @pytest.mark.parametrize(("atomic", "message"), [(False, b'{"A","B"}'), (True, b"COMMIT")])
-def test_a_batch_that_is_lost_before_its_commit_is_done_again(
+def test_a_batch_that_is_lost_before_its_commit_is_repeated(
     proxy: Proxy,
     proxied_store: PostgresStore,
     *,
@@ -78,7 +78,7 @@ def test_a_batch_that_is_lost_before_its_commit_is_done_again(
     assert proxy.cuts == 1
 
 
-def test_loaded_orders_whose_answer_is_lost_are_found_out_and_stored_once(
+def test_loaded_orders_whose_answer_is_lost_are_detected_and_stored_once(
     proxy: Proxy,
     proxied_store: PostgresStore,
     orders_database: OrdersDatabase,
@@ -99,7 +99,7 @@ def test_loaded_orders_that_are_lost_on_the_way_are_sent_again(
     assert proxy.cuts == 1
 
 
-def test_a_read_whose_connection_is_lost_is_done_again(
+def test_a_read_whose_connection_is_lost_is_repeated(
     proxy: Proxy,
     proxied_store: PostgresStore,
 ) -> None:
@@ -109,7 +109,7 @@ def test_a_read_whose_connection_is_lost_is_done_again(
     assert proxy.cuts == 1
 
 
-def test_a_second_loss_in_a_row_is_reported_and_the_order_can_be_added_again(
+def test_a_second_consecutive_loss_is_reported_and_the_order_can_be_added_again(
     proxy: Proxy,
     proxied_store: PostgresStore,
 ) -> None:
@@ -121,7 +121,7 @@ def test_a_second_loss_in_a_row_is_reported_and_the_order_can_be_added_again(
     assert proxied_store.add(ORDERS) == (Outcome.REPLAYED, Outcome.REPLAYED)
 
 
-def test_a_server_that_falls_silent_is_a_timeout_and_not_waited_for_again(
+def test_a_server_that_stops_answering_is_a_timeout_and_is_not_retried(
     proxy: Proxy,
     proxied_store: PostgresStore,
 ) -> None:
@@ -141,13 +141,13 @@ def test_a_server_that_never_answers_a_new_connection_is_a_timeout(
     assert failure(lambda: check(url)).reason is Reason.TIMEOUT
 
 
-def test_an_answer_may_take_longer_than_a_new_connection(orders_database: OrdersDatabase) -> None:
+def test_the_connect_timeout_does_not_limit_answers(orders_database: OrdersDatabase) -> None:
     url = evolve(orders_database.url(), connect_timeout=5)
     with closing(connect(url, Limits(statement=None, socket=60))) as connection:
         assert connection.run("SELECT true FROM pg_sleep(5.2)") == [[True]]
 
 
-def test_no_server_at_all_is_unreachable(orders_database: OrdersDatabase) -> None:
+def test_a_port_without_a_server_is_unreachable(orders_database: OrdersDatabase) -> None:
     with socket.create_server((HOST, 0)) as listener:
         port = listener.getsockname()[1]
     error = failure(lambda: check(evolve(orders_database.url(), hosts=(Host(HOST, port),))))
@@ -178,7 +178,7 @@ def test_a_socket_that_does_not_exist_is_unreachable(tmp_path: Path) -> None:
         (b"R\x00\x00\x00\x08\x00\x00\x00\x07", "disable", Reason.UNREACHABLE),
     ],
 )
-def test_whatever_answers_instead_of_a_server_is_one_error(
+def test_a_server_of_another_protocol_is_one_clear_error(
     answer: bytes,
     sslmode: str,
     reason: Reason,
@@ -206,7 +206,7 @@ def test_whatever_answers_instead_of_a_server_is_one_error(
 # What the server refuses
 
 
-def test_a_wrong_password_is_refused_and_shown_nowhere(orders_database: OrdersDatabase) -> None:
+def test_a_wrong_password_is_refused_and_never_shown(orders_database: OrdersDatabase) -> None:
     url = evolve(orders_database.url(), password="wrong-password")  # noqa: S106 - as it says
     error = failure(lambda: check(url))
     assert error.reason is Reason.REFUSED
@@ -252,7 +252,7 @@ def test_a_missing_database_is_refused(orders_database: OrdersDatabase) -> None:
     assert "3D000" in str(error)
 
 
-def test_a_role_without_rights_is_refused(orders_database: OrdersDatabase) -> None:
+def test_a_role_without_privileges_is_refused(orders_database: OrdersDatabase) -> None:
     orders_database.run(f"REVOKE SELECT ON orders FROM {SERVICE}")  # noqa: S608 - no value
     assert failure(lambda: check(orders_database.url())).reason is Reason.REFUSED
 
@@ -266,7 +266,7 @@ def test_too_many_connections_are_exhaustion(orders_database: OrdersDatabase) ->
     assert "53300" in str(error)
 
 
-def test_a_database_that_takes_no_writes_is_read_only_and_its_connections_are_left(
+def test_a_database_that_refuses_writes_is_read_only_and_its_connections_are_closed(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,
 ) -> None:
@@ -282,7 +282,7 @@ def test_a_database_that_takes_no_writes_is_read_only_and_its_connections_are_le
 
 
 @pytest.mark.parametrize("atomic", [False, True])
-def test_an_order_that_another_is_just_storing_is_waited_for_one_second(
+def test_an_order_that_another_session_is_storing_is_waited_for_one_second(
     orders_database: OrdersDatabase,
     store_that_waits: PostgresStore,
     *,
@@ -324,7 +324,7 @@ def test_a_statement_that_takes_too_long_is_a_timeout_and_keeps_its_connection(
 
 @pytest.mark.parametrize("code", ["40001", "40P01"])
 @pytest.mark.parametrize("atomic", [False, True])
-def test_a_transient_failure_is_tried_again_once(
+def test_a_transient_failure_is_retried_once(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,
     code: str,
@@ -335,7 +335,7 @@ def test_a_transient_failure_is_tried_again_once(
     assert postgres_store.add(ORDERS, atomic=atomic) == (Outcome.CREATED, Outcome.CREATED)
 
 
-def test_a_transient_failure_that_lasts_is_reported(
+def test_a_lasting_transient_failure_is_reported(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,
 ) -> None:
@@ -357,7 +357,7 @@ def test_a_transient_failure_that_lasts_is_reported(
     ],
 )
 @pytest.mark.parametrize("atomic", [False, True])
-def test_each_failure_of_the_server_has_its_reason(
+def test_each_sqlstate_has_its_reason(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,
     code: str,
@@ -406,7 +406,7 @@ def test_an_order_that_the_database_drops_silently_is_never_acknowledged(
 # The server ends
 
 
-def test_a_connection_that_the_server_ended_while_idle_costs_nobody_an_error(
+def test_a_connection_that_the_server_closed_while_idle_causes_no_error(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,
 ) -> None:

@@ -87,12 +87,12 @@ def dead() -> Host:
 
 
 @pytest.mark.parametrize("target", ["any", "read-write"])
-def test_the_first_host_is_used_when_it_answers_and_fits(pair: Pair, target: str) -> None:
+def test_the_first_suitable_host_is_used(pair: Pair, target: str) -> None:
     assert port_of(pair.url(target)) == pair.first.server.port
 
 
 @pytest.mark.parametrize("target", TargetSessionAttrs)
-def test_a_first_host_where_nobody_listens_is_passed_over(
+def test_a_host_that_refuses_connections_is_skipped(
     orders_database: OrdersDatabase,
     dead: Host,
     target: TargetSessionAttrs,
@@ -104,7 +104,7 @@ def test_a_first_host_where_nobody_listens_is_passed_over(
         assert store.add([Order("A", 1)]) == (Outcome.CREATED,)
 
 
-def test_a_first_host_that_falls_silent_is_passed_over_in_its_time(
+def test_a_silent_host_is_skipped_after_the_connect_timeout(
     orders_database: OrdersDatabase,
 ) -> None:
     url = orders_database.url(connect_timeout="5")
@@ -114,18 +114,18 @@ def test_a_first_host_that_falls_silent_is_passed_over_in_its_time(
         assert port_of(several) == orders_database.server.port
 
 
-def test_a_first_host_that_refuses_the_user_is_passed_over(pair: Pair) -> None:
+def test_a_host_that_refuses_the_user_is_skipped(pair: Pair) -> None:
     pair.first.run(f"REVOKE CONNECT ON DATABASE {pair.first.name} FROM PUBLIC")
     assert port_of(pair.url()) == pair.second.server.port
 
 
-def test_a_first_host_that_is_read_only_is_passed_over_when_writes_are_wanted(pair: Pair) -> None:
+def test_a_read_only_host_is_skipped_if_writes_are_wanted(pair: Pair) -> None:
     forbid_writes(pair.first)
     assert port_of(pair.url("read-write")) == pair.second.server.port
     assert port_of(pair.url()) == pair.first.server.port
 
 
-def test_a_host_that_is_passed_over_keeps_no_session(pair: Pair) -> None:
+def test_a_skipped_host_keeps_no_session(pair: Pair) -> None:
     forbid_writes(pair.first)
     with closing(connect(pair.url("read-write"))):
         wait_until(lambda: pair.first.sessions() == [])
@@ -151,7 +151,7 @@ def test_migrations_go_to_the_writable_host(pair: Pair) -> None:
     assert migrate(url, SERVICE)[0] == "0001_orders.sql"
 
 
-def test_when_all_hosts_fail_each_is_told_with_its_port(dead: Host) -> None:
+def test_if_all_hosts_fail_each_is_named_with_its_port(dead: Host) -> None:
     with socket.create_server((HOST, 0)) as listener:
         other = Host(HOST, listener.getsockname()[1])
     error = failure(DatabaseUrl.parse(f"postgresql://u@{dead},{other}/d"))
@@ -160,7 +160,7 @@ def test_when_all_hosts_fail_each_is_told_with_its_port(dead: Host) -> None:
         assert told.startswith(f"{host}/d: cannot connect: ")
 
 
-def test_the_reason_is_that_of_the_first_host_that_gave_an_answer(pair: Pair, dead: Host) -> None:
+def test_the_reason_is_that_of_the_first_host_that_answered(pair: Pair, dead: Host) -> None:
     forbid_writes(pair.first)
     pair.second.run(f"REVOKE CONNECT ON DATABASE {pair.second.name} FROM PUBLIC")
     url = pair.url("read-write")
@@ -171,7 +171,7 @@ def test_the_reason_is_that_of_the_first_host_that_gave_an_answer(pair: Pair, de
     assert "42501" in str(error)
 
 
-def test_a_server_that_is_lost_while_it_is_asked_for_writes_is_unreachable(
+def test_a_server_that_is_lost_while_its_state_is_read_is_unreachable(
     orders_database: OrdersDatabase,
 ) -> None:
     url = orders_database.url(target_session_attrs="read-write")
@@ -181,7 +181,7 @@ def test_a_server_that_is_lost_while_it_is_asked_for_writes_is_unreachable(
     assert error.reason is Reason.UNREACHABLE
 
 
-def test_an_error_at_work_names_the_host_that_was_connected_to(
+def test_an_error_of_a_statement_names_the_connected_host(
     orders_database: OrdersDatabase,
     dead: Host,
 ) -> None:

@@ -32,7 +32,7 @@ def end_of(issued: Issued) -> float:
     return issued.certificate.not_valid_after_utc.timestamp()
 
 
-def test_the_ends_of_all_three_certificates_are_told(client: Client) -> None:
+def test_the_expiry_of_all_three_certificates_is_reported(client: Client) -> None:
     authority = client.server.authority
     mine = authority.issue(SERVICE, valid_for=timedelta(days=2))
     theirs = authority.issue("localhost", *SERVER_HOSTS, valid_for=timedelta(hours=30))
@@ -48,13 +48,13 @@ def test_the_ends_of_all_three_certificates_are_told(client: Client) -> None:
     assert inspect(client.url()).expiries["server"] != end_of(theirs)
 
 
-def test_the_files_are_told_also_when_the_server_is_away(client: Client) -> None:
+def test_certificate_files_are_reported_even_if_the_server_is_down(client: Client) -> None:
     found = inspect(client.url(**NOWHERE))
     assert found.expiries.keys() == {"client", "ca"}
     assert found.schema is None
 
 
-def test_files_that_cannot_be_used_are_left_out(client: Client) -> None:
+def test_unusable_certificate_files_are_left_out(client: Client) -> None:
     client.write("client.crt", b"")
     (client.folder / "ca.crt").unlink()
     assert inspect(client.url()).expiries == {}
@@ -66,7 +66,7 @@ def test_without_tls_there_is_no_certificate(orders_database: OrdersDatabase) ->
     assert inspect(orders_database.url()).expiries == {}
 
 
-def test_the_version_of_the_schema_is_told_whatever_it_is(orders_database: OrdersDatabase) -> None:
+def test_any_version_of_the_schema_is_reported(orders_database: OrdersDatabase) -> None:
     assert inspect(orders_database.url()).schema == (SCHEMA_VERSION, SCHEMA_VERSION)
     orders_database.run("DELETE FROM orders_schema WHERE version > 1")
     assert inspect(orders_database.url()).schema == (1, SCHEMA_VERSION)
@@ -74,7 +74,7 @@ def test_the_version_of_the_schema_is_told_whatever_it_is(orders_database: Order
     assert inspect(orders_database.url()).schema == (0, SCHEMA_VERSION)
 
 
-def test_a_database_that_does_not_let_the_schema_be_read_tells_no_version(
+def test_without_the_privilege_to_read_it_no_schema_version_is_reported(
     orders_database: OrdersDatabase,
 ) -> None:
     orders_database.run(f"REVOKE SELECT ON orders_schema FROM {SERVICE}")  # noqa: S608 - no value

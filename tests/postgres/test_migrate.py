@@ -43,7 +43,7 @@ def test_the_second_run_applies_nothing(empty_database: OrdersDatabase) -> None:
     assert recorded == [[number, name] for number, name in enumerate(FILES, start=1)]
 
 
-def test_the_service_works_after_its_role_was_granted_what_it_needs(
+def test_the_service_works_with_the_granted_privileges(
     empty_database: OrdersDatabase,
 ) -> None:
     migrate(empty_database.owner_url())
@@ -89,7 +89,7 @@ def test_a_role_that_does_not_exist_is_named(empty_database: OrdersDatabase) -> 
     assert caught.value.reason is Reason.REFUSED
 
 
-def test_many_that_migrate_at_once_apply_each_migration_once(
+def test_concurrent_runs_apply_each_migration_once(
     empty_database: OrdersDatabase,
 ) -> None:
     with ThreadPoolExecutor(6) as threads:
@@ -124,7 +124,9 @@ def granted(database: OrdersDatabase, message: str) -> None:
     database.run(grant)
 
 
-def test_who_may_make_no_table_is_told_what_to_grant(empty_database: OrdersDatabase) -> None:
+def test_a_role_that_may_not_create_tables_learns_what_to_grant(
+    empty_database: OrdersDatabase,
+) -> None:
     message = refusal(empty_database)
     assert f'ALTER DATABASE "{empty_database.name}" OWNER TO "{SERVICE}"' in message
     assert empty_database.run("SELECT to_regclass('orders')") == [[None]]
@@ -132,13 +134,15 @@ def test_who_may_make_no_table_is_told_what_to_grant(empty_database: OrdersDatab
     assert migrate(empty_database.url()) == FILES
 
 
-def test_who_may_use_no_schema_is_told_what_to_grant(empty_database: OrdersDatabase) -> None:
+def test_a_role_that_may_use_no_schema_learns_what_to_grant(empty_database: OrdersDatabase) -> None:
     empty_database.run("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     granted(empty_database, refusal(empty_database))
     assert migrate(empty_database.url()) == FILES
 
 
-def test_who_does_not_own_the_tables_is_told_who_does(orders_database: OrdersDatabase) -> None:
+def test_a_role_that_does_not_own_the_tables_learns_the_owner(
+    orders_database: OrdersDatabase,
+) -> None:
     # It may read that there is nothing to do.
     assert migrate(orders_database.url()) == ()
     orders_database.run("DELETE FROM orders_schema WHERE version = 3")
@@ -154,7 +158,7 @@ def test_who_does_not_own_the_tables_is_told_who_does(orders_database: OrdersDat
         orders_database.run(f"REVOKE {OWNER} FROM {SERVICE}")
 
 
-def test_who_does_not_own_the_tables_cannot_grant(orders_database: OrdersDatabase) -> None:
+def test_a_role_that_does_not_own_the_tables_cannot_grant(orders_database: OrdersDatabase) -> None:
     assert f"the tables belong to the role {OWNER}" in refusal(orders_database, SERVICE)
 
 
@@ -179,12 +183,12 @@ def test_a_newer_schema_serves_this_release_too(orders_database: OrdersDatabase)
         assert store.add([Order("A", 1)]) == (Outcome.CREATED,)
 
 
-def test_in_a_newer_schema_there_is_nothing_to_migrate(orders_database: OrdersDatabase) -> None:
+def test_a_newer_schema_needs_no_migration(orders_database: OrdersDatabase) -> None:
     orders_database.run("INSERT INTO orders_schema VALUES (1000, 'from the future')")
     assert migrate(orders_database.owner_url(), SERVICE) == ()
 
 
-def test_a_schema_that_is_updated_under_a_running_store_goes_on_serving_it(
+def test_a_running_store_keeps_working_while_the_schema_is_updated(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,
 ) -> None:
@@ -197,7 +201,7 @@ def test_a_schema_that_is_updated_under_a_running_store_goes_on_serving_it(
     assert postgres_store.add([Order("A", 1)]) == (Outcome.CREATED,)
 
 
-def test_a_schema_that_grows_older_under_a_running_store_is_seen(
+def test_a_running_store_notices_an_older_schema(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,
 ) -> None:

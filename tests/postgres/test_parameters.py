@@ -61,7 +61,7 @@ def client(secure_server: SecureServer, tmp_path: Path) -> Client:
         (ChannelBinding.REQUIRE, "SCRAM-SHA-256-PLUS"),
     ],
 )
-def test_a_log_in_by_password_is_bound_to_its_connection_as_wanted(
+def test_a_password_login_uses_the_wanted_channel_binding(
     client: Client,
     wanted: ChannelBinding,
     mechanism: str,
@@ -72,7 +72,7 @@ def test_a_log_in_by_password_is_bound_to_its_connection_as_wanted(
         assert connection._session.auth.mechanism_name == mechanism  # noqa: SLF001 - nobody else tells
 
 
-def test_a_log_in_that_is_not_bound_is_given_up_when_binding_is_required(client: Client) -> None:
+def test_a_login_without_channel_binding_is_aborted_if_binding_is_required(client: Client) -> None:
     url = client.url(channel_binding="require")
     with pytest.raises(StoreUnavailable) as caught:
         connect(url)
@@ -123,7 +123,9 @@ def test_a_silent_connection_need_not_be_probed(orders_database: OrdersDatabase)
         assert transport.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
 
 
-def test_options_hold_but_for_what_keeps_orders_safe(orders_database: OrdersDatabase) -> None:
+def test_options_apply_except_where_they_would_endanger_orders(
+    orders_database: OrdersDatabase,
+) -> None:
     options = "-c geqo=off -c synchronous_commit=off --statement_timeout=0"
     with closing(connect(evolve(orders_database.url(), options=options))) as connection:
         ((geqo, commit, limit),) = connection.run(
@@ -133,7 +135,9 @@ def test_options_hold_but_for_what_keeps_orders_safe(orders_database: OrdersData
     assert (geqo, commit, limit) == ("off", "on", "2s")
 
 
-def test_options_that_make_it_read_only_are_told(orders_database: OrdersDatabase) -> None:
+def test_options_that_make_the_session_read_only_are_reported(
+    orders_database: OrdersDatabase,
+) -> None:
     url = evolve(orders_database.url(), options="-c default_transaction_read_only=on")
     with closing(PostgresStore(url)) as store:
         for work in (store.check, lambda: store.add([Order("A", 1)])):
@@ -142,7 +146,7 @@ def test_options_that_make_it_read_only_are_told(orders_database: OrdersDatabase
             assert caught.value.reason is Reason.READ_ONLY
 
 
-def test_a_password_file_with_a_byte_order_mark_is_told_without_the_password(
+def test_a_byte_order_mark_in_the_password_file_is_reported_without_the_password(
     orders_database: OrdersDatabase,
     tmp_path: Path,
 ) -> None:

@@ -61,13 +61,13 @@ def test_orders_are_created_then_replayed_or_in_conflict(open_store: PostgresSto
     assert results(again) == [Outcome.CREATED, Outcome.REPLAYED, Outcome.CONFLICT]
 
 
-def test_each_look_up_gets_its_order_or_none(open_store: PostgresStore) -> None:
+def test_each_lookup_returns_its_order_or_none(open_store: PostgresStore) -> None:
     open_store.add([Order("A", 1)])
     found = ended(open_store.begin(GetOrders([OrderId("A"), OrderId("missing"), OrderId("A")])))
     assert results(found) == [Order("A", 1), None, Order("A", 1)]
 
 
-def test_an_answer_that_comes_piece_by_piece_is_taken_when_it_is_whole(
+def test_an_answer_that_arrives_byte_by_byte_is_read_once_it_is_complete(
     open_store: PostgresStore,
 ) -> None:
     ids = [OrderId("x" * 70 + str(number)) for number in range(200)]
@@ -79,7 +79,7 @@ def test_an_answer_that_comes_piece_by_piece_is_taken_when_it_is_whole(
     assert [order and order.id for order in results(pending)] == ids
 
 
-def test_nothing_is_begun_that_would_have_to_wait(orders_database: OrdersDatabase) -> None:
+def test_no_call_begins_that_would_block(orders_database: OrdersDatabase) -> None:
     with closing(orders_database.store(connections=1)) as store:
         assert store.begin(AddOrders([Order("A", 1)])) is None, "no connection is open"
         store.check()
@@ -92,7 +92,7 @@ def test_nothing_is_begun_that_would_have_to_wait(orders_database: OrdersDatabas
     assert store.begin(GetOrders([OrderId("A")])) is None, "the store is closed"
 
 
-def test_a_call_whose_connection_is_lost_is_safe_to_make_again(
+def test_a_call_whose_connection_is_lost_can_be_repeated(
     orders_database: OrdersDatabase,
 ) -> None:
     call = AddOrders([Order("cut here", 1)])
@@ -106,7 +106,7 @@ def test_a_call_whose_connection_is_lost_is_safe_to_make_again(
             assert proxy.cuts == 1
 
 
-def test_what_the_server_refuses_is_told_and_the_connection_stays(
+def test_a_failed_statement_is_reported_and_its_connection_stays_open(
     orders_database: OrdersDatabase,
     open_store: PostgresStore,
 ) -> None:
@@ -122,7 +122,7 @@ def test_what_the_server_refuses_is_told_and_the_connection_stays(
     assert orders_database.sessions() == sessions
 
 
-def test_a_server_that_falls_silent_is_given_up(orders_database: OrdersDatabase) -> None:
+def test_a_server_that_stops_answering_is_given_up(orders_database: OrdersDatabase) -> None:
     with open_proxy(orders_database.server.port) as proxy:
         url = evolve(orders_database.url(), hosts=(Host(HOST, proxy.port),))
         with closing(PostgresStore(url)) as store:
@@ -134,7 +134,7 @@ def test_a_server_that_falls_silent_is_given_up(orders_database: OrdersDatabase)
     assert caught.value.reason is Reason.TIMEOUT
 
 
-def test_what_cannot_be_sent_is_not_begun(orders_database: OrdersDatabase) -> None:
+def test_a_call_that_cannot_be_sent_does_not_begin(orders_database: OrdersDatabase) -> None:
     def opened() -> Connection:
         return connect(orders_database.url())
 

@@ -82,7 +82,7 @@ def test_the_limits_of_the_design_hold_in_every_transaction(
         assert caught.value.reason is Reason.TIMEOUT
 
 
-def test_nothing_of_ours_stays_in_a_session_that_others_are_lent(
+def test_settings_do_not_leak_into_sessions_of_other_clients(
     postgres_server: PostgresServer,
     orders_database: OrdersDatabase,
     program: Path,
@@ -100,7 +100,7 @@ def test_nothing_of_ours_stays_in_a_session_that_others_are_lent(
             assert other.run("SELECT * FROM pg_prepared_statements") == ()
 
 
-def test_many_threads_share_few_sessions_and_all_is_stored_once(
+def test_many_threads_share_few_sessions_and_each_order_is_stored_once(
     postgres_server: PostgresServer,
     orders_database: OrdersDatabase,
     program: Path,
@@ -122,7 +122,7 @@ def test_many_threads_share_few_sessions_and_all_is_stored_once(
     assert outcomes.count(Outcome.REPLAYED) == 150
 
 
-def test_the_mode_that_takes_no_transactions_is_refused_with_what_to_set(
+def test_statement_pooling_is_refused_with_the_setting_to_change(
     postgres_server: PostgresServer,
     orders_database: OrdersDatabase,
     program: Path,
@@ -134,7 +134,7 @@ def test_the_mode_that_takes_no_transactions_is_refused_with_what_to_set(
     assert "set pool_mode = session or transaction" in str(error)
 
 
-def test_a_pooler_that_is_lost_while_its_mode_is_found_out_is_unreachable(
+def test_a_pooler_that_is_lost_while_its_mode_is_detected_is_unreachable(
     pooler: Pooler,
     orders_database: OrdersDatabase,
 ) -> None:
@@ -147,7 +147,7 @@ def test_a_pooler_that_is_lost_while_its_mode_is_found_out_is_unreachable(
     assert proxy.cuts == 1
 
 
-def test_another_isolation_than_ours_is_refused_with_what_to_set(
+def test_another_default_isolation_is_refused_with_the_setting_to_change(
     pooler: Pooler,
     orders_database: OrdersDatabase,
 ) -> None:
@@ -160,7 +160,7 @@ def test_another_isolation_than_ours_is_refused_with_what_to_set(
     )
 
 
-def test_a_parameter_that_it_does_not_pass_on_is_named(
+def test_a_parameter_that_the_pooler_refuses_is_named(
     pooler: Pooler,
     orders_database: OrdersDatabase,
 ) -> None:
@@ -168,13 +168,13 @@ def test_a_parameter_that_it_does_not_pass_on_is_named(
     assert "options" in str(refusal(PostgresStore(url)))
 
 
-def test_that_it_is_there_is_told(pooler: Pooler, orders_database: OrdersDatabase) -> None:
+def test_the_pooler_is_reported(pooler: Pooler, orders_database: OrdersDatabase) -> None:
     (note,) = inspect(pooler.before(orders_database.url())).notes
     assert note.startswith("a pooler answers: ")
     assert inspect(orders_database.url()).notes == ()
 
 
-def test_the_connection_that_it_ends_tells_its_last_words(
+def test_the_last_message_of_a_pooler_that_disconnects_is_reported(
     postgres_server: PostgresServer,
     orders_database: OrdersDatabase,
 ) -> None:

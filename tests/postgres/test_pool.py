@@ -51,13 +51,13 @@ def pid(connection: Connection) -> int:
     return int(number)
 
 
-def test_nothing_is_opened_before_it_is_needed(opened: Opened, pool: Pool) -> None:
+def test_connections_are_opened_on_demand(opened: Opened, pool: Pool) -> None:
     assert opened.number == 0
     pid_of(pool)
     assert opened.number == 1
 
 
-def test_the_connection_that_came_back_last_is_lent_first(pool: Pool) -> None:
+def test_the_connection_returned_last_is_lent_first(pool: Pool) -> None:
     with pool.connection() as first:
         with pool.connection() as second:
             pass
@@ -65,7 +65,7 @@ def test_the_connection_that_came_back_last_is_lent_first(pool: Pool) -> None:
     assert pid_of(pool) == pid(first)
 
 
-def test_renewed_it_uses_no_connection_of_before(opened: Opened, pool: Pool) -> None:
+def test_after_a_renewal_earlier_connections_are_not_used(opened: Opened, pool: Pool) -> None:
     with pool.connection() as lent:
         idle, before = pid_of(pool), pid(lent)
         pool.renew()
@@ -77,7 +77,7 @@ def test_renewed_it_uses_no_connection_of_before(opened: Opened, pool: Pool) -> 
     wait_until(lambda: opened.database.sessions() == [after])
 
 
-def test_a_connection_that_is_opened_while_it_is_renewed_is_used_once(opened: Opened) -> None:
+def test_a_connection_opened_during_a_renewal_is_used_once(opened: Opened) -> None:
     def renewing() -> Connection:
         if opened.number == 0:
             small.renew()
@@ -90,7 +90,7 @@ def test_a_connection_that_is_opened_while_it_is_renewed_is_used_once(opened: Op
         assert pid_of(small) == second
 
 
-def test_when_all_are_lent_the_next_waits_and_then_is_told(pool: Pool) -> None:
+def test_if_all_connections_are_lent_the_next_caller_waits_and_then_fails(pool: Pool) -> None:
     told = pytest.raises(StoreUnavailable, match="all 2 connections")
     with pool.connection(), pool.connection(), told as caught:
         pid_of(pool)
@@ -98,7 +98,7 @@ def test_when_all_are_lent_the_next_waits_and_then_is_told(pool: Pool) -> None:
     pid_of(pool)
 
 
-def test_no_connection_is_lent_to_two_at_once(opened: Opened) -> None:
+def test_no_connection_is_lent_twice_at_once(opened: Opened) -> None:
     barrier = Barrier(4)
 
     def lend(lender: Pool) -> int:
@@ -110,13 +110,13 @@ def test_no_connection_is_lent_to_two_at_once(opened: Opened) -> None:
         assert len(set(threads.map(lend, [pool] * 4))) == 4
 
 
-def test_a_connection_that_is_too_old_is_replaced(opened: Opened) -> None:
+def test_an_expired_connection_is_replaced(opened: Opened) -> None:
     with closing(Pool(opened, max_age_seconds=0)) as pool:
         assert pid_of(pool) != pid_of(pool)
         wait_until(lambda: len(opened.database.sessions()) == 1)
 
 
-def test_a_connection_that_the_server_ended_while_idle_is_replaced(
+def test_a_connection_that_the_server_closed_while_idle_is_replaced(
     opened: Opened,
     pool: Pool,
 ) -> None:
@@ -125,7 +125,7 @@ def test_a_connection_that_the_server_ended_while_idle_is_replaced(
     assert pid_of(pool) != ended
 
 
-def test_a_failed_opening_gives_its_place_back(opened: Opened, pool: Pool) -> None:
+def test_a_failed_connect_frees_its_slot(opened: Opened, pool: Pool) -> None:
     opened.database.server.run(f"ALTER DATABASE {opened.database.name} CONNECTION LIMIT 0")
     for _ in range(3):
         with pytest.raises(StoreUnavailable, match="53300"):
@@ -147,7 +147,7 @@ def refuse_connections(opened: Opened, pool: Pool) -> None:
     wait_until(is_refused_without_opening)
 
 
-def test_when_openings_go_on_failing_calls_are_refused_without_any(
+def test_after_repeated_failed_connects_calls_are_refused_without_another(
     opened: Opened,
     pool: Pool,
 ) -> None:
@@ -163,7 +163,7 @@ def test_when_openings_go_on_failing_calls_are_refused_without_any(
     wait_until(lends, seconds=5)
 
 
-def test_a_connection_that_is_open_is_lent_although_no_other_can_be_opened(
+def test_open_connections_are_lent_even_if_no_other_can_be_opened(
     opened: Opened,
     pool: Pool,
 ) -> None:
@@ -187,7 +187,7 @@ def lose_step(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("spoil", [break_a_statement, break_a_transaction, lose_step])
-def test_a_connection_in_an_unclear_state_is_closed_with_all_that_lie_idle(
+def test_a_connection_in_an_unknown_state_is_closed_with_all_idle_ones(
     opened: Opened,
     pool: Pool,
     spoil: Callable[[Connection], None],
@@ -201,14 +201,14 @@ def test_a_connection_in_an_unclear_state_is_closed_with_all_that_lie_idle(
     wait_until(lambda: len(opened.database.sessions()) == 1)
 
 
-def test_rows_of_one_query_are_never_given_to_another(pool: Pool) -> None:
+def test_rows_of_one_query_never_reach_another(pool: Pool) -> None:
     with pytest.raises(StoreUnavailable), pool.connection() as connection:
         lose_step(connection)
     with pool.connection() as connection:
         assert connection.run("SELECT $1::text", "mine") == [["mine"]]
 
 
-def test_an_exception_that_is_not_the_databases_keeps_the_connection(pool: Pool) -> None:
+def test_an_exception_from_elsewhere_keeps_the_connection(pool: Pool) -> None:
     before = pid_of(pool)
     interrupted = pytest.raises(KeyboardInterrupt)
     with interrupted, pool.connection() as connection, connection.transaction():
@@ -216,7 +216,7 @@ def test_an_exception_that_is_not_the_databases_keeps_the_connection(pool: Pool)
     assert pid_of(pool) == before
 
 
-def test_undoing_early_commits_nothing_and_keeps_the_connection(
+def test_an_early_rollback_commits_nothing_and_keeps_the_connection(
     opened: Opened,
     pool: Pool,
 ) -> None:
@@ -228,7 +228,7 @@ def test_undoing_early_commits_nothing_and_keeps_the_connection(
     assert opened.number == 1
 
 
-def test_an_exception_after_undoing_early_is_what_it_is(pool: Pool) -> None:
+def test_an_exception_after_an_early_rollback_is_raised_unchanged(pool: Pool) -> None:
     def undo_and_fail(connection: Connection) -> None:
         with connection.transaction():
             connection.rollback()

@@ -30,7 +30,7 @@ ROWS = [(f"{number:0100d}", "1") for number in range(2_000)]
 @example(
     ["$1", "%s", ":id", "😀", "\U0010ffff", "a\u200fb", "e\u0301", "é", "--", ";", "\\x41", "\\N"]
 )
-def test_every_id_comes_back_as_it_went_in(postgres_store: PostgresStore, texts: list[str]) -> None:
+def test_every_id_is_read_back_unchanged(postgres_store: PostgresStore, texts: list[str]) -> None:
     orders = [Order(text, "0.10") for text in texts]
     postgres_store.add(orders)
     assert postgres_store.get([order.id for order in orders]) == orders
@@ -78,11 +78,11 @@ def test_the_sum_has_no_upper_bound(postgres_store: PostgresStore) -> None:
     assert (totals.count, str(totals.amount)) == (1_000, "9999999999999990.00")
 
 
-def test_an_empty_store_sums_to_zero_with_two_places(postgres_store: PostgresStore) -> None:
+def test_the_sum_of_an_empty_store_is_zero_with_two_decimals(postgres_store: PostgresStore) -> None:
     assert str(postgres_store.totals().amount) == "0.00"
 
 
-def test_nothing_is_asked_for_an_empty_batch(orders_database: OrdersDatabase) -> None:
+def test_an_empty_batch_sends_no_statement(orders_database: OrdersDatabase) -> None:
     store = orders_database.store()
     store.close()
     assert store.add([]) == ()
@@ -103,7 +103,7 @@ def test_nothing_is_asked_for_an_empty_batch(orders_database: OrdersDatabase) ->
         f"SET ROLE {OWNER}",
     ],
 )
-def test_the_service_may_read_and_add_and_nothing_else(
+def test_the_service_may_only_read_and_add(
     orders_database: OrdersDatabase,
     statement: str,
 ) -> None:
@@ -113,7 +113,7 @@ def test_the_service_may_read_and_add_and_nothing_else(
 
 
 @pytest.mark.parametrize("amount", ["-0.01", "10000000000000.00", "NaN", "Infinity"])
-def test_the_table_itself_refuses_an_amount_that_is_none(
+def test_the_table_refuses_an_invalid_amount(
     orders_database: OrdersDatabase,
     amount: str,
 ) -> None:
@@ -122,7 +122,7 @@ def test_the_table_itself_refuses_an_amount_that_is_none(
         connection.run("INSERT INTO orders VALUES ('A', CAST($1::text AS numeric))", amount)
 
 
-def test_a_batch_that_must_be_whole_and_cannot_leaves_nothing_and_its_connection_goes_on(
+def test_a_failed_atomic_batch_stores_nothing_and_keeps_its_connection(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,
 ) -> None:

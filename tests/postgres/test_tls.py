@@ -78,7 +78,7 @@ def test_verify_full_with_a_client_certificate_works_and_is_encrypted(client: Cl
     assert subject == f"/CN={SERVICE}"
 
 
-def test_a_role_with_a_password_comes_in_over_tls_too(client: Client) -> None:
+def test_a_role_with_a_password_can_connect_over_tls_too(client: Client) -> None:
     url = evolve(client.url(user=OWNER, sslcert=None, sslkey=None), password=PASSWORD)
     with closing(connect(url)) as connection:
         ((encrypted,),) = connection.run(
@@ -96,7 +96,7 @@ def test_an_address_is_verified_like_a_name(client: Client) -> None:
     assert_works(client.url(host="127.0.0.1"))
 
 
-def test_of_several_hosts_each_must_be_the_one_that_its_certificate_names(
+def test_each_of_several_hosts_must_match_its_certificate(
     client: Client,
     other_certificate: Callable[..., None],
 ) -> None:
@@ -136,7 +136,7 @@ def test_a_revoked_server_certificate_is_refused(
     assert "revoked" in str(error)
 
 
-def test_a_server_without_tls_is_refused_and_told_nothing(postgres_server: PostgresServer) -> None:
+def test_nothing_is_sent_to_a_server_without_tls(postgres_server: PostgresServer) -> None:
     url = DatabaseUrl.parse(postgres_server.url_text("postgres", sslmode="require"))
     error = refusal(url)
     assert error.reason is Reason.TLS
@@ -158,13 +158,13 @@ def test_the_server_refuses_a_certificate_of_another_role(client: Client) -> Non
 
 
 @pytest.mark.parametrize("case", ["expired", "another authority"])
-def test_the_server_refuses_a_certificate_that_it_cannot_verify(client: Client, case: str) -> None:
+def test_the_server_refuses_an_unverifiable_certificate(client: Client, case: str) -> None:
     authority = client.server.authority if case == "expired" else Authority("Another")
     client.identify(authority.issue(SERVICE, valid_for=EXPIRED))
     assert refusal(client.url()).reason in {Reason.TLS, Reason.UNREACHABLE}
 
 
-def test_a_key_that_others_may_read_is_refused(client: Client) -> None:
+def test_a_key_that_others_can_read_is_refused(client: Client) -> None:
     client.identify(client.server.authority.issue(SERVICE), mode=0o644)
     error = refusal(client.url())
     assert error.reason is Reason.TLS
@@ -184,7 +184,7 @@ except StoreUnavailable as error:
 """
 
 
-def test_an_encrypted_key_is_refused_without_a_question_on_the_terminal(client: Client) -> None:
+def test_an_encrypted_key_is_refused_without_a_prompt(client: Client) -> None:
     issued = client.server.authority.issue(SERVICE)
     client.identify(issued)
     client.write("client.key", issued.encrypted_key_pem(b"secret"))
@@ -208,7 +208,7 @@ def test_an_encrypted_key_is_refused_without_a_question_on_the_terminal(client: 
 
 
 @pytest.mark.parametrize("name", ["ca.crt", "client.crt", "client.key"])
-def test_a_file_that_is_missing_or_no_certificate_is_named_as_a_tls_problem(
+def test_a_missing_or_malformed_certificate_file_is_named_as_a_tls_problem(
     client: Client,
     name: str,
 ) -> None:
@@ -311,7 +311,7 @@ def unheard(
     return str(error)
 
 
-def test_who_is_proven_to_be_the_right_server_is_told_the_password(client: Client) -> None:
+def test_the_password_is_sent_to_a_verified_server(client: Client) -> None:
     # So the tests below would hear it.
     with impostor(client.server.authority.issue("localhost", "localhost")) as server:
         refusal(url_with_password(client, server.port))
@@ -319,30 +319,30 @@ def test_who_is_proven_to_be_the_right_server_is_told_the_password(client: Clien
     assert PASSWORD.encode() in server.heard
 
 
-def test_nothing_is_said_to_a_server_of_another_host(client: Client) -> None:
+def test_nothing_is_sent_to_a_server_of_another_host(client: Client) -> None:
     told = unheard(client, client.server.authority.issue("db.example", "db.example"))
     assert "certificate is not valid for 'localhost'" in told
     assert f"(trusted: sslrootcert {client.folder / 'ca.crt'})" in told
 
 
-def test_nothing_is_said_to_an_address_whose_certificate_names_the_host_alone(
+def test_nothing_is_sent_to_an_address_if_the_certificate_names_only_the_host(
     client: Client,
 ) -> None:
     told = unheard(client, client.server.authority.issue(HOST, "localhost"), host=HOST)
     assert f"certificate is not valid for '{HOST}'" in told
 
 
-def test_the_common_name_counts_for_nothing_beside_other_names(client: Client) -> None:
+def test_the_common_name_is_ignored_if_there_are_alternative_names(client: Client) -> None:
     told = unheard(client, client.server.authority.issue("localhost", "db.example"))
     assert "certificate is not valid for 'localhost'" in told
 
 
-def test_an_address_in_the_common_name_counts_for_nothing(client: Client) -> None:
+def test_an_address_in_the_common_name_is_ignored(client: Client) -> None:
     told = unheard(client, client.server.authority.issue(HOST), host=HOST)
     assert f"certificate is not valid for '{HOST}'" in told
 
 
-def test_the_common_name_counts_where_there_is_no_other_as_it_does_to_libpq(
+def test_the_common_name_counts_without_alternative_names_as_in_libpq(
     client: Client,
     other_certificate: Callable[..., None],
 ) -> None:
@@ -351,19 +351,19 @@ def test_the_common_name_counts_where_there_is_no_other_as_it_does_to_libpq(
 
 
 @pytest.mark.parametrize("mode", ["verify-full", "verify-ca", "require"])
-def test_nothing_is_said_to_a_server_of_another_authority(client: Client, mode: str) -> None:
+def test_nothing_is_sent_to_a_server_of_another_authority(client: Client, mode: str) -> None:
     other = Authority("Orders test authority")
     told = unheard(client, other.issue("localhost", "localhost"), sslmode=mode)
     assert "certificate" in told
     assert f"(trusted: sslrootcert {client.folder / 'ca.crt'})" in told
 
 
-def test_nothing_is_said_to_a_server_whose_certificate_it_signed_itself(client: Client) -> None:
+def test_nothing_is_sent_to_a_server_with_a_self_signed_certificate(client: Client) -> None:
     authority = Authority("localhost")
     assert "certificate" in unheard(client, authority.issue("localhost", "localhost"))
 
 
-def test_nothing_is_said_to_a_server_that_only_the_system_would_have_to_trust(
+def test_nothing_is_sent_to_a_server_that_the_system_does_not_trust(
     client: Client,
 ) -> None:
     issued = client.server.authority.issue("localhost", "localhost")
@@ -374,7 +374,7 @@ def test_nothing_is_said_to_a_server_that_only_the_system_would_have_to_trust(
     ("valid_for", "why"),
     [(EXPIRED, "has expired"), (NOT_YET, "is not yet valid")],
 )
-def test_nothing_is_said_to_a_server_outside_its_certificates_time(
+def test_nothing_is_sent_to_a_server_outside_its_certificates_validity(
     client: Client,
     valid_for: timedelta,
     why: str,
@@ -383,21 +383,21 @@ def test_nothing_is_said_to_a_server_outside_its_certificates_time(
     assert f"certificate {why}" in unheard(client, issued)
 
 
-def test_nothing_is_said_to_a_server_whose_certificate_was_revoked(client: Client) -> None:
+def test_nothing_is_sent_to_a_server_with_a_revoked_certificate(client: Client) -> None:
     authority = client.server.authority
     issued = authority.issue("localhost", "localhost")
     listed = client.write("ca.crl", authority.revocation_list(issued))
     assert "certificate revoked" in unheard(client, issued, sslcrl=str(listed))
 
 
-def test_nothing_is_said_when_the_list_of_the_revoked_is_too_old(client: Client) -> None:
+def test_nothing_is_sent_if_the_crl_has_expired(client: Client) -> None:
     authority = client.server.authority
     listed = client.write("ca.crl", authority.revocation_list(valid_for=EXPIRED))
     issued = authority.issue("localhost", "localhost")
     assert "CRL has expired" in unheard(client, issued, sslcrl=str(listed))
 
 
-def test_nothing_is_said_when_the_list_of_the_revoked_is_of_another_authority(
+def test_nothing_is_sent_if_the_crl_is_of_another_authority(
     client: Client,
 ) -> None:
     listed = client.write("ca.crl", Authority("Another").revocation_list())
@@ -405,13 +405,15 @@ def test_nothing_is_said_when_the_list_of_the_revoked_is_of_another_authority(
     assert "unable to get certificate CRL" in unheard(client, issued, sslcrl=str(listed))
 
 
-def test_nothing_is_said_to_a_server_that_hides_its_intermediate_authority(client: Client) -> None:
+def test_nothing_is_sent_to_a_server_that_omits_its_intermediate_certificate(
+    client: Client,
+) -> None:
     intermediate = Authority("Between", client.server.authority)
     issued = evolve(intermediate.issue("localhost", "localhost"), chain=())
     assert "unable to get local issuer certificate" in unheard(client, issued)
 
 
-def test_authorities_between_are_followed_on_both_sides(
+def test_intermediate_certificates_are_followed_on_both_sides(
     client: Client,
     other_certificate: Callable[..., None],
 ) -> None:
@@ -422,7 +424,7 @@ def test_authorities_between_are_followed_on_both_sides(
 
 
 @pytest.mark.parametrize("mode", ["verify-full", "verify-ca", "require"])
-def test_nothing_is_said_to_a_server_that_declines_tls_and_goes_on(
+def test_nothing_is_sent_to_a_server_that_declines_tls_and_continues(
     client: Client,
     mode: str,
 ) -> None:
@@ -431,12 +433,12 @@ def test_nothing_is_said_to_a_server_that_declines_tls_and_goes_on(
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
-def test_nothing_is_said_in_an_old_protocol(client: Client) -> None:
+def test_nothing_is_sent_over_an_old_version_of_tls(client: Client) -> None:
     issued = client.server.authority.issue("localhost", "localhost")
     assert "protocol" in unheard(client, issued, ssl.TLSVersion.TLSv1_1).lower()
 
 
-def test_a_host_that_is_not_this_machine_is_verified_in_full_unless_told_otherwise(
+def test_a_remote_host_is_fully_verified_by_default(
     client: Client,
 ) -> None:
     text = client.url_text(sslmode=None, host="db.example")
@@ -459,7 +461,7 @@ def test_a_revoked_client_certificate_is_refused_by_the_server(
     assert refusal(client.url()).reason in {Reason.TLS, Reason.UNREACHABLE}
 
 
-def test_a_client_certificate_that_the_server_refuses_is_named(client: Client) -> None:
+def test_a_client_certificate_that_the_server_rejects_is_named(client: Client) -> None:
     client.identify(Authority("Another").issue(SERVICE))
     certificate = f"sslcert {client.folder / 'client.crt'}"
     expected = f"the server rejected the client's certificate, {certificate}: unknown ca"
@@ -476,7 +478,7 @@ def test_a_client_certificate_that_the_server_refuses_is_named(client: Client) -
         (b"nonsense", "it contains nothing in PEM format"),
     ],
 )
-def test_a_file_of_whom_to_trust_that_cannot_be_used_is_named(
+def test_an_unusable_authority_or_crl_file_is_named(
     client: Client,
     name: str,
     content: bytes | None,
@@ -491,7 +493,7 @@ def test_a_file_of_whom_to_trust_that_cannot_be_used_is_named(
     assert str(error).endswith(f": cannot use {parameter} {path}: {why}")
 
 
-def test_a_key_of_another_certificate_is_refused_before_anything_is_said(client: Client) -> None:
+def test_a_key_of_another_certificate_is_refused_before_anything_is_sent(client: Client) -> None:
     client.write("client.key", client.server.authority.issue(SERVICE).key_pem)
     error = refusal(client.url())
     assert error.reason is Reason.TLS
@@ -502,7 +504,7 @@ def test_a_key_of_another_certificate_is_refused_before_anything_is_said(client:
 
 
 @pytest.mark.parametrize("name", ["client.crt", "client.key"])
-def test_a_certificate_or_key_that_cannot_be_read_says_what_it_should_be(
+def test_an_unreadable_certificate_or_key_is_reported_with_the_expected_format(
     client: Client,
     name: str,
 ) -> None:
@@ -510,7 +512,7 @@ def test_a_certificate_or_key_that_cannot_be_read_says_what_it_should_be(
     assert str(refusal(client.url())).endswith("both must be PEM, and the key unencrypted")
 
 
-def test_a_key_in_the_group_of_root_may_be_read_by_that_group(client: Client) -> None:
+def test_a_key_owned_by_root_may_be_readable_by_its_group(client: Client) -> None:
     client.identify(client.server.authority.issue(SERVICE), mode=0o640)
     if os.getuid() == 0:
         assert_works(client.url())

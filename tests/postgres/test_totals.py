@@ -132,7 +132,7 @@ def test_a_writer_does_not_wait_for_one_that_has_not_committed(
         "SELECT orders_totals_follow()",
     ],
 )
-def test_the_service_may_read_the_totals_and_no_more(
+def test_the_service_may_only_read_the_totals(
     orders_database: OrdersDatabase,
     statement: str,
 ) -> None:
@@ -143,7 +143,7 @@ def test_the_service_may_read_the_totals_and_no_more(
         connection.script(statement)
 
 
-def test_no_table_of_the_session_stands_in_for_the_totals(orders_database: OrdersDatabase) -> None:
+def test_a_temporary_table_cannot_replace_the_totals(orders_database: OrdersDatabase) -> None:
     with closing(connect(orders_database.url())) as connection:
         connection.script(
             "CREATE TEMPORARY TABLE orders_totals (part int, count bigint, amount numeric); "
@@ -162,7 +162,7 @@ def test_orders_of_an_earlier_release_are_counted(early_database: OrdersDatabase
         assert store.totals() == Totals(6, Decimal(16))
 
 
-def test_the_migrations_of_a_release_that_lacks_the_totals_are_named(
+def test_the_missing_migrations_of_the_totals_are_named(
     early_database: OrdersDatabase,
 ) -> None:
     with closing(early_database.store()) as store, pytest.raises(StoreUnavailable) as caught:
@@ -171,7 +171,7 @@ def test_the_migrations_of_a_release_that_lacks_the_totals_are_named(
     assert "0002_totals.sql, 0003_totals_of_earlier_orders.sql" in str(caught.value)
 
 
-def test_who_could_read_the_orders_may_read_the_totals_without_a_new_grant(
+def test_a_role_that_may_read_the_orders_may_read_the_totals_without_a_new_grant(
     early_database: OrdersDatabase,
 ) -> None:
     early_database.run("GRANT SELECT ON orders TO PUBLIC")
@@ -183,7 +183,7 @@ def test_who_could_read_the_orders_may_read_the_totals_without_a_new_grant(
     assert granted == [["PUBLIC"], [OWNER], [SERVICE]]
 
 
-def test_orders_that_are_added_while_the_schema_is_updated_are_counted_once(
+def test_orders_added_during_the_migration_are_counted_once(
     early_database: OrdersDatabase,
 ) -> None:
     early_database.run("INSERT INTO orders SELECT g::text, 1 FROM generate_series(1, 20000) AS g")

@@ -86,7 +86,7 @@ def traffic(store: PostgresStore) -> Iterator[list[Writer]]:
 
 
 @pytest.mark.parametrize("shake", [end_sessions, restart, kill])
-def test_every_acknowledged_order_is_there_once_whatever_happens_to_the_server(
+def test_every_acknowledged_order_is_stored_once_whatever_happens_to_the_server(
     own_server: PostgresServer,
     shake: Callable[[OrdersDatabase], None],
 ) -> None:

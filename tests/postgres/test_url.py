@@ -115,7 +115,7 @@ def test_several_hosts_are_separated_by_commas(url: str, hosts: tuple[Host, ...]
         ("%2Frun,db.example", SslMode.VERIFY_FULL),
     ],
 )
-def test_a_networked_database_is_verified_unless_told_otherwise(
+def test_a_networked_database_is_verified_by_default(
     host: str,
     sslmode: SslMode,
 ) -> None:
@@ -137,7 +137,7 @@ def test_an_ipv6_address_loses_its_brackets() -> None:
     "url",
     ["postgresql://u@%2Frun%2Fpostgresql/d", "postgresql://u@/d?host=/run/postgresql"],
 )
-def test_a_host_that_begins_with_a_slash_is_a_sockets_directory(url: str) -> None:
+def test_a_host_that_begins_with_a_slash_is_the_directory_of_a_socket(url: str) -> None:
     (host,) = DatabaseUrl.parse(url).hosts
     assert host.socket_path == "/run/postgresql/.s.PGSQL.5432"
 
@@ -147,15 +147,15 @@ def test_a_host_on_the_network_has_no_socket() -> None:
     assert host.socket_path is None
 
 
-def test_the_root_certificate_system_means_the_systems_authorities() -> None:
+def test_sslrootcert_system_means_the_systems_authorities() -> None:
     assert DatabaseUrl.parse(f"{COMPLETE}?sslrootcert=system").sslrootcert is None
 
 
-def test_a_plus_is_a_plus() -> None:
+def test_a_plus_is_not_decoded_as_a_space() -> None:
     assert DatabaseUrl.parse("postgresql://a+b@localhost/d").user == "a+b"
 
 
-def test_the_password_may_come_apart_from_the_url() -> None:
+def test_the_password_may_be_given_separately() -> None:
     bare = COMPLETE.replace(":secret", "")
     assert DatabaseUrl.parse(bare, password=SECRET) == DatabaseUrl.parse(COMPLETE)
     assert DatabaseUrl.parse(bare).password is None
@@ -248,13 +248,13 @@ def test_a_password_file_is_kept_as_a_path() -> None:
         ("postgresql://u@/d?host=/run&sslmode=require", "sslmode must be disable for a Unix"),
     ],
 )
-def test_what_cannot_be_used_is_refused(url: str, problem: str) -> None:
+def test_an_unusable_url_is_refused(url: str, problem: str) -> None:
     found = problems_of(url)
     assert len(found) == 1
     assert problem in found[0]
 
 
-def test_all_problems_are_named_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     assert len(problems_of("postgresql://h1,,h2:x/?sslmode=prefer&what=1&connect_timeout=z")) == 7
 
 
@@ -351,7 +351,7 @@ def written(name: str) -> str:
 
 
 @given(st.lists(st.builds(Host, names), min_size=1, max_size=4))
-def test_what_is_shown_names_every_host(hosts: list[Host]) -> None:
+def test_the_shown_forms_name_every_host(hosts: list[Host]) -> None:
     query = "host=" + encoded(",".join(host.name for host in hosts))
     url = DatabaseUrl.parse(f"postgresql://u@/d?{query}")
     for host in hosts:
@@ -360,7 +360,7 @@ def test_what_is_shown_names_every_host(hosts: list[Host]) -> None:
 
 
 @pytest.mark.parametrize("show", [str, repr, lambda url: url.redacted, lambda url: url.address])
-def test_a_url_that_is_shown_hides_the_password(show: object) -> None:
+def test_the_shown_forms_hide_the_password(show: object) -> None:
     assert callable(show)
     shown = show(DatabaseUrl.parse(COMPLETE))
     assert "secret" not in shown
@@ -380,21 +380,21 @@ def test_the_shown_form_is_complete() -> None:
 
 
 @pytest.mark.parametrize("word", LIBPQ_WORDS.split())
-def test_every_word_of_libpq_is_taken_or_refused_by_its_name(word: str) -> None:
+def test_every_parameter_of_libpq_is_accepted_or_refused_by_name(word: str) -> None:
     # Whatever is given here, something is still missing.
     problems = problems_of(f"postgresql:///?{word}=what")
     assert word in PARAMETERS or any(each.startswith(f"{word} ") for each in problems)
     assert not any("unknown" in each for each in problems)
 
 
-def test_what_is_so_anyway_may_be_said() -> None:
+def test_a_parameter_may_confirm_the_only_supported_value() -> None:
     plain = DatabaseUrl.parse("postgresql://u@h/d")
     said = "&".join(f"{word}={each.values[0]}" for word, each in FIXED.items() if each.values)
     assert DatabaseUrl.parse(f"postgresql://u@h/d?{said}") == plain
     assert DatabaseUrl.parse("postgresql://u@h/d?client_encoding=UTF%2D8") == plain
 
 
-def test_the_rarer_words_are_taken_and_shown() -> None:
+def test_the_rarer_parameters_are_accepted_and_shown() -> None:
     url = DatabaseUrl.parse(
         "postgresql://u@h/d?ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=tlsv1.3"
         "&channel_binding=require&options=-c%20search_path%3Dshop&keepalives=0&keepalives_idle=10"
@@ -413,7 +413,7 @@ def test_the_rarer_words_are_taken_and_shown() -> None:
 
 @given(st.text(max_size=200))
 @example("?".join(PARAMETERS))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     for url in (text, f"postgresql://{text}"):
         with suppress(InvalidDatabaseUrl):
             parsed = DatabaseUrl.parse(url)

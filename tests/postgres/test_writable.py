@@ -38,7 +38,7 @@ def altered(server: PostgresServer, setting: str, value: str) -> Iterator[None]:
         server.reload()
 
 
-def test_a_check_leaves_no_order_and_changes_no_table(
+def test_a_check_adds_no_order_and_changes_no_table(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,
 ) -> None:
@@ -74,7 +74,7 @@ def test_a_standby_is_read_only(own_server: PostgresServer) -> None:
     own_server.reload()
 
 
-def test_a_server_that_becomes_read_only_while_connected_is_told_and_its_connection_closed(
+def test_a_server_that_becomes_read_only_is_reported_and_its_connection_closed(
     own_server: PostgresServer,
 ) -> None:
     database = own_server.new_database()
@@ -90,7 +90,7 @@ def test_a_server_that_becomes_read_only_while_connected_is_told_and_its_connect
         assert not set(before) & set(database.sessions())
 
 
-def test_an_order_that_meets_a_read_only_server_costs_it_the_connection(
+def test_a_connection_to_a_read_only_server_is_closed(
     own_server: PostgresServer,
 ) -> None:
     database = own_server.new_database()
@@ -105,7 +105,7 @@ def test_an_order_that_meets_a_read_only_server_costs_it_the_connection(
 
 
 @pytest.mark.parametrize("whose", [f"ROLE {SERVICE}", "DATABASE {name}"])
-def test_a_role_or_database_that_becomes_read_only_is_told_although_open_sessions_can_write(
+def test_a_role_or_database_that_becomes_read_only_is_reported_while_open_sessions_can_still_write(
     orders_database: OrdersDatabase,
     whose: str,
 ) -> None:
@@ -139,7 +139,7 @@ def test_each_check_reads_the_schema_version_once(
 
 
 @pytest.mark.parametrize("revoked", ["INSERT", "SELECT"])
-def test_a_missing_right_is_told_and_what_to_grant(
+def test_a_missing_privilege_is_reported_with_what_to_grant(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,
     revoked: str,
@@ -154,7 +154,7 @@ def test_a_missing_right_is_told_and_what_to_grant(
     postgres_store.check()
 
 
-def test_rights_on_the_columns_alone_suffice(
+def test_privileges_on_the_columns_suffice(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,
 ) -> None:
@@ -165,7 +165,7 @@ def test_rights_on_the_columns_alone_suffice(
     assert postgres_store.add([Order("A", 1)]) == (Outcome.CREATED,)
 
 
-def test_a_standby_that_confirms_nothing_is_told_and_no_session_is_left_waiting(
+def test_an_unconfirmed_commit_is_reported_and_leaves_no_session_waiting(
     own_server: PostgresServer,
 ) -> None:
     limits = Limits(statement=0.5, socket=60)
@@ -180,7 +180,7 @@ def test_a_standby_that_confirms_nothing_is_told_and_no_session_is_left_waiting(
         assert database.run(WAITING) == ()
 
 
-def test_a_server_without_place_for_more_is_exhausted(
+def test_a_full_disk_is_exhaustion(
     orders_database: OrdersDatabase,
     postgres_store: PostgresStore,
 ) -> None:
@@ -192,7 +192,7 @@ def test_a_server_without_place_for_more_is_exhausted(
 
 
 @pytest.mark.parametrize("mode", [PoolMode.SESSION, PoolMode.TRANSACTION])
-def test_all_of_it_is_told_through_a_pooler(own_server: PostgresServer, mode: PoolMode) -> None:
+def test_a_check_works_through_a_pooler(own_server: PostgresServer, mode: PoolMode) -> None:
     database = own_server.new_database()
     with (
         open_pooler(own_server, mode) as pooler,
