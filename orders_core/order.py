@@ -27,11 +27,14 @@ class Field:
         name: Its name in `Order`, as a member of JSON, and as a column of CSV and of each store.
         pattern: Writes a regular expression for its text, free of the characters of a class.
         is_number: Whether JSON has it as a number, not as a string.
+        is_required: Whether every order has it. Those that need not come last: JSON may omit such a
+            member, CSV may end before such a column, and its text may be empty.
     """
 
     name: str
     pattern: Callable[[str], str]
     is_number: bool = False
+    is_required: bool = True
 
 
 FIELDS: Final = (

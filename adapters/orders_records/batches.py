@@ -1,18 +1,19 @@
 """Reading orders of any number from NDJSON, CSV or a JSON array, many at a time."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from typing import BinaryIO, Final
 
 from attrs import define, field, frozen
 
-from orders_core import FIELD_NAMES, InvalidOrder, Order, OrderRow
-from orders_records.csv_rows import order_from_csv, split_row
+from orders_core import FIELDS, InvalidOrder, Order, OrderRow
+from orders_records.csv_rows import columns_of, order_from_csv
 from orders_records.diagnosis import explain_encoding, explain_header
 from orders_records.json_array import read_array
 from orders_records.json_objects import NotJson, order_from_json
 from orders_records.media_types import MediaType
-from orders_records.patterns import PLAIN
+from orders_records.patterns import PLAIN_NDJSON, plain_csv
 from orders_records.record_ends import follow_csv_record, follow_line
 from orders_records.records import (
     MAX_RECORD_BYTES,
@@ -60,26 +61,28 @@ class _Form:
     shows_its_end: bool
 
 
-_FORMS: Final[Mapping[MediaType, _Form]] = {
-    MediaType.NDJSON: _Form(
-        plain=PLAIN[MediaType.NDJSON],
-        # White space means nothing to JSON.
-        blank=re.compile(rb"[ \t\r\n]*\n"),
-        may_be_blank=b" \t\r\n",
-        follow=follow_line,
-        read=order_from_json,
-        shows_its_end=True,
-    ),
-    MediaType.CSV: _Form(
-        plain=PLAIN[MediaType.CSV],
+_NDJSON: Final = _Form(
+    plain=PLAIN_NDJSON,
+    # White space means nothing to JSON.
+    blank=re.compile(rb"[ \t\r\n]*\n"),
+    may_be_blank=b" \t\r\n",
+    follow=follow_line,
+    read=order_from_json,
+    shows_its_end=True,
+)
+
+
+@cache
+def _csv(columns: int) -> _Form:
+    return _Form(
+        plain=plain_csv(FIELDS, columns),
         # Spaces are a field (RFC 4180, section 2, rule 4).
         blank=re.compile(rb"(?:\r?\n){1,1000}"),
         may_be_blank=_LINE_ENDS,
         follow=follow_csv_record,
-        read=order_from_csv,
+        read=partial(order_from_csv, columns=columns),
         shows_its_end=False,
-    ),
-}
+    )
 
 
 def read_batches(
@@ -117,11 +120,16 @@ def read_batches(
     if media_type is MediaType.JSON:
         yield from read_array(content, beginning, size)
         return
-    reader = _Reader(content, _FORMS[media_type], size, whole)
-    if media_type is MediaType.CSV:
-        yield from reader.batches_below(beginning)
-    else:
-        yield from reader.batches(beginning)
+    if media_type is MediaType.NDJSON:
+        yield from _Reader(content, _NDJSON, size, whole).batches(beginning)
+        return
+    columns = columns_of(_without_end(beginning))
+    if columns is None:
+        raise WrongFormat(explain_header(beginning))
+    if not whole and not beginning.endswith(b"\n"):
+        yield Batch((), (), (Refusal(1, 1, _no_line_end("the header")),))
+        return
+    yield from _Reader(content, _csv(columns), size, whole, number=2).batches(b"")
 
 
 @define
@@ -141,22 +149,8 @@ class _Reader:
     form: _Form
     size: int
     whole: bool
-    number: int = field(default=1, init=False)
+    number: int = 1
     pending: bytes = field(default=b"", init=False)
-
-    def batches_below(self, header: bytes) -> Iterator[Batch]:
-        """Read the batches of CSV, whose first line was read; it is empty when there is none."""
-        record = _without_end(header)
-        try:
-            is_header = split_row(record.decode()) == FIELD_NAMES
-        except UnicodeDecodeError:
-            is_header = False
-        if not is_header:
-            raise WrongFormat(explain_header(header))
-        if not self.whole and not header.endswith(b"\n"):
-            return iter([Batch((), (), (Refusal(1, 1, _no_line_end("the header")),))])
-        self.number += 1
-        return self.batches(b"")
 
     def batches(self, pending: bytes) -> Iterator[Batch]:
         """Read all batches, the first of which begins with what was read already."""

@@ -4,25 +4,38 @@ import csv
 import io
 import json
 import re
+from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from attrs import evolve
 
 from orders_core import FIELD_NAMES, FIELDS, InvalidOrder, Order, Violation
-from orders_records.media_types import MediaType
-from orders_records.patterns import PLAIN
+from orders_records.patterns import PLAIN_NDJSON
 from orders_records.records import MalformedRecord
 
 CSV_HEADER: Final = ",".join(FIELD_NAMES)
 
 _FIELD: Final = r'("[^"]*(?:""[^"]*)*"|[^",\r\n]*)'
-_ROW: Final = re.compile(",".join([_FIELD] * len(FIELDS)))
 _BESIDE_QUOTES: Final = re.compile(r'(?:"[^"]*(?:""[^"]*)*"(?!")|(?!"))([^,]*)(?:,|\Z)')
 
 
-def split_row(text: str) -> tuple[str, ...] | None:
-    """Split a row into its fields, each quoted or not; None when it has others than an order."""
-    row = _ROW.fullmatch(text)
+def columns_of(header: bytes) -> int | None:
+    """Count the columns that a header names; None when it is not a header of orders.
+
+    Args:
+        header: The first line, without its line end.
+    """
+    for columns in range(len(FIELDS), 0, -1):
+        names = _split_row(header.decode(errors="replace"), columns)
+        if names == FIELD_NAMES[:columns] and not any(f.is_required for f in FIELDS[columns:]):
+            return columns
+    return None
+
+
+def _split_row(text: str, columns: int) -> tuple[str, ...] | None:
+    """Split a row into its fields, each quoted or not; None when it has more or fewer."""
+    row = _row_pattern(columns).fullmatch(text)
     if row is None:
         return None
     return tuple(
@@ -30,14 +43,20 @@ def split_row(text: str) -> tuple[str, ...] | None:
     )
 
 
-def order_from_csv(record: bytes) -> Order:
-    """Read `id,amount`, either of which may be quoted.
+@cache
+def _row_pattern(columns: int) -> re.Pattern[str]:
+    return re.compile(",".join([_FIELD] * columns))
+
+
+def order_from_csv(record: bytes, columns: int) -> Order:
+    """Read a row such as `A-1,12.30`, whose fields may be quoted.
 
     Args:
         record: The record without its line end.
+        columns: The number of fields that it must have.
 
     Raises:
-        MalformedRecord: It is not two fields in UTF-8, or breaks the rules of quotes.
+        MalformedRecord: It has more or fewer fields, is not UTF-8, or breaks the rules of quotes.
         InvalidOrder: The id or the amount is not acceptable.
     """
     try:
@@ -46,13 +65,13 @@ def order_from_csv(record: bytes) -> Order:
         wrong = f"byte {error.start} of the row is 0x{record[error.start]:02x}"
         message = f"not UTF-8: {wrong}; convert the content to UTF-8 first"
         raise MalformedRecord(message) from None
-    row = split_row(text)
+    row = _split_row(text, columns)
     if row is None:
-        raise MalformedRecord(_why_not(text))
+        raise MalformedRecord(_why_not(text, FIELD_NAMES[:columns]))
     try:
         return Order.parse(*row)
     except InvalidOrder as error:
-        values = dict(zip(FIELD_NAMES, row, strict=True))
+        values = dict(zip(FIELD_NAMES, row, strict=False))
         named = (_naming_line_feeds(each, values[each.field]) for each in error.violations)
         raise InvalidOrder(*named) from None
 
@@ -64,7 +83,7 @@ def _naming_line_feeds(violation: Violation, value: str) -> Violation:
     return violation
 
 
-def _why_not(text: str) -> str:
+def _why_not(text: str, names: Sequence[str]) -> str:
     """Say which rule a row breaks."""
     for each in _BESIDE_QUOTES.finditer(text):
         outside = each[1]
@@ -78,7 +97,7 @@ def _why_not(text: str) -> str:
             )
         if "\r" in outside:
             return "a carriage return is outside quotes, and ends no line"
-    return f"not the {len(FIELDS)} comma-separated fields {' and '.join(FIELD_NAMES)}"
+    return f"not the {len(names)} comma-separated fields {' and '.join(names)}"
 
 
 def csv_of_json_lines(lines: bytes) -> bytes:
@@ -88,10 +107,10 @@ def csv_of_json_lines(lines: bytes) -> bytes:
     of the first rows. Cells that begin with `=`, `+`, `-` or `@` are written as they are; a
     spreadsheet may take them for formulas.
     """
-    rows = PLAIN[MediaType.NDJSON].findall(lines.decode())
+    rows = PLAIN_NDJSON.findall(lines.decode())
     if len(rows) < lines.count(b"\n"):
         objects = (json.loads(line, parse_float=str) for line in lines.split(b"\n")[:-1])
-        rows = [tuple(each[name] for name in FIELD_NAMES) for each in objects]
+        rows = [tuple(map(each.get, FIELD_NAMES)) for each in objects]
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()

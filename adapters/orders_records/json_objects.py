@@ -52,13 +52,13 @@ def order_from_json(content: bytes) -> Order:
     if not isinstance(value, dict):
         message = 'not a JSON object such as {"id": "A-1", "amount": 12.30}'
         raise MalformedRecord(message)
-    missing = [name for name in _FIELDS if name not in value]
+    missing = [each.name for each in FIELDS if each.is_required and each.name not in value]
     if missing:
         message = f"the object lacks {' and '.join(missing)}"
         raise MalformedRecord(message)
     unknown = _unknown_members([name for name in value if name not in _FIELDS])
     try:
-        order = Order.parse(*[_plain_value(field, value[field.name]) for field in FIELDS])
+        order = Order.parse(*[_plain_value(field, value.get(field.name)) for field in FIELDS])
     except InvalidOrder as error:
         known = (_in_words_of_json(each, value[each.field]) for each in error.violations)
         raise InvalidOrder(*unknown, *known) from None
