@@ -3,7 +3,7 @@
 from threading import Event, Thread
 
 from orders_core import Reason, StoreUnavailable
-from orders_http.api.operations import KEPT_SECONDS, StoreCheck
+from orders_http.api.operations import CHECK_SECONDS, StoreCheck
 from orders_memory import MemoryStore
 from tests.clock import Clock
 
@@ -32,7 +32,7 @@ def test_an_answer_counts_for_a_second_and_no_longer() -> None:
     check = StoreCheck(store, clock)
     assert check.problem() is None
     store.away = True
-    clock.seconds = KEPT_SECONDS
+    clock.seconds = CHECK_SECONDS
     assert check.problem() is None
     assert store.asked == 1
     clock.seconds += 0.1
@@ -46,7 +46,7 @@ def test_a_store_that_is_back_is_told_after_a_second() -> None:
     store.away = True
     assert check.problem() == "store: unreachable: gone"
     store.away = False
-    clock.seconds = KEPT_SECONDS + 0.1
+    clock.seconds = CHECK_SECONDS + 0.1
     assert check.problem() is None
 
 
@@ -56,7 +56,7 @@ def test_while_one_waits_for_the_store_the_others_get_the_last_answer() -> None:
     assert check.problem() is None
     store.open.clear()
     store.entered.clear()
-    clock.seconds = KEPT_SECONDS + 0.1
+    clock.seconds = CHECK_SECONDS + 0.1
     waiting = Thread(target=check.problem)
     waiting.start()
     try:
@@ -76,7 +76,7 @@ def test_nothing_is_ready_before_the_store_was_asked() -> None:
     waiting.start()
     try:
         assert store.entered.wait(10)
-        assert check.problem() == "store: not asked yet"
+        assert check.problem() == "store: not checked yet"
     finally:
         store.open.set()
         waiting.join()

@@ -115,8 +115,8 @@ def test_a_wrong_token_is_refused_beside_its_field_and_not_repeated(page: Page) 
     expect(field).to_be_focused()
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(field).to_have_accessible_description(
-        "This is no token of this service, or it was revoked. "
-        "It begins with orders_. Who runs this service can give you one.",
+        "This token is unknown or was revoked. "
+        "It begins with orders_. Ask the operator of this service for one.",
     )
     assert "orders_wrong" not in page.content()
     expect_log_in(page)

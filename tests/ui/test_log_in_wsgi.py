@@ -119,7 +119,7 @@ def test_a_wrong_token_begins_no_session(visitor: Visitor) -> None:
         answer = visitor.post("/login", f"token={text}")
         assert (answer.status, answer.headers["www-authenticate"]) == (401, ASKING)
         assert "set-cookie" not in answer.headers
-        assert b"This is no token of this service" in answer.body
+        assert b"This token is unknown or was revoked" in answer.body
     assert visitor.post("/login", "").status == 401
 
 

@@ -309,7 +309,7 @@ def test_a_form_of_any_other_place_stores_nothing_and_keeps_what_was_typed(
     assert answer.status == 403
     assert "The form was sent from another site" in answer.words
     assert client.store.totals().count == 0
-    assert "The order was not stored. What was typed is kept below" in answer.words
+    assert "The order was not stored. The form below still has its text" in answer.words
     assert (answer.value("id"), answer.value("amount")) == ("A-1", "1")
 
 
@@ -521,7 +521,7 @@ def test_coming_back_to_the_beginning_shows_the_first_page() -> None:
 def test_a_place_behind_the_last_order_is_no_empty_page() -> None:
     answer = stored(*numbered(3)).get(after=cursor_of_id(Order("z", 1).id))
     assert answer.status == 200
-    assert "The list ends before this place" in answer.words
+    assert "The list ends before this point" in answer.words
     assert "No orders yet" not in answer.words
 
 
@@ -575,8 +575,8 @@ def test_a_look_up_that_fails_names_what_may_not_show_and_leads_to_the_id_withou
     page = client.get(id="\u202aA-1\u202c")
     assert page.status == 404
     assert (
-        "This id holds U+202A LEFT-TO-RIGHT EMBEDDING, U+202C POP DIRECTIONAL FORMATTING, which "
-        "may not show." in page.words
+        "This id contains U+202A LEFT-TO-RIGHT EMBEDDING, U+202C POP DIRECTIONAL FORMATTING, which "
+        "may be invisible." in page.words
     )
     assert ("a", {"href": "/?id=A-1"}) in page.elements
     assert "may not show" not in client.get(id="A-2").words
@@ -726,8 +726,8 @@ def test_links_and_forms_stay_below_the_path_where_the_application_is_mounted() 
     [
         ({}, "Orders"),
         ({"stored": "A-1"}, "The order is stored - Orders"),
-        ({"id": "A-1"}, "Look-up: found - Orders"),
-        ({"id": "A-9"}, "Look-up: no order has this id - Orders"),
+        ({"id": "A-1"}, "Order found - Orders"),
+        ({"id": "A-9"}, "No order has this id - Orders"),
         ({"after": "2"}, "The query cannot be understood - Orders"),
     ],
 )
@@ -762,7 +762,7 @@ def test_a_list_whose_count_takes_too_long_is_shown_without_it() -> None:
     assert answer.status == 200
     assert "12.30 EUR" in answer.words
     assert "1 orders, by id" in answer.words
-    assert "The count and the total could not be worked out in time." in answer.words
+    assert "The count and the total could not be computed in time." in answer.words
 
 
 def test_the_markup_has_nothing_of_the_template_left() -> None:

@@ -1,4 +1,4 @@
-"""Which Host headers are answered: the guard against DNS rebinding."""
+"""Allowed Host headers: the protection against DNS rebinding."""
 
 import re
 from functools import lru_cache
@@ -17,39 +17,39 @@ _HOST: Final = re.compile(
 
 @frozen
 class HostRule:
-    """Addresses and `localhost` are answered always, names only when they are listed.
+    """Allows all addresses and `localhost`, and the names that are listed.
 
-    A web page elsewhere can make a browser send requests here under its own name, by letting
-    that name resolve to this machine; it cannot do so under an address or a listed name.
+    Another site can make a browser send requests here under its own name, by letting the name
+    resolve to this machine. It cannot do so under an address or a listed name.
 
     Attributes:
-        names: Host names in small letters; `*` among them answers every name.
+        names: Host names in lower case; `*` allows every name.
     """
 
     names: frozenset[str] = frozenset()
 
     def check(self, host: str | None) -> None:
-        """Refuse a Host header that is not answered.
+        """Refuse a Host header that is not allowed.
 
         Args:
-            host: The header; None, in HTTP/1.0, is answered: no browser omits it.
+            host: The header; None, possible in HTTP/1.0, is allowed: every browser sends it.
 
         Raises:
-            Problem: 400 when it is malformed, 421 when it is not answered.
+            Problem: 400 if it is malformed, 421 if it is not allowed.
         """
         if host is None:
             return
         name, is_address = _name_of(host)
         if name is None:
-            raise Problem(ProblemType.MALFORMED_REQUEST, "the Host header names no host")
-        if not (is_address or self._answers(name)):
+            raise Problem(ProblemType.MALFORMED_REQUEST, "the Host header does not name a host")
+        if not (is_address or self._allows(name)):
             raise Problem(
                 ProblemType.MISDIRECTED_REQUEST,
-                f"host {name!r} is not served here; the service's setting allowed_hosts lists the "
-                "names that are",
+                f"host {name!r} is not served here; the setting allowed_hosts lists the names that "
+                "are",
             )
 
-    def _answers(self, name: str) -> bool:
+    def _allows(self, name: str) -> bool:
         return name == "localhost" or not self.names.isdisjoint({name, "*"})
 
 
@@ -67,9 +67,9 @@ def host_and_port(host: str) -> tuple[str | None, int | None]:
     return name.removesuffix(".") or None, int(parsed["port"]) if parsed["port"] else None
 
 
-@lru_cache  # It is nearly always the same one.
+@lru_cache  # Nearly all requests have the same one.
 def _name_of(host: str) -> tuple[str | None, bool]:
-    """Give the name, or None, and whether it is an address."""
+    """Give the name, or None if it is malformed, and whether it is an address."""
     name, _ = host_and_port(host)
     if name is None:
         return None, False

@@ -1,4 +1,4 @@
-"""HTTP messages as the handlers see them: a request read strictly, and a reply."""
+"""HTTP messages: a request, read strictly, and a reply."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -15,21 +15,21 @@ from orders_http.api.problems import Problem, ProblemType
 KIB: Final = 1024
 _MAX_PARAMETERS: Final = 16
 _NO_SNIFFING: Final = ("X-Content-Type-Options", "nosniff")
-# Longer numbers of bytes than anyone sends; int() would refuse 4,301 digits with an error.
+# More digits than anyone needs; int() raises an error for 4,301.
 _LENGTH: Final = re.compile(r"[0-9]{0,18}")
-# The registered name, and how many write it; either may be quoted.
+# The registered name and a common variant; either may be quoted.
 _UTF_8: Final = re.compile(r'(?P<quote>"?)utf-?8(?P=quote)', re.IGNORECASE)
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
 @frozen
 class Reply:
-    """A response, whole.
+    """A complete response.
 
     Attributes:
         status: The status.
-        body: The bytes of the body.
-        content_type: Its media type with parameters; None when there is no body at all.
+        body: The body.
+        content_type: Its media type with parameters; None without a body.
         headers: Further headers.
     """
 
@@ -41,7 +41,7 @@ class Reply:
     @classmethod
     def of_problem(cls, problem: Problem) -> "Reply":
         """Answer with problem details."""
-        # Caches may keep a 404 of their own accord (RFC 9110, section 15.1).
+        # Without it, caches may store a 404 (RFC 9110, section 15.1).
         headers = (*problem.headers, ("Cache-Control", "no-store"))
         return cls(problem.type.status, problem.body(), PROBLEM_TYPE, headers)
 
@@ -51,7 +51,7 @@ class Reply:
         return Reply(self.status, self.body, self.content_type, headers)
 
     def header_list(self) -> list[tuple[str, str]]:
-        """Give all headers, with the body's type and length."""
+        """Give all headers, including those of the body."""
         if self.content_type is None:
             return [*self.headers, _NO_SNIFFING]
         described = ("Content-Type", self.content_type), ("Content-Length", str(len(self.body)))
@@ -63,7 +63,7 @@ class Request:
     """A request, read from a WSGI environment (PEP 3333).
 
     Attributes:
-        environ: The environment as the server made it.
+        environ: The environment from the server.
     """
 
     environ: Mapping[str, Any]
@@ -79,15 +79,15 @@ class Request:
         return quote(str(self.environ.get("SCRIPT_NAME", "")).encode("latin-1"))
 
     def header(self, name: str) -> str | None:
-        """Give a header by its name, such as `Accept`, or None when it is not there."""
+        """Give a header by its name, such as `Accept`, or None if it is absent."""
         value = self.environ.get("HTTP_" + name.upper().replace("-", "_"))
         return None if value is None else str(value)
 
     def media_type(self) -> str:
-        """Give the body's media type in small letters, empty when the request names none.
+        """Give the body's media type in lower case; empty without a Content-Type.
 
         Raises:
-            Problem: 415 when it names a character set other than UTF-8.
+            Problem: 415 for a charset other than UTF-8.
         """
         media_type, *parameters = str(self.environ.get("CONTENT_TYPE") or "").split(";")
         for parameter in parameters:
@@ -95,7 +95,7 @@ class Request:
             if name.strip().lower() == "charset" and not _UTF_8.fullmatch(value.strip()):
                 raise Problem(
                     ProblemType.UNSUPPORTED_MEDIA_TYPE,
-                    f"the character set is {value.strip()}; only utf-8 is read",
+                    f"the charset is {value.strip()}; only utf-8 is supported",
                 )
         return media_type.strip().lower()
 
@@ -103,19 +103,19 @@ class Request:
         """Read the whole body.
 
         Args:
-            limit: Bytes that the body may have.
+            limit: The maximum length in bytes.
 
         Raises:
-            Problem: 413 when it is longer, 400 when it ends before its Content-Length, 415 when
-                it is compressed.
+            Problem: 413 if it is longer, 400 if it ends before its Content-Length, 415 if it is
+                compressed.
         """
         self._refuse_content_coding()
         announced = str(self.environ.get("CONTENT_LENGTH") or "")
         if not announced and not self.environ.get("wsgi.input_terminated"):
             return b""
         if not _LENGTH.fullmatch(announced):
-            raise Problem(ProblemType.MALFORMED_REQUEST, "Content-Length is no number of bytes")
-        # Without a Content-Length the server marks the end: one byte more tells too much.
+            raise Problem(ProblemType.MALFORMED_REQUEST, "Content-Length is not a number of bytes")
+        # Without a Content-Length the server marks the end: one more byte shows an excess.
         length = int(announced or limit + 1)
         if announced and length > limit:
             raise _too_large(limit)
@@ -131,13 +131,13 @@ class Request:
         return content
 
     def _refuse_content_coding(self) -> None:
-        """Refuse a body that would have to be decompressed (RFC 9110, section 8.4)."""
+        """Refuse a compressed body (RFC 9110, section 8.4)."""
         codings = (self.header("Content-Encoding") or "").lower().split(",")
         if any(each.strip() not in {"", "identity"} for each in codings):
             raise Problem(
                 ProblemType.UNSUPPORTED_MEDIA_TYPE,
                 f"the body has the Content-Encoding {', '.join(map(str.strip, codings))}; send it "
-                "as it is, without one",
+                "without an encoding",
                 headers=(("Accept-Encoding", "identity"),),
             )
 
@@ -145,10 +145,10 @@ class Request:
         """Read the query, each parameter at most once.
 
         Args:
-            known: The names that it may have.
+            known: The allowed names.
 
         Raises:
-            Problem: 400 when it is not UTF-8, or a parameter is unknown or repeated.
+            Problem: 400 if it is not UTF-8, or a parameter is unknown or repeated.
         """
         raw = str(self.environ.get("QUERY_STRING", "")).encode("latin-1")
         if not raw:
@@ -156,24 +156,24 @@ class Request:
         return read_form(raw, known, ProblemType.INVALID_QUERY)
 
     def query_of(self, known: Collection[str]) -> dict[str, str]:
-        """Read these parameters of the query, each at most once, and pass over all others.
+        """Read some parameters of the query, each at most once, and ignore all others.
 
-        For pages: people come by links to which others have added what they want to count.
+        For the page: other sites add their own parameters to links, such as `utm_source`.
 
         Args:
-            known: The names that count.
+            known: The names to read.
 
         Raises:
-            Problem: 400 when one of them is not UTF-8, or is repeated.
+            Problem: 400 if one of them is not UTF-8 or repeated.
         """
         pairs = str(self.environ.get("QUERY_STRING", "")).encode("latin-1").split(b"&")
         ours = [pair for pair in pairs if _name_of(pair) in known]
         return read_form(b"&".join(ours), known, ProblemType.INVALID_QUERY)
 
     def answered_conditionally(self, reply: Reply) -> Reply:
-        """Add an entity tag to a reply to GET or HEAD; answer 304 when the client has it already.
+        """Add an entity tag to a reply to GET or HEAD; answer 304 if the client has it already.
 
-        The comparison is RFC 9110's weak one (sections 8.8.3.2 and 13.1.2).
+        Uses weak comparison (RFC 9110, sections 8.8.3.2 and 13.1.2).
         """
         tagged = with_entity_tag(reply)
         known = self.header("If-None-Match")
@@ -186,12 +186,12 @@ class Request:
 
 
 def _name_of(pair: bytes) -> str:
-    """Give a parameter's name; what is not UTF-8 in it becomes characters that no name has."""
+    """Decode a parameter's name; bytes that are not UTF-8 become replacement characters."""
     return unquote_plus(pair.partition(b"=")[0].decode("latin-1"))
 
 
 def with_entity_tag(reply: Reply) -> Reply:
-    """Add a strong entity tag, which is the same for the same body."""
+    """Add a strong entity tag, derived from the body."""
     tag = f'"{blake2b(reply.body, digest_size=16).hexdigest()}"'
     return Reply(reply.status, reply.body, reply.content_type, (*reply.headers, ("ETag", tag)))
 
@@ -205,8 +205,8 @@ def read_form(
 
     Args:
         content: The bytes, percent-encoded UTF-8.
-        known: The names that it may have.
-        wrong: The problem to raise when it cannot be read.
+        known: The allowed names.
+        wrong: The type of the problem to raise.
 
     Raises:
         Problem: The content is not UTF-8, or a name is unknown or repeated.

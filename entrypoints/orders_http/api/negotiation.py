@@ -1,4 +1,4 @@
-"""Choosing a media type by the Accept header (RFC 9110, section 12.5.1)."""
+"""Content negotiation by the Accept header (RFC 9110, section 12.5.1)."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from orders_http.api.problems import CONTENT_TYPE as PROBLEM_TYPE
 from orders_http.api.problems import Problem, ProblemType
 from orders_records import MediaType
 
-_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110's word, no secret
+_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - a token of RFC 9110, not a secret
 _RANGE: Final = re.compile(rf"({_TOKEN})/({_TOKEN})")
 _HTML: Final = "text/html"
 _JSON: Final = ("application/json", PROBLEM_TYPE)
@@ -26,7 +26,7 @@ class _Range:
     quality: float
 
     def specificity(self, media_type: str) -> int | None:
-        """Tell how closely this range names a media type: 2, 1, 0, or None when it does not."""
+        """Tell how closely this range matches a media type: 2, 1, 0, or None if it does not."""
         kind, _, subtype = media_type.partition("/")
         if (self.kind, self.subtype) == (kind, subtype):
             return 2
@@ -38,14 +38,14 @@ class _Range:
 
 
 def choose(accept: str | None, offered: Sequence[MediaType]) -> MediaType:
-    """Choose the offered media type that the client likes best, the first offered among equals.
+    """Choose the offered media type that the client prefers; among equals, the first.
 
     Args:
-        accept: The Accept header, or None when there is none: then anything is welcome.
-        offered: What there is, best first.
+        accept: The Accept header; None accepts anything.
+        offered: The available media types, best first.
 
     Raises:
-        Problem: 406 when the client accepts none of them, 400 when the header is malformed.
+        Problem: 406 if the client accepts none of them, 400 if the header is malformed.
     """
     if accept is None or not accept.strip():
         return offered[0]
@@ -58,12 +58,12 @@ def choose(accept: str | None, offered: Sequence[MediaType]) -> MediaType:
 
 
 def wants_page(accept: str | None) -> bool:
-    """Tell whether a client is a browser with a person: it names HTML, and likes no JSON better.
+    """Tell whether a client is a browser: it names HTML, and prefers no kind of JSON to it.
 
-    One that names JSON and likes it as much is a program.
+    A client that names both with equal quality is a program.
 
     Args:
-        accept: The Accept header, or None when there is none.
+        accept: The Accept header, or None.
     """
     if accept is None or _HTML not in accept.lower():
         return False
@@ -79,7 +79,7 @@ def wants_page(accept: str | None) -> bool:
 
 
 def _quality(ranges: Sequence[_Range], media_type: str) -> float:
-    """Give the quality of the most specific range that names the media type."""
+    """Give the quality of the most specific range that matches the media type."""
     named = [
         (specificity, each.quality)
         for each in ranges
@@ -90,7 +90,7 @@ def _quality(ranges: Sequence[_Range], media_type: str) -> float:
 
 def _parsed(element: str) -> _Range:
     media_range, *parameters = (part.strip() for part in element.split(";"))
-    # Java's own client sends `*; q=.2`, which is no media range by the RFC.
+    # Java's own client sends `*; q=.2`, which the RFC does not allow.
     named = _RANGE.fullmatch("*/*" if media_range == "*" else media_range)
     quality = 1.0
     for parameter in parameters:
@@ -103,6 +103,6 @@ def _parsed(element: str) -> _Range:
     if named is None:
         raise Problem(
             ProblemType.MALFORMED_REQUEST,
-            f"Accept holds {element.strip()!r}, which is no media range such as text/csv;q=0.5",
+            f"Accept has {element.strip()!r}, which is not a media range such as text/csv;q=0.5",
         )
     return _Range(named[1].lower(), named[2].lower(), quality)

@@ -1,6 +1,6 @@
-"""The operations listener's application: alive, ready, metrics.
+"""The operations listener's application: liveness, readiness, metrics.
 
-It listens on an address of its own, so that no client of the orders can make a probe wait.
+It has a separate address, so that no other client can delay a probe.
 """
 
 import json
@@ -20,42 +20,42 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-KEPT_SECONDS: Final = 1.0
-"""How long an answer of the store counts."""
+CHECK_SECONDS: Final = 1.0
+"""Minimum seconds between two checks of the store."""
 
 
 class StoreCheck:
-    """Asks the store how it is: once at a time, and not more often than is of use.
+    """Checks the store, one check at a time and not too often.
 
-    While one caller waits for the store, the others get the last answer, so that a store that
-    is slow cannot take every thread of the probes.
+    While one caller waits for the store, others get the last result, so that a slow store cannot
+    block every thread of the probes.
     """
 
     def __init__(self, store: OrderStore, clock: Callable[[], float] = monotonic) -> None:
-        """Take the store; nothing is asked yet.
+        """Take the store; the first check is later.
 
         Args:
-            store: What is asked. No client uses its connections.
-            clock: Gives the time in seconds, from any beginning.
+            store: The store. No client uses its connections.
+            clock: Gives the time in seconds, from any start.
         """
         self._store = store
         self._clock = clock
-        self._asking = Lock()
-        self._problem: str | None = "store: not asked yet"
-        self._asked: float | None = None
+        self._lock = Lock()
+        self._problem: str | None = "store: not checked yet"
+        self._checked: float | None = None
 
     def problem(self) -> str | None:
-        """Tell what is wrong with the store, or None when nothing is."""
-        if self._asking.acquire(blocking=False):
+        """Describe what is wrong with the store; None if it is available."""
+        if self._lock.acquire(blocking=False):
             try:
-                if self._asked is None or self._clock() - self._asked > KEPT_SECONDS:
-                    self._problem = self._ask()
-                    self._asked = self._clock()
+                if self._checked is None or self._clock() - self._checked > CHECK_SECONDS:
+                    self._problem = self._check()
+                    self._checked = self._clock()
             finally:
-                self._asking.release()
+                self._lock.release()
         return self._problem
 
-    def _ask(self) -> str | None:
+    def _check(self) -> str | None:
         try:
             self._store.check()
         except StoreUnavailable as error:
@@ -65,20 +65,20 @@ class StoreCheck:
 
 @frozen
 class Probe:
-    """An answer that may take its time: it asks the store."""
+    """A slow answer: it checks the store."""
 
     run: Callable[[], Reply]
 
 
 @frozen
 class Scrape:
-    """An answer that is costly to make: made once, it serves everyone who asked before."""
+    """An expensive answer: one result serves all requests that wait for it."""
 
     run: Callable[[], Reply]
 
 
 class Operations:
-    """The operations listener's application: a WSGI application (PEP 3333).
+    """The operations listener's WSGI application (PEP 3333).
 
     A server whose clients must not wait for each other calls `begin` instead.
     """
@@ -89,14 +89,14 @@ class Operations:
         stopping: Callable[[], bool],
         metrics: Callable[[], bytes],
     ) -> None:
-        """Take what is asked.
+        """Assemble the application.
 
         Args:
-            store: What readiness asks; no client should use its connections.
-            stopping: Tells whether the service is on its way out.
+            store: The store that readiness checks; no client should use its connections.
+            stopping: Tells whether the service is stopping.
             metrics: Gives the metrics in Prometheus's text format 0.0.4.
         """
-        self._check = StoreCheck(store)
+        self._store_check = StoreCheck(store)
         self._stopping = stopping
         self._metrics = metrics
         self._answers: Mapping[str, Reply | Probe | Scrape] = {
@@ -106,14 +106,14 @@ class Operations:
         }
 
     def begin(self, environ: "WSGIEnvironment") -> Reply | Probe | Scrape:
-        """Answer at once, or tell what there is to do first."""
+        """Answer at once, or give the work to do first."""
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if path not in self._answers:
             known = ", ".join(self._answers)
-            return Reply.of_problem(Problem(ProblemType.NOT_FOUND, f"there are {known}"))
+            return Reply.of_problem(Problem(ProblemType.NOT_FOUND, f"the paths are {known}"))
         if method not in {"GET", "HEAD"}:
             allow = (("Allow", "GET, HEAD"),)
-            detail = f"{method} is not allowed here"
+            detail = f"{method} is not allowed; allowed: GET, HEAD"
             return Reply.of_problem(Problem(ProblemType.METHOD_NOT_ALLOWED, detail, headers=allow))
         return self._answers[path]
 
@@ -132,7 +132,7 @@ class Operations:
     def _ready(self) -> Reply:
         if self._stopping():
             return _status(HTTPStatus.SERVICE_UNAVAILABLE, "not ready", "stopping")
-        problem = self._check.problem()
+        problem = self._store_check.problem()
         if problem is not None:
             return _status(HTTPStatus.SERVICE_UNAVAILABLE, "not ready", problem)
         return _status(HTTPStatus.OK, "ready")

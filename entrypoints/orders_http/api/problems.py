@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): every error that the HTTP interface answers, as one closed list."""
+"""Problem details (RFC 9457): the closed list of all errors of the HTTP interface."""
 
 import json
 from enum import Enum
@@ -13,14 +13,14 @@ RETRY_AFTER_SECONDS = 1
 
 @frozen
 class _Kind:
-    """What is the same for every problem of one type."""
+    """The status and title of a problem type."""
 
     status: HTTPStatus
     title: str
 
 
 class ProblemType(Enum):
-    """The types of problems. Each one's URI is stable; `docs/problems.md` explains them."""
+    """The problem types. Their URIs are stable; `docs/problems.md` explains them."""
 
     MALFORMED_REQUEST = _Kind(HTTPStatus.BAD_REQUEST, "The request is not well-formed HTTP")
     MALFORMED_BODY = _Kind(HTTPStatus.BAD_REQUEST, "The body cannot be read")
@@ -60,29 +60,29 @@ class ProblemType(Enum):
 
     @property
     def uri(self) -> str:
-        """The stable `type` member."""
+        """The member `type`, which is stable."""
         return f"urn:problem-type:orders:{self.name.lower().replace('_', '-')}"
 
     @property
     def status(self) -> HTTPStatus:
-        """The status that goes with it."""
+        """The status code."""
         return self.value.status
 
     @property
     def title(self) -> str:
-        """The type in words, the same for every occurrence."""
+        """The member `title`: the type in words."""
         return self.value.title
 
 
 @frozen
 class Problem(Exception):
-    """An error answer, raised where it is found and turned into a response in one place.
+    """An error, raised where it is found and converted to a response in one place.
 
     Attributes:
-        type: Which problem it is.
-        detail: What was wrong with this request and what would be right.
-        errors: One object for each wrong member or line, where there can be several.
-        headers: Response headers that belong to this problem, such as `Allow`.
+        type: The type.
+        detail: What is wrong with this request, and what would be right.
+        errors: An object for each wrong member or line, if there can be several.
+        headers: Response headers of this problem, such as `Allow`.
     """
 
     type: ProblemType
@@ -92,7 +92,7 @@ class Problem(Exception):
 
     @classmethod
     def unavailable(cls) -> "Problem":
-        """Say that the store is away, and nothing of why: that is for the service's own log."""
+        """Report that the store is unavailable, but not why: the service's log has that."""
         return cls(
             ProblemType.STORE_UNAVAILABLE,
             "the orders cannot be reached now; send the same request again",
@@ -101,11 +101,11 @@ class Problem(Exception):
 
     @classmethod
     def defect(cls) -> "Problem":
-        """Say that we did something wrong, and nothing of what."""
+        """Report a defect of the service, without details."""
         return cls(ProblemType.INTERNAL_ERROR, ProblemType.INTERNAL_ERROR.title)
 
     def body(self) -> bytes:
-        """Write the problem as JSON, with the detail also as the member `error`."""
+        """Write the problem as JSON, with the detail repeated as the member `error`."""
         members: dict[str, Any] = {
             "type": self.type.uri,
             "title": self.type.title,

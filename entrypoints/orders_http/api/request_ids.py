@@ -1,4 +1,4 @@
-"""What a request is called, in its answer and in the logs."""
+"""Request ids, in responses and in the log."""
 
 import re
 from collections.abc import Mapping
@@ -7,26 +7,26 @@ from secrets import token_hex
 from typing import Any, Final
 
 REQUEST_ID: Final = "X-Request-Id"
-"""The header that gives a request its id, and the answer the same."""
+"""The header with the id, in requests and responses."""
 
 _PREFIX_BYTES: Final = 6
 _GIVEN: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
-# Of a version that is yet to come, more may follow, which is dropped.
+# A future version may add more, which is dropped.
 _TRACEPARENT: Final = re.compile(
     r"(?!ff)(?P<version>[0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
 
 
 class RequestIds:
-    """Gives each request of a process an id. Safe to share by threads."""
+    """Gives each request of a process an id. Safe to share between threads."""
 
     def __init__(self) -> None:
-        """Begin to count."""
+        """Start counting."""
         self._prefix = ""
         self._numbers = count(1)
 
     def of(self, environ: Mapping[str, Any]) -> str:
-        """Take the id that the client gave, when it is a good one, or make one.
+        """Use the id that the client sent, if it is valid, or make one.
 
         Args:
             environ: The request's WSGI environment.
@@ -34,13 +34,13 @@ class RequestIds:
         given = environ.get("HTTP_X_REQUEST_ID")
         if given is not None and _GIVEN.fullmatch(given):
             return str(given)
-        # Drawn here, and not before the process was forked, lest its sisters have the same.
+        # Made here, after the process was forked, so that each worker has its own.
         self._prefix = self._prefix or token_hex(_PREFIX_BYTES)
         return f"{self._prefix}-{next(self._numbers)}"
 
 
 def traceparent(environ: Mapping[str, Any]) -> str | None:
-    """Give the `traceparent` header (W3C Trace Context, section 3.2), None when it is not valid.
+    """Give the `traceparent` header (W3C Trace Context, section 3.2); None if it is invalid.
 
     Args:
         environ: The request's WSGI environment.
