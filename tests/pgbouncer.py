@@ -1,4 +1,4 @@
-"""A real PgBouncer before a server of ours: with its own defaults, but for the pool's mode."""
+"""A real PgBouncer in front of a test server, with its defaults except for the pool mode."""
 
 import shutil
 import subprocess
@@ -25,7 +25,7 @@ from tests.postgres_server import (
 )
 from tests.short_folders import short_folder
 
-# Beside the older one of Debian 12.
+# Installed beside the older one of Debian 12.
 _UNPACKED: Final = Path("/opt/pgbouncer/usr/sbin/pgbouncer")
 _END_SECONDS: Final = 30.0
 _SETTINGS: Final = """\
@@ -44,7 +44,7 @@ max_client_conn = 300
 
 
 class PoolMode(Enum):
-    """When a session of the server goes back to the pool."""
+    """When a session of the server returns to the pool."""
 
     SESSION = "session"
     TRANSACTION = "transaction"
@@ -52,7 +52,7 @@ class PoolMode(Enum):
 
 
 def pgbouncer_programs() -> list[Path]:
-    """Find every PgBouncer, the newest last, or skip: a skipped test fails in CI."""
+    """Find every PgBouncer, the newest last; without one, skip the test, which fails in CI."""
     usual = shutil.which("pgbouncer", path="/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin")
     found = [Path(usual)] if usual is not None else []
     if _UNPACKED.exists():
@@ -64,20 +64,20 @@ def pgbouncer_programs() -> list[Path]:
 
 @frozen
 class Pooler:
-    """A PgBouncer of our own. `open_pooler` makes one."""
+    """A PgBouncer for tests; `open_pooler` starts one."""
 
     port: int
 
     def before(self, url: DatabaseUrl) -> DatabaseUrl:
-        """Give the URL by which the same database is reached through it."""
+        """Return the URL of the same database through the pooler."""
         return evolve(url, hosts=(Host(HOST, self.port),), password=PASSWORD)
 
     def text_before(self, url: str, server: PostgresServer) -> str:
-        """Give the same of a URL as a person would write it."""
+        """Return the same for a URL as a person would write it."""
         return url.replace(f"{HOST}:{server.port}/", f"{HOST}:{self.port}/")
 
     def answers(self) -> bool:
-        """Tell whether it lets the service's role in."""
+        """Return whether the service's role can connect."""
         with suppress(pg8000.native.Error, OSError):
             pg8000.native.Connection(
                 SERVICE, HOST, "postgres", self.port, PASSWORD, timeout=30
@@ -93,13 +93,13 @@ def open_pooler(
     program: Path | None = None,
     **more: str,
 ) -> Iterator[Pooler]:
-    """Start one in front of a server, and end it in the end.
+    """Start a PgBouncer in front of a server, and stop it at the end.
 
     Args:
-        server: The server, which is running.
-        mode: The pool's mode.
-        program: Which PgBouncer; the newest unless told.
-        more: Further settings of it.
+        server: The running server.
+        mode: The pool mode.
+        program: The PgBouncer to run; the newest by default.
+        more: Further settings.
     """
     pooler = Pooler(free_port())
     with short_folder() as folder:

@@ -1,4 +1,4 @@
-"""Fixtures: one PostgreSQL server for each run (each worker), one new database for each test."""
+"""Fixtures: one PostgreSQL server for each worker of a run, one new database for each test."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,21 +12,21 @@ from tests.postgres_server import OrdersDatabase, PostgresServer, open_server
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    """A server that every test may use, and that none may stop."""
+    """A server for every test; no test may stop it."""
     with open_server() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[PostgresServer]:
-    """A server that a test may stop and start; each leaves it running."""
+    """A server that a test may stop and start; each test leaves it running."""
     with open_server() as server:
         yield server
 
 
 @pytest.fixture
 def orders_database(postgres_server: PostgresServer) -> Iterator[OrdersDatabase]:
-    """A database of its own for each test: migrated, empty."""
+    """A migrated, empty database for each test."""
     database = postgres_server.new_database()
     try:
         yield database
@@ -36,7 +36,7 @@ def orders_database(postgres_server: PostgresServer) -> Iterator[OrdersDatabase]
 
 @pytest.fixture
 def postgres_store(orders_database: OrdersDatabase) -> Iterator[PostgresStore]:
-    """The store as the service opens it, on a database of its own."""
+    """A store with the service's settings, on that database."""
     with closing(orders_database.store()) as store:
         yield store
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for the tests: in a temporary folder, on a free port, ended with them.
+"""A real PostgreSQL server for the tests, in a temporary folder and on a free port.
 
 Two roles as in production: `orders_owner` migrates, `ordersuser` is the service. Databases are
 copied from a template that is migrated once.
@@ -47,7 +47,7 @@ jit = off
 log_min_messages = log
 fsync = on
 """
-# Who makes databases comes in by the socket; who comes over TCP proves who they are.
+# The superuser connects through the socket without a password; TCP requires one.
 _ACCESS: Final = """
 local replication all trust
 local all ordersuser scram-sha-256
@@ -68,7 +68,7 @@ ssl_ca_file = '{folder}/ca.crt'
 
 
 def wait_until(ready: Callable[[], bool], seconds: float = _START_SECONDS) -> None:
-    """Wait for something to come true, and fail when it has not by then."""
+    """Wait until a condition is true; fail when the time is up."""
     deadline = monotonic() + seconds
     while not ready():
         assert monotonic() < deadline, f"not true after {seconds} s: {ready}"
@@ -76,7 +76,7 @@ def wait_until(ready: Callable[[], bool], seconds: float = _START_SECONDS) -> No
 
 
 def postgres_programs() -> Path:
-    """Find the folder of `initdb` and `postgres`, or skip: a skipped test fails in CI."""
+    """Find the folder of `initdb` and `postgres`; without it, skip the test, which fails in CI."""
     on_path = shutil.which("initdb")
     if on_path is not None:
         return Path(on_path).resolve().parent
@@ -90,7 +90,7 @@ def postgres_programs() -> Path:
 
 
 def unprivileged_user() -> str | None:
-    """Name who runs the server: PostgreSQL refuses to run as root."""
+    """Return the user to run the server as: PostgreSQL refuses to run as root."""
     if os.getuid() != _ROOT:
         return None
     users = {user.pw_name for user in pwd.getpwall()}
@@ -99,7 +99,7 @@ def unprivileged_user() -> str | None:
 
 @frozen
 class ServerTls:
-    """What a server shows, trusts and refuses, in PEM; it accepts nothing but TLS."""
+    """The certificate, key, authority and CRLs of a server that requires TLS, in PEM."""
 
     certificate: bytes
     key: bytes
@@ -109,7 +109,7 @@ class ServerTls:
 
 @define
 class PostgresServer:
-    """A server of our own. `open_server` makes one."""
+    """A server for tests; `open_server` starts one."""
 
     folder: Path
     port: int
@@ -123,12 +123,12 @@ class PostgresServer:
         return self.folder / "data"
 
     def give(self, path: Path) -> None:
-        """Let a file or folder belong to whom the server runs as."""
+        """Make the server's user the owner of a file or folder."""
         if self._user is not None:
             shutil.chown(path, self._user)
 
     def initialise(self, tls: ServerTls | None) -> None:
-        """Make the data folder."""
+        """Create the data folder."""
         self.give(self.folder)
         command: list[str | Path] = [
             *(self._programs / "initdb", "-D", self._data, "--username", SUPERUSER),
@@ -157,7 +157,7 @@ class PostgresServer:
             )
 
     def start(self) -> None:
-        """Start, and return when the server answers."""
+        """Start the server, and wait until it answers."""
         program = self._programs / "postgres"
         self._process = self._spawn([program, "-D", self._data, "-p", str(self.port)])
         wait_until(self._answers)
@@ -173,7 +173,7 @@ class PostgresServer:
         return True
 
     def copy_from(self, primary: "PostgresServer") -> None:
-        """Make the data folder of a standby of another server, which is running."""
+        """Create the data folder of a standby of a running server."""
         self.give(self.folder)
         command: list[str | Path] = [
             *(self._programs / "pg_basebackup", "-D", self._data, "--write-recovery-conf"),
@@ -184,11 +184,11 @@ class PostgresServer:
         self.configure(unix_socket_directories=str(self.folder))
 
     def promote(self) -> None:
-        """Let a standby take writes, and return when it does."""
+        """Promote a standby, and wait until it accepts writes."""
         self.run("SELECT pg_promote()")
 
     def recover(self) -> None:
-        """Start if it has ended by itself, or ends; return when it answers."""
+        """Restart the server if it has ended or is ending; wait until it answers."""
         assert self._process is not None
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_SECONDS)
@@ -198,23 +198,23 @@ class PostgresServer:
         self.start()
 
     def stop(self) -> None:
-        """Stop in good order; open connections are ended."""
+        """Stop the server, closing open connections."""
         self._end(signal.SIGINT)
 
     def stop_immediately(self) -> None:
-        """Stop without a word to anyone; the next start recovers from the log."""
+        """Stop without a clean shutdown; the next start recovers from the write-ahead log."""
         self._end(signal.SIGQUIT)
 
     def kill(self) -> None:
-        """Kill every process of the server at once, as a power cut would."""
+        """Kill every process of the server at once, like a power cut."""
         assert self._process is not None
-        # Stopped first, so that none is born while the others are counted.
+        # Stopped first, so that it starts no process while the others are listed.
         self._process.send_signal(signal.SIGSTOP)
         processes = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         children = [int(pid) for pid in processes.read_text("ascii").split()]
         self._process.kill()
         for child in children:
-            # Some end by themselves when they find the first one gone.
+            # Some end by themselves when the first one is gone.
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         self._end(signal.SIGKILL)
@@ -232,18 +232,18 @@ class PostgresServer:
         self.start()
 
     def reload(self) -> None:
-        """Read the settings and the files of TLS again, and return when all hold."""
+        """Reload the settings and TLS files, and wait until they apply."""
         ((before,),) = self.run("SELECT pg_conf_load_time()::text")
         self.run("SELECT pg_reload_conf()")
         wait_until(lambda: self.run("SELECT pg_conf_load_time()::text") != [[before]])
 
     def configure(self, **settings: str) -> None:
-        """Write settings that hold from the next start or `reload`."""
+        """Write settings that apply from the next start or `reload`."""
         with (self._data / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
 
     def secure(self, tls: ServerTls) -> None:
-        """Write the files that TLS needs; they hold from the next start or `reload`."""
+        """Write the TLS files; they apply from the next start or `reload`."""
         files = {
             "server.crt": tls.certificate,
             "server.key": tls.key,
@@ -255,11 +255,11 @@ class PostgresServer:
             path.write_bytes(content)
             path.chmod(0o600)
             self.give(path)
-        # A list without a name of anyone is no list to OpenSSL.
+        # OpenSSL rejects an empty CRL file.
         self.configure(ssl_crl_file=f"{self.folder}/ca.crl" if tls.revoked else "")
 
     def is_running(self) -> bool:
-        """Tell whether the server was started and not ended."""
+        """Return whether the server was started and not stopped."""
         return self._process is not None
 
     def run(
@@ -269,7 +269,7 @@ class PostgresServer:
         database: str = "postgres",
         **values: str,
     ) -> Sequence[Sequence[Any]]:
-        """Run SQL as the superuser, on a connection of its own, with the values of `:name`."""
+        """Run SQL as the superuser, on a new connection, with the values of `:name`."""
         with closing(self.connect(database)) as connection:
             rows: Sequence[Sequence[Any]] | None = connection.run(sql, **values)
             return rows or ()
@@ -280,38 +280,38 @@ class PostgresServer:
         return pg8000.native.Connection(SUPERUSER, database=database, unix_sock=path, timeout=30)
 
     def url_text(self, database: str, user: str = SERVICE, **parameters: str) -> str:
-        """Write the URL by which a role reaches a database, as a person would configure it."""
-        # A busy machine is no defect, so tests have more patience than a service.
+        """Return the URL of a database for a role, as a person would configure it."""
+        # The machine may be busy, so tests wait longer than a service.
         patience = {"connect_timeout": "30"}
         given = {"user": user, "password": PASSWORD, **patience, **parameters}
         query = urlencode(given, safe="/")
         return f"postgresql://{HOST}:{self.port}/{database}?{query.replace('+', '%20')}"
 
     def new_database(self) -> "OrdersDatabase":
-        """Make a database that is migrated and empty."""
+        """Create a migrated, empty database."""
         name = f"orders_{next(self._names)}"
         self.run(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER}")
         return OrdersDatabase(self, name)
 
     def create_database(self, name: str, options: str = "") -> "OrdersDatabase":
-        """Make a database without any table."""
+        """Create a database without tables."""
         self.run(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE template0 {options}")
         return OrdersDatabase(self, name)
 
 
 @frozen
 class OrdersDatabase:
-    """A database of a server of our own."""
+    """A database on a test server."""
 
     server: PostgresServer
     name: str
 
     def url(self, user: str = SERVICE, **parameters: str) -> DatabaseUrl:
-        """Give the URL by which a role reaches it: the service's unless told otherwise."""
+        """Return its URL for a role, by default the service's."""
         return DatabaseUrl.parse(self.server.url_text(self.name, user, **parameters))
 
     def owner_url(self) -> DatabaseUrl:
-        """Give the URL by which the owner of the schema reaches it, through the socket."""
+        """Return its URL for the owner of the schema, through the socket."""
         parameters = urlencode(
             {"user": OWNER, "host": self.server.folder, "port": self.server.port},
             safe="/",
@@ -319,19 +319,19 @@ class OrdersDatabase:
         return DatabaseUrl.parse(f"postgresql:///{self.name}?{parameters}")
 
     def store(self, **options: Any) -> PostgresStore:  # noqa: ANN401 - as of PostgresStore
-        """Open the store as the service does; the caller closes it."""
+        """Open a store with the service's settings, changed by `options`; the caller closes it."""
         return PostgresStore(self.url(), **options)
 
     def run(self, sql: str, **values: str) -> Sequence[Sequence[Any]]:
-        """Run SQL in it as the superuser, with the values of `:name`."""
+        """Run SQL as the superuser, with the values of `:name`."""
         return self.server.run(sql, database=self.name, **values)
 
     def orders(self) -> Sequence[tuple[str, str]]:
-        """Read the id and the amount of every order that it holds."""
+        """Return the id and the amount of every order."""
         return [(order_id, amount) for order_id, amount in self.run(_ORDERS)]
 
     def sessions(self) -> list[int]:
-        """List the server's processes that serve the service in this database now."""
+        """List the server processes of the service's sessions in this database."""
         found = self.run(
             "SELECT pid FROM pg_stat_activity "
             "WHERE datname = current_database() AND usename = :service ORDER BY pid",
@@ -340,7 +340,7 @@ class OrdersDatabase:
         return [pid for (pid,) in found]
 
     def clear(self) -> None:
-        """Take every order out, for the next example of a property."""
+        """Delete every order, for the next example of a property."""
         self.run("TRUNCATE orders")
 
     def end_sessions(self) -> None:
@@ -354,7 +354,7 @@ class OrdersDatabase:
         wait_until(lambda: before.isdisjoint(self.sessions()))
 
     def drop(self) -> None:
-        """Take it away, whoever is still connected."""
+        """Drop the database, even if someone is still connected."""
         self.server.run(f"DROP DATABASE {self.name} WITH (FORCE)")
 
 
@@ -363,15 +363,15 @@ def _is_running(pid: int) -> bool:
         status = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return False
-    # A zombie has ended; who collects it is not our matter.
+    # A zombie has ended.
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def free_port() -> int:
     """Choose a port that stays free while the server is stopped.
 
-    Not one of those that the system gives to clients: a client that connects to a port where
-    nobody listens may be given that very port, and then talks to itself.
+    Not an ephemeral port: a client that connects to a port without a listener may be given that
+    very port, and then talks to itself.
     """
     clients = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()
     ports = range(10_000, int(clients[0]))
@@ -383,7 +383,7 @@ def free_port() -> int:
 
 @contextmanager
 def open_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
-    """Make a standby that a commit of the primary waits for, start it, and remove it in the end."""
+    """Start a synchronous standby of the primary, and remove it at the end."""
     with _new_server() as standby:
         standby.copy_from(primary)
         standby.start()
@@ -394,7 +394,7 @@ def open_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
 
 @contextmanager
 def open_server(tls: ServerTls | None = None) -> Iterator[PostgresServer]:
-    """Make a server, start it, and remove it in the end."""
+    """Start a server, and remove it at the end."""
     with _new_server() as server:
         server.initialise(tls)
         server.start()
@@ -406,7 +406,7 @@ def open_server(tls: ServerTls | None = None) -> Iterator[PostgresServer]:
 
 @contextmanager
 def _new_server() -> Iterator[PostgresServer]:
-    """Give a server without data, and remove it in the end."""
+    """Yield a server without data, and remove it at the end."""
     programs, user = postgres_programs(), unprivileged_user()
     with short_folder() as folder:
         server = PostgresServer(folder, free_port(), programs, user)

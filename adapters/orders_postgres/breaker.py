@@ -103,8 +103,8 @@ class Breaker:
             if not self._probing and seconds <= 0:
                 self._probing = True
                 return True
-            when = "under way" if self._probing else f"in {seconds:.1f} s"
-            message = f"{self._message} (not tried now: the next try is {when})"
+            when = "is under way" if self._probing else f"is due in {seconds:.1f} s"
+            message = f"{self._message} (not retried yet: the next attempt {when})"
             raise StoreUnavailable(self._reason, message)
 
     def _count(self, failure: StoreUnavailable, *, is_probe: bool) -> None:

@@ -71,7 +71,7 @@ class Connection:
         """
         self.state: Final = state
         self.is_new = True
-        """Whether nobody else has used it; the pool clears this."""
+        """Whether it was opened for its first use; the pool clears this."""
         self._address = address
         self._transport = transport
         self._session = session

@@ -203,7 +203,7 @@ REFUSED: Final[Mapping[str, str]] = {
         "sslmode=verify-full proves the server; channel_binding=require also refuses any "
         "login but SCRAM"
     ),
-    "requirepeer": "the socket's directory is trusted; let nobody else write to it",
+    "requirepeer": "the socket's directory is trusted; do not let others write to it",
     "requiressl": _USE_SSLMODE,
     "scram_client_key": _NO_SCRAM_KEYS,
     "scram_server_key": _NO_SCRAM_KEYS,

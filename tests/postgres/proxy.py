@@ -1,4 +1,4 @@
-"""A TCP proxy before a real server, that is the bad network which a test wants."""
+"""A TCP proxy in front of a real server, which simulates a bad network."""
 
 import socket
 import struct
@@ -17,15 +17,15 @@ from tests.postgres_server import HOST, free_port
 _POLL_SECONDS: Final = 0.02
 _CHUNK: Final = 1 << 20
 _DRIP_SECONDS: Final = 0.002
-# socket(7), SO_LINGER: closing resets the connection, and drops what was not sent.
+# socket(7), SO_LINGER: closing resets the connection, and drops unsent data.
 _RESET: Final = struct.pack("ii", 1, 0)
-# PostgreSQL, "Message Formats": ReadyForQuery, idle: what was asked is done and committed.
+# PostgreSQL, "Message Formats": ReadyForQuery, idle: the request is done and committed.
 _DONE: Final = b"Z\x00\x00\x00\x05I"
 
 
 @define(eq=False)
 class _Flow:
-    """One direction of a connection: where its bytes go, and those that are on their way."""
+    """One direction of a connection, and the bytes in transit."""
 
     source: socket.socket
     sink: socket.socket
@@ -35,21 +35,21 @@ class _Flow:
 
 @define(eq=False)
 class Proxy:
-    """Passes bytes on in both directions until it is told otherwise.
+    """Forwards bytes in both directions, with the faults that the attributes select.
 
     Attributes:
         port: Where it listens.
         cut_before: Reset the connection, once, when the client sends these bytes; they do not
             arrive.
-        cut_after: Reset the connection, once, when the server has done and committed what the
-            client sent with these bytes; the last of its answer does not arrive.
-        silent: Lose everything on the way, on old connections and on new ones.
-        latency: Seconds that bytes are on their way, in each direction.
-        drips: Pass bytes on one by one.
-        deaf: Take new connections, and do nothing with them.
+        cut_after: Reset the connection, once, when the server has committed the request that
+            contained these bytes; the end of the answer does not arrive.
+        silent: Drop all data, on old connections and on new ones.
+        latency: The delay in each direction, in seconds.
+        drips: Forward bytes one by one.
+        deaf: Accept new connections, and do nothing with them.
         refuses: Do not listen, so that new connections are refused.
-        cuts: How often it has reset a connection by `cut_before` or `cut_after`.
-        lost: How often bytes were lost, or came to nobody.
+        cuts: How often `cut_before` or `cut_after` has reset a connection.
+        lost: How often data was dropped.
     """
 
     port: int
@@ -71,11 +71,11 @@ class Proxy:
     _selector: DefaultSelector = field(factory=DefaultSelector)
 
     def reset_all(self) -> None:
-        """Reset every connection that there is now."""
+        """Reset every current connection."""
         self._resetting = True
 
     def serve(self, stopped: Event) -> None:
-        """Pass on until told to stop."""
+        """Forward until stopped."""
         while not stopped.is_set():
             self.listen()
             busy = any(flow.waiting for flow in self._flows.values())
@@ -84,10 +84,10 @@ class Proxy:
                 if key.fileobj is self._listener:
                     self._accept(self._listener)
                 elif key.fileobj in self._flows:
-                    self._take(self._flows[key.fileobj])
+                    self._read(self._flows[key.fileobj])
             for flow in list(self._flows.values()):
                 if flow.source in self._flows:
-                    self._pass_on(flow)
+                    self._forward(flow)
             if self._resetting:
                 self._reset_each()
                 self._resetting = False
@@ -97,7 +97,7 @@ class Proxy:
         self._selector.close()
 
     def listen(self) -> None:
-        """Listen, or do so no more, as `refuses` says."""
+        """Listen, or stop listening, as `refuses` says."""
         if self.refuses and self._listener is not None:
             self._selector.unregister(self._listener)
             self._listener.close()
@@ -123,7 +123,7 @@ class Proxy:
             self._flows[source] = _Flow(source, sink, source is client)
             self._selector.register(source, EVENT_READ)
 
-    def _take(self, flow: _Flow) -> None:
+    def _read(self, flow: _Flow) -> None:
         try:
             data = flow.source.recv(_CHUNK)
         except ConnectionError:
@@ -136,11 +136,11 @@ class Proxy:
         elif data and self.silent:
             self.lost += 1
         else:
-            # The end of what comes, which is no bytes, is passed on in its turn.
+            # The end of the stream, an empty read, is forwarded in its turn.
             flow.waiting.append((monotonic() + self.latency, data))
 
-    def _pass_on(self, flow: _Flow) -> None:
-        """Send what has been on its way for long enough."""
+    def _forward(self, flow: _Flow) -> None:
+        """Send the bytes whose delay has passed."""
         while flow.waiting and flow.waiting[0][0] <= monotonic():
             due, data = flow.waiting.popleft()
             if not data:
@@ -177,7 +177,7 @@ class Proxy:
 
     def _end(self, flow: _Flow, *, reset: bool) -> None:
         for each in (flow.source, flow.sink):
-            with suppress(KeyError):  # What has come to its end is not waited for any more.
+            with suppress(KeyError):  # It ended before.
                 self._selector.unregister(each)
             del self._flows[each]
             if reset:
@@ -193,7 +193,7 @@ def _reset(connection: socket.socket) -> None:
 
 @contextmanager
 def open_proxy(target: int) -> Iterator[Proxy]:
-    """Stand in front of the server on this port."""
+    """Start a proxy in front of the server on this port."""
     stopped = Event()
     proxy = Proxy(free_port(), target)
     proxy.listen()

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that takes TLS with a client certificate alone, and a client of it."""
+"""A PostgreSQL server that requires TLS with a client certificate, and a client of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,21 +16,21 @@ SERVER_HOSTS: Final = ("localhost", "127.0.0.1")
 
 @define
 class SecureServer:
-    """The server, and who signs for both sides."""
+    """The server, and the authority for both sides."""
 
     server: PostgresServer
     authority: Authority
     database: OrdersDatabase
 
     def show(self, issued: Issued, *crls: bytes) -> None:
-        """Show another certificate of the server from now on, and refuse what is revoked."""
+        """Use another server certificate from now on, and refuse revoked client certificates."""
         pem = self.authority.certificate_pem
         tls = ServerTls(issued.certificate_pem, issued.key_pem, pem, b"".join(crls))
         self.server.secure(tls)
         self.server.reload()
 
     def show_usual(self) -> None:
-        """Show a certificate that nothing is wrong with."""
+        """Use a valid certificate."""
         self.show(self.authority.issue("localhost", *SERVER_HOSTS))
 
 
@@ -42,7 +42,7 @@ class Client:
     folder: Path
 
     def prepare(self) -> None:
-        """Write files that nothing is wrong with."""
+        """Write valid files."""
         self.write("ca.crt", self.server.authority.certificate_pem)
         self.identify(self.server.authority.issue(SERVICE))
 
@@ -54,12 +54,12 @@ class Client:
         return path
 
     def identify(self, issued: Issued, mode: int = 0o600) -> None:
-        """Use this certificate from now on."""
+        """Use this client certificate from now on."""
         self.write("client.crt", issued.certificate_pem)
         self.write("client.key", issued.key_pem, mode)
 
     def url_text(self, **changes: str | None) -> str:
-        """Write a URL that works, with changes; None leaves a parameter out."""
+        """Return a working URL with changes; None omits a parameter."""
         parameters = {
             "user": SERVICE,
             "host": "localhost",
@@ -75,13 +75,13 @@ class Client:
         return f"postgresql:///{self.server.database.name}?{given}"
 
     def url(self, **changes: str | None) -> DatabaseUrl:
-        """Give the same URL, parsed."""
+        """Return the same URL, parsed."""
         return DatabaseUrl.parse(self.url_text(**changes))
 
 
 @contextmanager
 def open_secure_server() -> Iterator[SecureServer]:
-    """Make such a server with a database, start it, and remove it in the end."""
+    """Start such a server with a database, and remove it at the end."""
     authority = Authority("Orders test authority")
     issued = authority.issue("localhost", *SERVER_HOSTS)
     tls = ServerTls(issued.certificate_pem, issued.key_pem, authority.certificate_pem)

@@ -1,4 +1,4 @@
-"""The scripts that back up and restore on Kubernetes, at a real server: all or nothing."""
+"""The backup and restore scripts for Kubernetes, against a real server: all or nothing."""
 
 import os
 import subprocess
@@ -14,16 +14,16 @@ from tests.debian_package import ROOT
 from tests.postgres_server import OWNER, OrdersDatabase, PostgresServer, wait_until
 
 SCRIPTS: Final = ROOT / "k8s/postgres/scripts"
-PLACE: Final = "INSERT INTO orders SELECT 'A-' || n, n FROM generate_series(1, 10000) AS n"
-# A program of the same name that comes first on the PATH: it runs the real one, then loses the end.
-CUT_SHORT: Final = """#!/bin/sh
+INSERT_ORDERS: Final = "INSERT INTO orders SELECT 'A-' || n, n FROM generate_series(1, 10000) AS n"
+# A program of the same name, first on the PATH: it runs the real one, then truncates the file.
+TRUNCATING_DUMP: Final = """#!/bin/sh
 PATH=${PATH#*:} pg_dump "$@" && truncate --size=-1000 "$FOLDER"/*.part
 """
 
 
 @pytest.fixture
 def empty_database(postgres_server: PostgresServer) -> Iterator[OrdersDatabase]:
-    """Another database, as a new server has it after the migration."""
+    """Another database, as on a new server after the migration."""
     database = postgres_server.new_database()
     try:
         yield database
@@ -45,7 +45,7 @@ def script(
         "PGPORT": str(database.server.port),
         "PGUSER": OWNER,
         "PGDATABASE": database.name,
-        "LC_ALL": "C",  # The words of its programs are asserted.
+        "LC_ALL": "C",  # The tests quote messages of the programs.
         **(settings or {}),
     }
     return subprocess.run(
@@ -58,7 +58,7 @@ def script(
 
 
 def back_up(database: OrdersDatabase, folder: Path) -> Path:
-    """Write a backup, and give its file."""
+    """Write a backup, and return its file."""
     ended = script("backup", folder, database, "14")
     assert ended.returncode == 0, ended.stderr
     (file,) = folder.glob("orders-*.dump")
@@ -69,7 +69,7 @@ def back_up(database: OrdersDatabase, folder: Path) -> Path:
 def test_a_restored_backup_has_every_order_and_their_totals(
     orders_database: OrdersDatabase, empty_database: OrdersDatabase, tmp_path: Path
 ) -> None:
-    orders_database.run(PLACE)
+    orders_database.run(INSERT_ORDERS)
     file = back_up(orders_database, tmp_path)
     ended = script("restore", tmp_path, empty_database)
     assert (ended.returncode, ended.stdout) == (0, f"restore: restored 10000 orders from {file}\n")
@@ -81,10 +81,10 @@ def test_a_restored_backup_has_every_order_and_their_totals(
 def test_a_truncated_dump_is_not_kept_as_a_backup(
     orders_database: OrdersDatabase, tmp_path: Path
 ) -> None:
-    orders_database.run(PLACE)
+    orders_database.run(INSERT_ORDERS)
     programs = tmp_path / "programs"
     programs.mkdir()
-    (programs / "pg_dump").write_text(CUT_SHORT)
+    (programs / "pg_dump").write_text(TRUNCATING_DUMP)
     (programs / "pg_dump").chmod(0o755)
     backups = tmp_path / "backups"
     backups.mkdir()
@@ -111,7 +111,7 @@ def test_a_dump_without_the_orders_table_is_not_kept_as_a_backup(
 def test_a_truncated_backup_restores_nothing(
     orders_database: OrdersDatabase, empty_database: OrdersDatabase, tmp_path: Path
 ) -> None:
-    orders_database.run(PLACE)
+    orders_database.run(INSERT_ORDERS)
     file = back_up(orders_database, tmp_path)
     os.truncate(file, file.stat().st_size - 1_000)
     ended = script("restore", tmp_path, empty_database)

@@ -1,4 +1,4 @@
-"""The breaker: a database that does not answer is left alone, and used again soon when it does."""
+"""The breaker: a database that is down is left alone, and used again soon after it is back."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ from orders_postgres.breaker import Breaker
 from tests.postgres_server import PostgresServer, open_server, wait_until
 
 REFUSED: Final = StoreUnavailable(Reason.REFUSED, "wrong password")
-UNTRIED: Final = "not tried now"
+UNTRIED: Final = "not retried yet"
 CEILINGS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0)
 
 fractions = st.floats(0, 1, exclude_max=True)
@@ -27,13 +27,13 @@ fractions = st.floats(0, 1, exclude_max=True)
 
 @define
 class World:
-    """What a breaker cannot know by itself, in the hands of a test."""
+    """The clock and the randomness of a breaker, controlled by the test."""
 
     now: float = 1000.0
     fraction: float = 0.0
 
     def breaker(self) -> Breaker:
-        """Make a breaker that lives in it."""
+        """Make a breaker that uses them."""
         return Breaker(lambda: self.now, lambda: self.fraction)
 
 
@@ -43,7 +43,7 @@ def world() -> World:
 
 
 def fail(breaker: Breaker, times: int = 1) -> None:
-    """Let so many connects in a row fail."""
+    """Let this many consecutive connects fail."""
     for _ in range(times):
         with pytest.raises(StoreUnavailable) as caught, breaker.attempt():
             raise REFUSED
@@ -56,9 +56,9 @@ def succeed(breaker: Breaker) -> None:
 
 
 def refusal(breaker: Breaker) -> StoreUnavailable:
-    """Give what one who is not let in is told."""
+    """Return the error of a refused attempt."""
     with pytest.raises(StoreUnavailable, match=UNTRIED) as caught, breaker.attempt():
-        pytest.fail("was let in")
+        pytest.fail("the attempt was allowed")
     return caught.value
 
 
@@ -84,10 +84,10 @@ def test_a_refusal_reports_the_last_failure_and_when_the_next_attempt_is_due(wor
     fail(breaker)
     error = refusal(breaker)
     assert error.reason is Reason.REFUSED
-    assert str(error) == "wrong password (not tried now: the next try is in 0.2 s)"
+    assert str(error) == "wrong password (not retried yet: the next attempt is due in 0.2 s)"
     world.now += 10
     with breaker.attempt():
-        assert "the next try is under way" in str(refusal(breaker))
+        assert "the next attempt is under way" in str(refusal(breaker))
 
 
 def test_a_success_after_the_wait_closes_the_breaker(world: World) -> None:
@@ -140,7 +140,7 @@ def test_after_the_wait_one_of_many_threads_may_try(world: World) -> None:
     def attempt(_: int) -> bool:
         barrier.wait()
         with suppress(StoreUnavailable), breaker.attempt():
-            # Nobody leaves before all were let in or refused.
+            # No attempt ends before all were allowed or refused.
             barrier.wait()
             return True
         barrier.wait()
@@ -190,7 +190,7 @@ class End(Enum):
 
 
 class Attempts(RuleBasedStateMachine):
-    """Attempts that overlap in any way, against a model that is a few numbers."""
+    """Attempts that overlap in any way, against a model of a few numbers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -286,7 +286,7 @@ def test_a_stopped_server_is_left_alone_and_used_again_within_5_seconds_of_its_s
         store.check()
         mortal_server.stop()
         try:
-            # Long enough for the waits to have grown.
+            # Long enough for the waits to grow.
             tried = 0
             while tried < 11:
                 tried += not is_refused_untried(store)

@@ -1,4 +1,4 @@
-"""Every commit is durable before it is reported, whatever the server is set to, and when."""
+"""Every commit is durable before it is reported, whatever the server's settings are."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ SLEEPING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 
 @frozen
 class Way:
-    """A database, and the URL of one way to it."""
+    """A database, and the URL of one way to reach it."""
 
     database: OrdersDatabase
     url: DatabaseUrl
@@ -31,7 +31,7 @@ class Way:
 
 @pytest.fixture(params=["direct", "session", "transaction"])
 def way(request: pytest.FixtureRequest, own_server: PostgresServer) -> Iterator[Way]:
-    """A database of a server of its own, reached directly, and through each mode of a pooler."""
+    """A database on its own server, reached directly and through each mode of a pooler."""
     database = own_server.new_database()
     with ExitStack() as poolers:
         url = database.url()
@@ -66,8 +66,8 @@ def load(store: PostgresStore, orders: Sequence[Order]) -> None:
     assert store.load([(order.id.value, str(order.amount)) for order in orders])
 
 
-def note_commits(database: OrdersDatabase) -> None:
-    """Let a trigger note how each statement that adds orders would commit."""
+def record_commits(database: OrdersDatabase) -> None:
+    """Create a trigger that records the `synchronous_commit` of each insert."""
     database.run(
         "CREATE TABLE seen (setting text); GRANT INSERT ON seen TO PUBLIC; "
         "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -76,7 +76,7 @@ def note_commits(database: OrdersDatabase) -> None:
     )
 
 
-def noted(database: OrdersDatabase) -> list[str]:
+def recorded(database: OrdersDatabase) -> list[str]:
     return [setting for (setting,) in database.run("DELETE FROM seen RETURNING setting")]
 
 
@@ -85,7 +85,7 @@ def test_weaker_durability_set_on_the_server_while_connected_has_no_effect(
     way: Way,
     write: Callable[[PostgresStore, Sequence[Order]], None],
 ) -> None:
-    note_commits(way.database)
+    record_commits(way.database)
     with closing(PostgresStore(way.url, connections=1)) as store:
         write_first = [Order("first-1", 1), Order("first-2", 1)]
         store.add(write_first)
@@ -93,7 +93,7 @@ def test_weaker_durability_set_on_the_server_while_connected_has_no_effect(
             way.database.server.run(f"ALTER SYSTEM SET synchronous_commit = {weak}")
             way.database.server.reload()
             write(store, [Order(f"{number}-1", 1), Order(f"{number}-2", 1)])
-        assert set(noted(way.database)) == {"on"}
+        assert set(recorded(way.database)) == {"on"}
         assert store.totals().count == 2 + 2 * len(WEAK)
 
 
@@ -106,26 +106,26 @@ def test_weaker_durability_set_on_the_role_or_database_has_no_effect(
     whose: str,
     weak: str,
 ) -> None:
-    note_commits(orders_database)
+    record_commits(orders_database)
     target = whose.format(name=orders_database.name)
     orders_database.run(f"ALTER {target} SET synchronous_commit = {weak}")
     try:
         with closing(orders_database.store()) as store:
             store.add([Order("A", 1)])
             store.add([Order("B", 1), Order("C", 1)], atomic=True)
-        assert set(noted(orders_database)) == {"on"}
+        assert set(recorded(orders_database)) == {"on"}
     finally:
         orders_database.run(f"ALTER {target} RESET synchronous_commit")
 
 
 def test_a_stricter_synchronous_commit_is_kept(way: Way) -> None:
-    note_commits(way.database)
+    record_commits(way.database)
     way.database.server.run("ALTER SYSTEM SET synchronous_commit = remote_apply")
     way.database.server.reload()
     with closing(PostgresStore(way.url)) as store:
         store.add([Order("A", 1)])
         store.add([Order("B", 1), Order("C", 1)], atomic=True)
-    assert set(noted(way.database)) == {"remote_apply"}
+    assert set(recorded(way.database)) == {"remote_apply"}
 
 
 def test_a_migration_commits_durably_too(way: Way) -> None:
@@ -145,7 +145,7 @@ def test_acknowledged_orders_survive_a_kill_whatever_durability_the_server_is_se
     server = way.database.server
     with closing(PostgresStore(way.url, connections=1)) as store:
         store.add([Order("first", 1)])
-        # What is not flushed with the commit stays in memory for as long as can be.
+        # Data that a commit does not flush stays in memory as long as possible.
         server.run("ALTER SYSTEM SET wal_writer_delay = '10s'")
         server.run("ALTER SYSTEM SET synchronous_commit = off")
         server.reload()

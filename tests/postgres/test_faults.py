@@ -1,4 +1,4 @@
-"""What the store does when the database, or the way to it, fails."""
+"""What the store does when the database or the network fails."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -40,14 +40,14 @@ def proxy(postgres_server: PostgresServer) -> Iterator[Proxy]:
 
 @pytest.fixture
 def proxied_store(proxy: Proxy, orders_database: OrdersDatabase) -> Iterator[PostgresStore]:
-    """A store with one connection, which is open and goes through the proxy."""
+    """A store with one open connection, through the proxy."""
     url = evolve(orders_database.url(), hosts=(Host(HOST, proxy.port),))
     with closing(PostgresStore(url, connections=1)) as store:
         store.check()
         yield store
 
 
-# The way to the database
+# The network
 
 
 @pytest.mark.parametrize("atomic", [False, True])
@@ -114,7 +114,7 @@ def test_a_second_consecutive_loss_is_reported_and_the_order_can_be_added_again(
     proxied_store: PostgresStore,
 ) -> None:
     proxy.cut_before = proxy.cut_after = b'{"A","B"}'
-    # The first attempt is cut before it arrives, the second when it was done.
+    # The first attempt is cut before it arrives, the second after its commit.
     error = failure(lambda: proxied_store.add(ORDERS))
     assert error.reason is Reason.UNREACHABLE
     assert proxy.cuts == 2
@@ -258,7 +258,7 @@ def test_a_role_without_privileges_is_refused(orders_database: OrdersDatabase) -
 
 
 def test_too_many_connections_are_exhaustion(orders_database: OrdersDatabase) -> None:
-    # From another database: a session of this one that is just ending would count.
+    # Run in another database: a session of this one would count until it has ended.
     orders_database.server.run(f"ALTER DATABASE {orders_database.name} CONNECTION LIMIT 1")
     with closing(connect(orders_database.url())):
         error = failure(lambda: check(orders_database.url()))
@@ -276,7 +276,7 @@ def test_a_database_that_refuses_writes_is_read_only_and_its_connections_are_clo
     assert failure(lambda: postgres_store.add(ORDERS)).reason is Reason.READ_ONLY
     assert postgres_store.get([OrderId("A")]) == [None]
     postgres.run(f"ALTER DATABASE {name} RESET default_transaction_read_only")
-    # A connection that had stayed open would still refuse.
+    # A connection that stayed open would still refuse.
     failure(lambda: postgres_store.add(ORDERS))
     assert postgres_store.add(ORDERS) == (Outcome.CREATED, Outcome.CREATED)
 
@@ -376,8 +376,8 @@ def test_each_sqlstate_has_its_reason(
 
 
 def fail_next_inserts(database: OrdersDatabase, number: int, code: str) -> None:
-    """Let the server refuse so many statements with this SQLSTATE."""
-    # A sequence keeps its count when the statement is undone.
+    """Let this many inserts fail with this SQLSTATE."""
+    # A sequence keeps its count when the statement is rolled back.
     database.run(
         "CREATE SEQUENCE attempts; GRANT USAGE ON attempts TO PUBLIC; "
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
@@ -403,7 +403,7 @@ def test_an_order_that_the_database_drops_silently_is_never_acknowledged(
         assert "neither stored nor found" in str(error)
 
 
-# The server ends
+# The server closes connections
 
 
 def test_a_connection_that_the_server_closed_while_idle_causes_no_error(

@@ -1,4 +1,4 @@
-"""A database that may be on several hosts: the first that answers and fits is used."""
+"""A URL with several hosts: the first suitable one is used."""
 
 import socket
 from collections.abc import Iterator
@@ -25,18 +25,18 @@ from tests.postgres_server import (
 
 @frozen
 class Pair:
-    """Two databases of one name on two servers."""
+    """Two databases of the same name on two servers."""
 
     first: OrdersDatabase
     second: OrdersDatabase
 
     def url(self, target: str = "any") -> DatabaseUrl:
-        """Give the URL that lists both."""
+        """Return the URL that lists both."""
         ports = f"{self.first.server.port},{self.second.server.port}"
         return self.first_url(host=f"{HOST},{HOST}", port=ports, target_session_attrs=target)
 
     def first_url(self, **parameters: str) -> DatabaseUrl:
-        """Give a URL with these parameters."""
+        """Return a URL with these parameters."""
         text = self.first.server.url_text(self.first.name, **parameters)
         return DatabaseUrl.parse(text.replace(f"{HOST}:{self.first.server.port}/", "/"))
 
@@ -67,7 +67,7 @@ def allow_writes(database: OrdersDatabase) -> None:
 
 
 def port_of(url: DatabaseUrl) -> int:
-    """Give the port of the server that a connection reaches."""
+    """Return the port of the server that a connection reaches."""
     with closing(connect(url)) as connection:
         ((port,),) = connection.run("SELECT inet_server_port()")
     return int(port)
@@ -81,7 +81,7 @@ def failure(url: DatabaseUrl) -> StoreUnavailable:
 
 @pytest.fixture
 def dead() -> Host:
-    """A host where nobody listens."""
+    """A host that refuses connections."""
     with socket.create_server((HOST, 0)) as listener:
         return Host(HOST, listener.getsockname()[1])
 
@@ -137,7 +137,7 @@ def test_a_store_follows_the_writable_host(pair: Pair) -> None:
         assert store.add([Order("A", 1)]) == (Outcome.CREATED,)
         forbid_writes(pair.first)
         allow_writes(pair.second)
-        # What is set holds for new connections alone.
+        # The setting applies to new connections only.
         pair.first.end_sessions()
         assert store.add([Order("B", 1)]) == (Outcome.CREATED,)
     assert pair.first.run("SELECT id FROM orders") == [["A"]]

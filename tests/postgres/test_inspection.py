@@ -1,4 +1,4 @@
-"""What monitoring is told of a database: certificates as they are now, and the schema."""
+"""What monitoring learns of a database: the current certificates, and the schema."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Migrations: applied once each, by one at a time."""
+"""Migrations: each is applied once, by one process at a time."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ FILES = tuple(migration.name for migration in migrations())
 
 @pytest.fixture
 def empty_database(postgres_server: PostgresServer) -> Iterator[OrdersDatabase]:
-    """A database without any table."""
+    """A database without tables."""
     database = postgres_server.create_database(f"empty_{next(NAMES)}")
     try:
         yield database
@@ -96,7 +96,7 @@ def test_concurrent_runs_apply_each_migration_once(
         applied = list(
             threads.map(lambda _: migrate(empty_database.owner_url(), SERVICE), range(6)),
         )
-    # Those that are at it together may share the work.
+    # Concurrent runs may share the work.
     assert sorted(chain.from_iterable(applied)) == [*FILES]
     assert migrate(empty_database.owner_url()) == ()
 
@@ -111,7 +111,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty_database: OrdersData
 
 
 def refusal(database: OrdersDatabase, grant_to: str | None = None) -> str:
-    """Migrate as the service's role, which owns nothing, and read why that is refused."""
+    """Migrate as the service's role, which owns nothing; return the reason for the refusal."""
     with pytest.raises(StoreUnavailable) as caught:
         migrate(database.url(), grant_to)
     assert caught.value.reason is Reason.REFUSED
@@ -119,7 +119,7 @@ def refusal(database: OrdersDatabase, grant_to: str | None = None) -> str:
 
 
 def granted(database: OrdersDatabase, message: str) -> None:
-    """Type, as the superuser, the first statement that a message names."""
+    """Run, as the superuser, the first statement that a message suggests."""
     grant = message[message.index("GRANT ") :].partition(", or ")[0]
     database.run(grant)
 
@@ -143,7 +143,7 @@ def test_a_role_that_may_use_no_schema_learns_what_to_grant(empty_database: Orde
 def test_a_role_that_does_not_own_the_tables_learns_the_owner(
     orders_database: OrdersDatabase,
 ) -> None:
-    # It may read that there is nothing to do.
+    # It may read that no migration is missing.
     assert migrate(orders_database.url()) == ()
     orders_database.run("DELETE FROM orders_schema WHERE version = 3")
     orders_database.run("DELETE FROM orders_totals WHERE part = -1")

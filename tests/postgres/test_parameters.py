@@ -1,4 +1,4 @@
-"""libpq's rarer words do what they do for libpq."""
+"""libpq's rarer parameters work as they do in libpq."""
 
 import os
 import socket
@@ -25,7 +25,7 @@ OPTIONS = (
 
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs/postgresql.md"
-# The page describes the parts of the URL by these words.
+# The page names the parts of the URL by these words.
 PARTS = {
     "host": "HOST",
     "port": "PORT",
@@ -69,7 +69,7 @@ def test_a_password_login_uses_the_wanted_channel_binding(
     url = evolve(client.url(user=OWNER), password=PASSWORD, channel_binding=wanted)
     with closing(connect(url)) as connection:
         assert connection.run("SELECT current_user") == [[OWNER]]
-        assert connection._session.auth.mechanism_name == mechanism  # noqa: SLF001 - nobody else tells
+        assert connection._session.auth.mechanism_name == mechanism  # noqa: SLF001 - the only source
 
 
 def test_a_login_without_channel_binding_is_aborted_if_binding_is_required(client: Client) -> None:
@@ -81,11 +81,11 @@ def test_a_login_without_channel_binding_is_aborted_if_binding_is_required(clien
 
 
 @pytest.mark.parametrize(
-    ("word", "version"),
+    ("parameter", "version"),
     [("ssl_max_protocol_version", "TLSv1.2"), ("ssl_min_protocol_version", "TLSv1.3")],
 )
-def test_the_version_of_tls_is_bounded(client: Client, word: str, version: str) -> None:
-    with closing(connect(client.url(**{word: version}))) as connection:
+def test_the_version_of_tls_is_bounded(client: Client, parameter: str, version: str) -> None:
+    with closing(connect(client.url(**{parameter: version}))) as connection:
         rows = connection.run("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
     assert rows == [[version]]
 

@@ -1,4 +1,4 @@
-"""Work that is begun and waited for on a socket: the same outcomes, and no waiting in the store."""
+"""Calls that are begun and awaited on a socket: the same outcomes, and no blocking."""
 
 import select
 from collections.abc import Iterator, Sequence
@@ -30,14 +30,14 @@ from tests.postgres_server import HOST, OrdersDatabase
 
 @pytest.fixture
 def open_store(orders_database: OrdersDatabase) -> Iterator[PostgresStore]:
-    """A store with one connection, which is open."""
+    """A store with one open connection."""
     with closing(orders_database.store(connections=1)) as store:
         store.check()
         yield store
 
 
 def ended(pending: Pending | None) -> Pending:
-    """Wait for the work's end as a loop does."""
+    """Wait for the end of a call, as an event loop does."""
     assert pending is not None
     while not pending.proceed():
         poll = select.poll()
@@ -47,7 +47,7 @@ def ended(pending: Pending | None) -> Pending:
 
 
 def results(pending: Pending) -> list[Any]:
-    """Give the results of a call whose connection was not lost."""
+    """Return the results of a call whose connection was not lost."""
     found = pending.results()
     assert found is not None
     return [*found]

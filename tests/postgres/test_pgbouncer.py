@@ -1,6 +1,6 @@
-"""PgBouncer before the server: what works through it, and what is refused with the reason.
+"""PgBouncer in front of the server: what works through it, and what is refused with a reason.
 
-The contract of every store is held through it too.
+The contract tests of every store run through it too.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ ONE_SESSION = {"default_pool_size": "1"}
 
 @pytest.fixture(params=pgbouncer_programs(), ids=lambda program: program.parts[1])
 def program(request: pytest.FixtureRequest) -> Path:
-    """Each PgBouncer that there is."""
+    """Each installed PgBouncer."""
     path: Path = request.param
     return path
 
@@ -36,7 +36,7 @@ def pooler(
     postgres_server: PostgresServer,
     program: Path,
 ) -> Iterator[Pooler]:
-    """Each of them in each mode that works."""
+    """Each of them, in each supported mode."""
     with open_pooler(postgres_server, request.param, program) as pooler:
         yield pooler
 
@@ -94,7 +94,7 @@ def test_settings_do_not_leak_into_sessions_of_other_clients(
             store.check()
             store.add([Order("A", 1), Order("B", 1)], atomic=True)
             assert not store.load([("A", "1")])
-            # As another client would: without settings of ours before it.
+            # Like another client: without our settings before it.
             other.script_alone(f"DO $$ BEGIN CREATE TEMP TABLE found AS {others}; END $$")
             assert other.run("SELECT * FROM found") == [["0", "0", "0"]]
             assert other.run("SELECT * FROM pg_prepared_statements") == ()

@@ -1,4 +1,4 @@
-"""The pool: few connections, lent to one thread at a time, kept only while they are good."""
+"""The pool: few connections, each lent to one thread at a time, kept only while reusable."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -69,7 +69,7 @@ def test_after_a_renewal_earlier_connections_are_not_used(opened: Opened, pool: 
     with pool.connection() as lent:
         idle, before = pid_of(pool), pid(lent)
         pool.renew()
-        # What is lent stays with who has it until it comes back.
+        # A lent connection stays usable until it is returned.
         assert pid(lent) == before
         after = pid_of(pool)
         assert after not in {idle, before}
@@ -135,14 +135,14 @@ def test_a_failed_connect_frees_its_slot(opened: Opened, pool: Pool) -> None:
 
 
 def refuse_connections(opened: Opened, pool: Pool) -> None:
-    """Let openings fail until a call is refused without any."""
+    """Let connects fail until a call is refused without one."""
     opened.database.run(f"ALTER DATABASE {opened.database.name} CONNECTION LIMIT 0")
 
     def is_refused_without_opening() -> bool:
         before = opened.number
         with pytest.raises(StoreUnavailable, match="53300") as caught:
             pid_of(pool)
-        return "not tried now" in str(caught.value) and opened.number == before
+        return "not retried yet" in str(caught.value) and opened.number == before
 
     wait_until(is_refused_without_opening)
 

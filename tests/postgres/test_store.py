@@ -1,4 +1,4 @@
-"""The PostgreSQL store, beyond what the contract of every store says."""
+"""The PostgreSQL store, beyond the contract of every store."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ ids = st.text(
     max_size=128,
 ).filter(lambda text: has_usable_edges(text) and text not in {".", ".."})
 
-# More than is sent at once.
+# More than a single write sends.
 ROWS = [(f"{number:0100d}", "1") for number in range(2_000)]
 
 

@@ -1,4 +1,4 @@
-"""TLS to the database: nothing is said to a server that is not proven to be the right one."""
+"""TLS to the database: nothing is sent to a server before it is verified."""
 
 import os
 import socket
@@ -45,7 +45,7 @@ def secure_server() -> Iterator[SecureServer]:
 
 @pytest.fixture
 def other_certificate(secure_server: SecureServer) -> Iterator[Callable[..., None]]:
-    """Let the server show another certificate until the test ends."""
+    """Let the server use another certificate until the test ends."""
     yield secure_server.show
     secure_server.show_usual()
 
@@ -190,7 +190,7 @@ def test_an_encrypted_key_is_refused_without_a_prompt(client: Client) -> None:
     client.write("client.key", issued.encrypted_key_pem(b"secret"))
     keyboard, terminal = os.openpty()
     try:
-        # Whoever asked would get the right answer.
+        # A prompt would get the right answer.
         os.write(keyboard, b"secret\n")
         loaded = subprocess.run(
             [sys.executable, "-c", LOAD_ON_A_TERMINAL, str(client.url())],
@@ -230,17 +230,17 @@ def test_new_connections_use_new_certificates_without_a_restart(client: Client) 
         store.check()
 
 
-# To what is not proven to be the right server, nothing is said
+# Nothing is sent to an unverified server
 
 
 @define
 class Impostor:
-    """What stands where the database should be, asks for the password, and notes what it hears.
+    """A server in the database's place that asks for the password and records what it receives.
 
     Attributes:
         port: Where it listens.
-        asked: What it is asked in plain text.
-        heard: What it is told after that.
+        asked: The request in plain text.
+        heard: What it receives afterwards.
     """
 
     port: int
@@ -253,7 +253,7 @@ def impostor(
     issued: Issued | None,
     newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
 ) -> Iterator[Impostor]:
-    """Wait for one client, with a certificate or without any TLS."""
+    """Wait for one client, with a certificate or without TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if issued is not None:
         with TemporaryDirectory() as folder:
@@ -261,7 +261,7 @@ def impostor(
             pem.write_bytes(issued.key_pem + issued.certificate_pem)
             context.load_cert_chain(pem)
     if newest is not ssl.TLSVersion.MAXIMUM_SUPPORTED:
-        # What is that old, today's OpenSSL speaks at its lowest level alone.
+        # Today's OpenSSL supports versions that old only at its lowest security level.
         context.set_ciphers("ALL:@SECLEVEL=0")
         context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, newest
 
@@ -289,7 +289,7 @@ def impostor(
 
 
 def url_with_password(client: Client, port: int, **changes: str | None) -> DatabaseUrl:
-    """Give the URL of who has a password and no certificate."""
+    """Return the URL of a client with a password and without a certificate."""
     url = client.url(**{"sslcert": None, "sslkey": None, "port": str(port), **changes})
     return evolve(url, password=PASSWORD)
 
@@ -300,7 +300,7 @@ def unheard(
     newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
     **changes: str | None,
 ) -> str:
-    """Prove that a server is refused before anything is said to it; give the error."""
+    """Prove that a server is refused before anything is sent to it; return the error."""
     with impostor(issued, newest) as server:
         url = url_with_password(client, server.port, **changes)
         error = refusal(url)
@@ -312,7 +312,7 @@ def unheard(
 
 
 def test_the_password_is_sent_to_a_verified_server(client: Client) -> None:
-    # So the tests below would hear it.
+    # So the tests below would notice a password.
     with impostor(client.server.authority.issue("localhost", "localhost")) as server:
         refusal(url_with_password(client, server.port))
     assert f"user\0{SERVICE}\0".encode() in server.heard
@@ -465,7 +465,7 @@ def test_a_client_certificate_that_the_server_rejects_is_named(client: Client) -
     client.identify(Authority("Another").issue(SERVICE))
     certificate = f"sslcert {client.folder / 'client.crt'}"
     expected = f"the server rejected the client's certificate, {certificate}: unknown ca"
-    # It hangs up right after it has said so, and that may be noticed first.
+    # The server disconnects right after its alert, and that may be noticed first.
     wait_until(lambda: str(refusal(client.url())).endswith(expected))
 
 

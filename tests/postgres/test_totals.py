@@ -1,4 +1,4 @@
-"""The totals of PostgreSQL: kept by triggers, whoever changes the orders and however."""
+"""The totals in PostgreSQL: triggers keep them correct, whoever changes the orders and however."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ NAMES = count(1)
 
 @pytest.fixture
 def early_database(postgres_server: PostgresServer) -> Iterator[OrdersDatabase]:
-    """A database as the release before the totals left it, with the service's role at work."""
+    """A database of the release before the totals, with the privileges of the service's role."""
     database = postgres_server.create_database(f"early_{next(NAMES)}")
     first = migrations()[0]
     with closing(connect(database.owner_url())) as connection:
@@ -42,7 +42,7 @@ def early_database(postgres_server: PostgresServer) -> Iterator[OrdersDatabase]:
         database.drop()
 
 
-def assert_true(database: OrdersDatabase) -> None:
+def assert_totals_are_true(database: OrdersDatabase) -> None:
     assert database.run(KEPT) == database.run(COUNTED)
 
 
@@ -85,7 +85,7 @@ def test_totals_stay_true_whatever_the_owner_does(
                 connection.script(change)
                 failed = False
             connection.script("ROLLBACK" if failed or not committed else "COMMIT")
-    assert_true(orders_database)
+    assert_totals_are_true(orders_database)
 
 
 def test_totals_stay_true_within_a_transaction_of_many_changes(
@@ -93,7 +93,7 @@ def test_totals_stay_true_within_a_transaction_of_many_changes(
 ) -> None:
     orders_database.run("; ".join(["BEGIN", *CHANGES[:7], "SAVEPOINT s", CHANGES[7]]))
     orders_database.run("; ".join(["BEGIN", *CHANGES[:7], "COMMIT"]))
-    assert_true(orders_database)
+    assert_totals_are_true(orders_database)
 
 
 def test_a_batch_of_replays_writes_nothing(orders_database: OrdersDatabase) -> None:
@@ -155,7 +155,7 @@ def test_a_temporary_table_cannot_replace_the_totals(orders_database: OrdersData
 def test_orders_of_an_earlier_release_are_counted(early_database: OrdersDatabase) -> None:
     early_database.run(CHANGES[0])
     assert migrate(early_database.owner_url()) == tuple(each.name for each in migrations()[1:])
-    assert_true(early_database)
+    assert_totals_are_true(early_database)
     with closing(early_database.store()) as store:
         assert store.totals() == Totals(5, Decimal(15))
         store.add([Order("A", 1)])
@@ -198,7 +198,7 @@ def test_orders_added_during_the_migration_are_counted_once(
         finally:
             stop.set()
     assert early_database.run(COUNTED)[0][0] > 20_040
-    assert_true(early_database)
+    assert_totals_are_true(early_database)
 
 
 @contextmanager
@@ -207,11 +207,11 @@ def writing(
     enough: Callable[[], bool],
     threads: int,
 ) -> Iterator[Callable[[], int]]:
-    """Add orders as the release before did, until it is enough; give how many were added."""
+    """Add orders like the earlier release until `enough`; yield the number added so far."""
     added: list[str] = []
 
     def write(name: int) -> None:
-        # Patience: CREATE TRIGGER lets nobody add while it is at work.
+        # Without limits: CREATE TRIGGER blocks inserts while it runs.
         patient = Limits(lock=None, statement=None, socket=None)
         with closing(connect(database.url(), patient)) as connection:
             for number in count():

@@ -1,4 +1,4 @@
-"""Writers that retry by the contract, while the server is shaken: nothing is lost or doubled."""
+"""Writers that retry as the contract says, while the server fails: nothing is lost or doubled."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ SHAKES: Final = 3
 
 @define
 class Writer:
-    """Adds batches one after the other, each until it is acknowledged."""
+    """Adds batches one after the other, retrying each until it is acknowledged."""
 
     store: PostgresStore
     seed: int
@@ -32,10 +32,10 @@ class Writer:
     refusals: int = 0
 
     def write(self, stopped: Event) -> None:
-        """Go on until told to stop."""
+        """Write until stopped."""
         random = Random(self.seed)  # noqa: S311 - an example, not a secret
         for number in count():
-            # All writers place some orders together, hence the same amounts for the same ids.
+            # Several writers add the same ids, so each id always has the same amount.
             ids = sorted({f"{number}-{random.randrange(20)}" for _ in range(5)})
             random.shuffle(ids)
             orders = [Order(each, each.partition("-")[2]) for each in ids]
@@ -69,7 +69,7 @@ def kill(database: OrdersDatabase) -> None:
 
 @contextmanager
 def traffic(store: PostgresStore) -> Iterator[list[Writer]]:
-    """Let writers write while the block runs; what they were told is held against the store."""
+    """Let writers write during the block; compare what was acknowledged with the store."""
     stopped = Event()
     writers = [Writer(store, seed) for seed in range(WRITERS)]
     with ThreadPoolExecutor(WRITERS) as threads:
@@ -110,7 +110,7 @@ def test_a_full_stop_is_reported_and_the_store_recovers_by_itself(
 
 
 def wait_for_batches(writers: list[Writer]) -> None:
-    """Wait until every writer has had some more batches acknowledged."""
+    """Wait until each writer has some more acknowledged batches."""
     goals = [writer.batches + BATCHES_BETWEEN for writer in writers]
     wait_until(
         lambda: all(writer.batches >= goal for writer, goal in zip(writers, goals, strict=True)),

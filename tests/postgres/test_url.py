@@ -1,4 +1,4 @@
-"""The database URL: libpq's words, checked whole, its password never shown."""
+"""The database URL: libpq's parameters, checked as a whole, its password never shown."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +15,7 @@ SECRET = "secret"  # noqa: S105 - an example
 COMPLETE = f"postgresql://ordersuser:{SECRET}@db.example:6432/ordersdb"
 
 # PostgreSQL 18, "Parameter Key Words", and those of older releases.
-LIBPQ_WORDS = """
+LIBPQ_PARAMETERS = """
 host hostaddr port dbname user password passfile require_auth channel_binding connect_timeout
 client_encoding options application_name fallback_application_name keepalives keepalives_idle
 keepalives_interval keepalives_count tcp_user_timeout replication gssencmode sslmode requiressl
@@ -26,7 +26,7 @@ scram_server_key service servicefile target_session_attrs load_balance_hosts oau
 oauth_client_id oauth_client_secret oauth_scope
 """
 
-# What a percent-encoded part may hold: any text but control characters and surrogates.
+# A percent-encoded part may contain any text except control characters and surrogates.
 texts = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]),
     min_size=1,
@@ -344,7 +344,7 @@ def test_a_url_that_was_written_is_read_back(  # noqa: PLR0913 - one for each pa
 
 
 def written(name: str) -> str:
-    """Write a host as it stands after the @."""
+    """Return a host in the form used after the @."""
     if ":" in name and not name.startswith("/"):
         return f"[{quote(name, safe=':')}]"
     return encoded(name)
@@ -379,17 +379,17 @@ def test_the_shown_form_is_complete() -> None:
     )
 
 
-@pytest.mark.parametrize("word", LIBPQ_WORDS.split())
-def test_every_parameter_of_libpq_is_accepted_or_refused_by_name(word: str) -> None:
+@pytest.mark.parametrize("name", LIBPQ_PARAMETERS.split())
+def test_every_parameter_of_libpq_is_accepted_or_refused_by_name(name: str) -> None:
     # Whatever is given here, something is still missing.
-    problems = problems_of(f"postgresql:///?{word}=what")
-    assert word in PARAMETERS or any(each.startswith(f"{word} ") for each in problems)
+    problems = problems_of(f"postgresql:///?{name}=what")
+    assert name in PARAMETERS or any(each.startswith(f"{name} ") for each in problems)
     assert not any("unknown" in each for each in problems)
 
 
 def test_a_parameter_may_confirm_the_only_supported_value() -> None:
     plain = DatabaseUrl.parse("postgresql://u@h/d")
-    said = "&".join(f"{word}={each.values[0]}" for word, each in FIXED.items() if each.values)
+    said = "&".join(f"{name}={each.values[0]}" for name, each in FIXED.items() if each.values)
     assert DatabaseUrl.parse(f"postgresql://u@h/d?{said}") == plain
     assert DatabaseUrl.parse("postgresql://u@h/d?client_encoding=UTF%2D8") == plain
 

@@ -1,4 +1,4 @@
-"""The check of a store: orders can be added now, which is proved without adding one."""
+"""The check of a store: it proves that orders can be added, without adding one."""
 
 import re
 from collections.abc import Iterator
