@@ -15,36 +15,26 @@ from tests.cli.command import Orders
 from tests.postgres_server import PASSWORD, SERVICE, OrdersDatabase, free_port
 from tests.service_process import running_service
 
-DEFAULTS = """\
-# database_url = "sqlite:///orders.db"  # default
-# database_password = ""  # default
-listen = "127.0.0.1:8000"  # default
-ops_listen = "127.0.0.1:9000"  # default
-workers = "auto"  # default
-currency = "USD"  # default
-allowed_hosts = ""  # default
-root = "/"  # default
-idle_seconds = "120"  # default
-tokens_file = ""  # default
-auth = ""  # default
-log_requests = "20"  # default
+# The defaults themselves are spelt in tests/service/test_config.py.
+BY_DEFAULT = {
+    setting.name: f'{"# " * setting.secret}{setting.name} = "{setting.default or ""}"  # default\n'
+    for setting in SETTINGS
+}
+
+DEFAULT_REMARKS = """\
 # clients need no token: only this machine can reach 127.0.0.1:8000
 # sqlite:///orders.db does not exist yet; the first start creates it
 """
 
-GIVEN = """\
-# database_url = "sqlite:///data/caf%C3%A9.db"  # environment DATABASE_URL
-# database_password = ""  # default
-listen = "[::1]:0"  # flag --listen
-ops_listen = "localhost:0"  # orders.toml
-workers = "auto"  # default
-currency = "EUR"  # environment ORDERS_CURRENCY
-allowed_hosts = "a.example,b.example"  # orders.toml
-root = "/"  # default
-idle_seconds = "120"  # default
-tokens_file = ""  # default
-auth = ""  # default
-log_requests = "20"  # default
+GIVEN = {
+    "database_url": '# database_url = "sqlite:///data/caf%C3%A9.db"  # environment DATABASE_URL\n',
+    "listen": 'listen = "[::1]:0"  # flag --listen\n',
+    "ops_listen": 'ops_listen = "localhost:0"  # orders.toml\n',
+    "currency": 'currency = "EUR"  # environment ORDERS_CURRENCY\n',
+    "allowed_hosts": 'allowed_hosts = "a.example,b.example"  # orders.toml\n',
+}
+
+GIVEN_REMARKS = """\
 # clients need no token: only this machine can reach [::1]:0
 # the database answers, accepts orders, and has the schema that this release needs
 """
@@ -61,7 +51,8 @@ def test_it_prints_the_defaults(orders: Orders) -> None:
     ended = orders("check")
     # Something may run there on the machine of the tests.
     out = re.sub(r"# 127\.0\.0\.1:[89]000 is in use, .*\n", "", ended.out)
-    assert (ended.status, out, ended.err) == (Exit.DONE, DEFAULTS, "")
+    defaults = "".join(BY_DEFAULT.values())
+    assert (ended.status, out, ended.err) == (Exit.DONE, defaults + DEFAULT_REMARKS, "")
     # It makes nothing.
     assert list(orders.folder.glob("*.db*")) == []
 
@@ -76,7 +67,8 @@ def test_it_prints_what_was_given_and_where(orders: Orders) -> None:
         ORDERS_LISTEN="192.0.2.2:2",
         DATABASE_URL="sqlite:///data/café.db",
     )
-    assert (ended.status, ended.out, ended.err) == (Exit.DONE, GIVEN, "")
+    given = "".join({**BY_DEFAULT, **GIVEN}.values())
+    assert (ended.status, ended.out, ended.err) == (Exit.DONE, given + GIVEN_REMARKS, "")
 
 
 def test_what_it_prints_is_a_configuration_file_for_the_same_configuration(orders: Orders) -> None:

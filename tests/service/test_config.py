@@ -18,21 +18,19 @@ from orders_sqlite import SqliteDatabase
 
 SOURCES = ("flag", "environment", "file")
 URL = "postgresql://me@localhost/mine"
-# Two valid values that differ, for each source of each setting; the default is a fourth.
+# The default of each setting, and a valid value for each source.
 VALUES = {
-    "workers": ("3", "5", "7"),
-    "database_url": ("sqlite:///flag.db", "sqlite:///environment.db", "sqlite:///file.db"),
-    "listen": ("localhost:1", "127.0.0.1:1", "[::1]:1"),
-    "ops_listen": ("[::1]:2", "[::2]:2", "[::3]:2"),
-    "currency": ("EUR", "CHF", "GBP"),
-    "allowed_hosts": ("flag.example", "environment.example", "*"),
-    "root": ("/flag", "/environment/x", "/"),
-    "idle_seconds": ("1", "60", "86400"),
-    "tokens_file": ("flag.tokens", "environment.tokens", "/file.tokens"),
-    "log_requests": ("0", "5", "999999"),
+    "database_url": ("sqlite:///orders.db", "sqlite:///a.db", "sqlite:///b.db", "sqlite:///c.db"),
+    "listen": ("127.0.0.1:8000", "localhost:1", "127.0.0.1:1", "[::1]:1"),
+    "ops_listen": ("127.0.0.1:9000", "[::1]:2", "[::2]:2", "[::3]:2"),
+    "workers": ("auto", "3", "5", "7"),
+    "currency": ("USD", "EUR", "CHF", "GBP"),
+    "allowed_hosts": ("", "flag.example", "environment.example", "*"),
+    "root": ("/", "/flag", "/environment/x", "/"),
+    "idle_seconds": ("120", "1", "60", "86400"),
+    "tokens_file": ("", "flag.tokens", "environment.tokens", "/file.tokens"),
+    "log_requests": ("20", "0", "5", "999999"),
 }
-SHOWN = {setting.name: setting for setting in SETTINGS if setting.name in VALUES}
-
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
@@ -67,7 +65,7 @@ def test_flags_go_before_environment_before_file_before_defaults(
 ) -> None:
     by_source = {
         source: {
-            name: VALUES[name][SOURCES.index(source)]
+            name: VALUES[name][1 + SOURCES.index(source)]
             for name, sources in given_by.items()
             if source in sources
         }
@@ -84,7 +82,7 @@ def test_flags_go_before_environment_before_file_before_defaults(
     for name, sources in given_by.items():
         first = next((source for source in SOURCES if source in sources), None)
         if first is None:
-            assert described[name] == (BY_NAME[name].default, "default")
+            assert described[name] == (VALUES[name][0], "default")
         else:
             source = {
                 "flag": f"flag {BY_NAME[name].flag}",
