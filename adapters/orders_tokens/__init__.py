@@ -1,4 +1,4 @@
-"""The tokens of clients, kept as hashes in a file that is read again when it changes."""
+"""Clients' tokens, stored as hashes in a file that is read again when it changes."""
 
 from orders_tokens.tokens import (
     LOOK_SECONDS,

@@ -1,8 +1,8 @@
-"""Tokens: who may use the service, by a file of hashes that is read again when it changes.
+"""Clients' tokens, stored as hashes in a file that is read again when it changes.
 
-A token is `orders_` and 256 random bits. The file has no token, only the SHA-256 of each. A slow
-hash with a salt would add nothing: it protects secrets that can be guessed (NIST SP 800-63B,
-section 5.1.2.2, asks for one below 112 bits).
+A token is `orders_` and 256 random bits. The file holds the SHA-256 of each token. A slow, salted
+hash would add nothing: it protects secrets that can be guessed (NIST SP 800-63B, section 5.1.2.2,
+requires one below 112 bits).
 """
 
 import hashlib
@@ -27,9 +27,9 @@ from orders_core.plain_text import UnusableText, decoded
 _LOG: Final = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 1.0
-"""How long the file is not looked at again."""
+"""Minimum seconds between two checks of the file."""
 
-_PREFIX: Final = "orders_"  # so that scanners for leaked secrets know a token when they see one
+_PREFIX: Final = "orders_"  # so that scanners for leaked secrets recognise a token
 _RANDOM_BYTES: Final = 32
 _TOKEN: Final = re.compile(rf"{_PREFIX}[0-9a-f]{{{2 * _RANDOM_BYTES}}}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -43,14 +43,14 @@ _UNSEEN: Final[_Version] = ()
 
 
 class InvalidTokens(Exception):
-    """The token file cannot be used. No problem quotes the file.
+    """The token file cannot be used. No problem quotes its content.
 
     Attributes:
         problems: Everything that is wrong, at least one.
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
-        """Take every problem found, so that one answer can name them all."""
+        """Take every problem found, so that one answer can list them all."""
         self.problems = tuple(problems)
         super().__init__("; ".join(self.problems))
 
@@ -64,11 +64,11 @@ class Scope(Enum):
 
 @frozen
 class Token:
-    """A token, as the file has it.
+    """A token as the file describes it.
 
     Attributes:
-        name: What people call it.
-        scopes: What it allows, at least one thing.
+        name: Its name.
+        scopes: What it allows, at least one scope.
         digest: The SHA-256 of the token's text.
     """
 
@@ -78,57 +78,57 @@ class Token:
 
     @classmethod
     def of_secret(cls, name: str, scopes: Iterable[Scope], secret: str) -> "Token":
-        """Describe a token that was made.
+        """Describe a new token.
 
         Raises:
-            ValueError: The name is not one that a token may have.
+            ValueError: A token cannot have this name.
         """
         if not _NAME.fullmatch(name):
             raise ValueError(_NAME_RULE)
         return cls(name, frozenset(scopes), _digest(secret))
 
     def line(self) -> str:
-        """Write its line of the file, without the line's end."""
+        """Write its line of the file, without the line end."""
         return f"{self.name} {self.scope_list()} sha256:{self.digest.hex()}"
 
     def scope_list(self) -> str:
-        """Write the scopes as the file has them: `read,write`."""
+        """Write the scopes as in the file: `read,write`."""
         return ",".join(scope.value for scope in Scope if scope in self.scopes)
 
     def is_of(self, secret: str) -> bool:
-        """Tell whether it describes this token, in a time that tells nothing of it."""
+        """Tell in constant time whether it describes this token."""
         return hmac.compare_digest(self.digest, _digest(secret))
 
 
 _NAME_RULE: Final = (
-    "the name of a token is 1 to 64 letters of ASCII, digits, dots, hyphens and underscores, and "
+    "the name of a token is 1 to 64 ASCII letters, digits, dots, hyphens and underscores, and "
     "begins with a letter or a digit"
 )
 
 
 def new_secret() -> str:
-    """Make a token that nobody can guess."""
+    """Make a random token."""
     return _PREFIX + secrets.token_hex(_RANDOM_BYTES)
 
 
 def bits_of(secret: str) -> bytes:
-    """Give the random bits of a token."""
+    """Return the random bits of a token."""
     return bytes.fromhex(secret.removeprefix(_PREFIX))
 
 
 def secret_of(bits: bytes) -> str:
-    """Give the token that has these random bits."""
+    """Return the token with these random bits."""
     return _PREFIX + bits.hex()
 
 
 def parse_tokens(content: bytes) -> tuple[Token, ...]:
     """Read the content of a token file.
 
-    Each line is a name, its scopes and the hash: `shop read,write sha256:...`. Empty lines, and
-    lines that begin with `#`, mean nothing.
+    Each line is a name, its scopes and the hash: `shop read,write sha256:...`. Empty lines and
+    lines that begin with `#` are ignored.
 
     Raises:
-        InvalidTokens: With every line that is wrong, by its number, counted from 1.
+        InvalidTokens: With every wrong line by its number, counted from 1.
     """
     tokens: dict[int, Token] = {}
     problems = []
@@ -154,18 +154,18 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
     """Read a token file.
 
     Raises:
-        InvalidTokens: It cannot be read, others than its owner may write to it, or lines are
-            wrong.
+        InvalidTokens: The file cannot be read, users other than its owner can write to it, or
+            lines are wrong.
     """
     return _read(path)[0]
 
 
 class TokenFile:
-    """The tokens of a file that people change while the service runs.
+    """The tokens of a file that may change while the service runs.
 
-    The file is looked at when a token is asked for, at most once in `LOOK_SECONDS`. A new
-    content that cannot be used is logged, and what was read before stays in force: a slip of an
-    editor must not lock everybody out.
+    The file is checked when a token is looked up, at most once in `LOOK_SECONDS`. If its new
+    content is invalid, that is logged, and the tokens read before stay in force: an editing mistake
+    must not lock every client out.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = monotonic) -> None:
@@ -173,7 +173,7 @@ class TokenFile:
 
         Args:
             path: The file.
-            clock: Gives the time in seconds, from any beginning.
+            clock: Returns the time in seconds, from any starting point.
 
         Raises:
             InvalidTokens: It cannot be used.
@@ -186,9 +186,9 @@ class TokenFile:
         self._tell_when_empty()
 
     def find(self, secret: str) -> Token | None:
-        """Give the token whose text this is; None when the file has none such.
+        """Find the token with this text; None if the file has none.
 
-        Every token is compared, so that the time tells nothing of where a match stands.
+        Every token is compared, so that the time does not reveal where a match is.
         """
         if not _TOKEN.fullmatch(secret):
             return None
@@ -200,21 +200,21 @@ class TokenFile:
         return found
 
     def named(self, name: str) -> Token | None:
-        """Give the token with this name; None when there is none."""
+        """Find the token with this name; None if the file has none."""
         return next((token for token in self._current() if token.name == name), None)
 
     def refresh(self) -> None:
-        """Look at the file, as a use would."""
+        """Check the file, as a look-up would."""
         self._current()
 
     def reload(self) -> None:
-        """Let the next use read the file, changed or not. Callable from signal handlers."""
+        """Make the next look-up read the file, changed or not. Safe in signal handlers."""
         self._version = _UNSEEN
         self._looked = -math.inf
 
     def _current(self) -> tuple[Token, ...]:
         now = self._clock()
-        # Who comes while another one looks goes on with the tokens that there are.
+        # While another thread checks the file, use the tokens at hand.
         if now - self._looked >= LOOK_SECONDS and self._looking.acquire(blocking=False):
             try:
                 self._looked = now
@@ -224,7 +224,7 @@ class TokenFile:
         return self._tokens
 
     def _look(self) -> None:
-        """Read the file when it is not the version that was seen last."""
+        """Read the file if it has changed since the last check."""
         version = _version_at(self._path)
         if version == self._version:
             return
@@ -233,7 +233,7 @@ class TokenFile:
             self._tokens, self._version = _read(self._path)
         except InvalidTokens as error:
             _LOG.error(
-                "the token file cannot be used; the tokens that were read before stay in force",
+                "the token file cannot be used; the tokens read before stay in force",
                 extra={"file": str(self._path), "problems": error.problems},
             )
         else:
@@ -253,16 +253,16 @@ def _digest(secret: str) -> bytes:
 
 
 def _token_of_line(line: str) -> Token:
-    """Read one line. No error repeats what stands in it, which may be a token by mistake."""
+    """Read one line. No error quotes it: it may hold a token by mistake."""
     if _TOKEN.search(line):
         raise ValueError(
-            "holds a token, where only its hash belongs; whoever read this file knows the token: "
-            "make another with: orders token"
+            "holds a token instead of its hash; everyone who has read this file knows the token: "
+            "replace it with a new one from orders token"
         )
     words = _BLANKS.split(line)
     if len(words) != _WORDS:
         raise ValueError(
-            f"has {len(words)} words; it must be a name, its scopes and the hash, such as: "
+            f"has {len(words)} words; it must have three, a name, its scopes and the hash: "
             "shop read,write sha256:..."
         )
     name, scopes, hashed = words
@@ -274,20 +274,20 @@ def _token_of_line(line: str) -> Token:
         raise ValueError("the scopes must be read, write or read,write")
     parsed = _HASH.fullmatch(hashed)
     if parsed is None:
-        raise ValueError("the hash must be sha256: and 64 hexadecimal digits in small letters")
+        raise ValueError("the hash must be sha256: and 64 lowercase hexadecimal digits")
     return Token(name, frozenset(known[each] for each in named), bytes.fromhex(parsed[1]))
 
 
 def _refuse_repetition(token: Token, earlier: dict[int, Token]) -> None:
     for number, other in earlier.items():
         if other.name == token.name:
-            raise ValueError(f"the name stands on line {number} already")
+            raise ValueError(f"line {number} has the same name")
         if other.digest == token.digest:
-            raise ValueError(f"the hash stands on line {number} already, under another name")
+            raise ValueError(f"line {number} has the same hash under another name")
 
 
 def _version_at(path: Path) -> _Version:
-    """Tell which version of the file is there; None when none can be seen."""
+    """Identify the version of the file; None if the file cannot be reached."""
     try:
         return _version_of(path.stat())
     except OSError:
@@ -299,7 +299,7 @@ def _version_of(status: os.stat_result) -> tuple[int, ...]:
 
 
 def _read(path: Path) -> tuple[tuple[Token, ...], _Version]:
-    """Read a file, and tell which version it was.
+    """Read a file, and identify its version.
 
     Raises:
         InvalidTokens: It cannot be used.
@@ -314,7 +314,7 @@ def _read(path: Path) -> tuple[tuple[Token, ...], _Version]:
         raise InvalidTokens([f"{path}: cannot be read: {error.strerror}"]) from None
     if status.st_mode & _WRITABLE_BY_OTHERS:
         raise InvalidTokens(
-            [f"{path}: others than its owner may write to it; run: chmod go-w {path}"]
+            [f"{path}: users other than its owner can write to it; run: chmod go-w {path}"]
         )
     try:
         return parse_tokens(content), _version_of(status)

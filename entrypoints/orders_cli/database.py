@@ -6,14 +6,14 @@ from orders_service.config import Config, InvalidConfig
 
 
 def migrate(config: Config, grant_to: str | None) -> int:
-    """Bring the schema to what this release needs, and say what was done.
+    """Bring the schema to what this release needs, and print what was done.
 
     Args:
-        config: Where the database is.
-        grant_to: The service's role, when it is not the one that migrates.
+        config: The configuration.
+        grant_to: The service's role, if it is not the one that migrates.
 
     Raises:
-        InvalidConfig: Rights were to be granted in a database without roles.
+        InvalidConfig: `grant_to` names a role for a database without roles.
         StoreUnavailable: The database cannot be reached or changed.
     """
     try:

@@ -9,13 +9,13 @@ class Exit(IntEnum):
     DONE = 0
     """Everything was done."""
     REFUSED = 1
-    """Something was refused and the rest was done, such as a row of an import."""
+    """Something was refused, such as a row of an import; everything else was done."""
     USAGE = 2
     """The arguments are wrong."""
     UNAVAILABLE = 69
     """The database, an address or a file is unavailable; trying again later may help."""
     CONFIGURATION = 78
-    """The configuration is wrong, or the installation lacks a part."""
+    """The configuration is wrong, or a part is not installed."""
     INTERRUPTED = 130
     """Stopped from the keyboard."""
     OUTPUT_CLOSED = 141

@@ -1,4 +1,4 @@
-"""`orders`: reads the arguments and the configuration, runs a command, tells how it went."""
+"""`orders`: reads the arguments and the configuration, runs a command, reports problems."""
 
 import argparse
 import os
@@ -21,12 +21,12 @@ from orders_tokens import InvalidTokens
 def run() -> None:
     """Run the command of this process and exit with its status."""
     if sys.stderr is None:
-        # Closed by who started it (`2>&-`). Python's print would take standard output instead.
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for ever
+        # The caller closed it (`2>&-`). Python's print would use standard output instead.
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - stays open
     arguments = sys.argv[1:]
     say = tell
+    # Known before the arguments are parsed, so that wrong arguments of a service are logged too.
     if arguments[:1] == ["serve"]:
-        # What a service writes is its log, from the first line on.
         configure_logs()
         if not is_read_by_a_person():
             log_what_python_prints()
@@ -35,7 +35,7 @@ def run() -> None:
     try:
         print(end="", flush=True)
     except OSError:
-        # That was told. What is still buffered would fail once more while Python ends.
+        # Already reported. Python would fail once more on what is still buffered.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)
 
@@ -44,8 +44,8 @@ def main(arguments: Sequence[str], say: Callable[[str], None] = tell) -> int:
     """Run one command.
 
     Args:
-        arguments: What stands behind `orders` on the command line.
-        say: Takes each line about what went wrong.
+        arguments: The arguments of `orders`.
+        say: Writes one line about a problem.
 
     Returns:
         The exit status; see `Exit`.
@@ -60,26 +60,26 @@ def main(arguments: Sequence[str], say: Callable[[str], None] = tell) -> int:
 
 
 def _outcome(arguments: Sequence[str]) -> tuple[int, Sequence[str]]:
-    """Run one command; give its exit status and what went wrong."""
+    """Run one command; return its exit status and the problems."""
     command = None
     try:
         parser = build_parser()
         parsed = _parsed(parser, arguments)
         command = parsed.command
         status = _run(parser, parsed)
-        # Not left to the end of Python, where a full disk could only be complained of.
+        # Python's own flush at exit could not change the status any more.
         print(end="", flush=True)
     except WrongArguments as error:
         return Exit.USAGE, [str(error)]
     except (InvalidConfig, InvalidTokens) as error:
         return Exit.CONFIGURATION, error.problems
     except MissingExtra as error:
-        # The one that brings all that the command may need.
+        # The extra that brings everything the command may need.
         return Exit.CONFIGURATION, [str(MissingExtra(error.library, "service"))]
     except StoreUnavailable as error:
         hints = []
         if error.reason is Reason.SCHEMA and command != "migrate":
-            hints.append("for a database that is new or of an older release, run: orders migrate")
+            hints.append("if the database is new or from an older release, run: orders migrate")
         return Exit.UNAVAILABLE, [str(error), *hints]
     except BrokenPipeError:
         return Exit.OUTPUT_CLOSED, []
@@ -95,7 +95,7 @@ def _outcome(arguments: Sequence[str]) -> tuple[int, Sequence[str]]:
 def _parsed(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
-        # Named without its value, which may be a password that was meant for another flag.
+        # Without its value, which may be a password meant for another flag.
         name = unknown[0].partition("=")[0]
         is_flag = name.startswith("--")
         parser.error(f"unknown flag {name}" if is_flag else "too many arguments")
@@ -103,7 +103,7 @@ def _parsed(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _run(parser: Parser, parsed: argparse.Namespace) -> int:
-    """Run the command that was asked for; each brings what it needs, so that others start fast."""
+    """Run the command. Each imports only what it needs, so that the others start fast."""
     if parsed.version:
         print(f"orders {_version()}")
         return Exit.DONE
@@ -139,14 +139,14 @@ def _run(parser: Parser, parsed: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
-    """Check a configuration as the unit of systemd that it is for would be started with it."""
+    """Check the configuration on behalf of the systemd unit that it is for."""
     from orders_cli.check import check, check_running  # noqa: PLC0415
     from orders_service.unit_lookup import look_up_unit  # noqa: PLC0415
 
     if parsed.unit and parsed.config:
-        # The unit may run in another folder.
+        # The check switches to the unit's folder.
         parsed.config = str(Path(parsed.config).absolute())
-    # With these it is not the service of the unit that is meant, unless that is said.
+    # Without an explicit --unit, these mean another service than the unit's.
     is_other = any((parsed.config, parsed.listen, parsed.ops_listen))
     unit = "" if is_other else os.environ.get("ORDERS_UNIT", "")
     unit = unit if parsed.unit is None else parsed.unit
@@ -163,7 +163,7 @@ def _token(parser: Parser, parsed: argparse.Namespace, config: Config) -> int:
     from orders_cli.tokens import list_tokens, make_token, revoke_token  # noqa: PLC0415
 
     if parsed.list != (parsed.name is None):
-        parser.error("token takes the NAME of a token, or --list without one")
+        parser.error("token needs the NAME of a token, or --list without a name")
     if parsed.list:
         return list_tokens(config)
     if parsed.revoke:

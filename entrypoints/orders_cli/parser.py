@@ -6,20 +6,20 @@ from typing import Final, NoReturn
 from orders_service.config import SETTINGS
 
 _EPILOG: Final = """\
-A setting is taken from its flag, else from its environment variable, else from
-the TOML file, else it has its default. A secret may also come from a file:
+A setting comes from its flag, else from its environment variable, else from the
+TOML file, else from its default. Secrets may also come from files:
 DATABASE_URL_FILE, DATABASE_PASSWORD_FILE.
 
 exit status:
   0    done
-  1    done, but for rows that were refused
+  1    done, except for refused rows
   2    wrong arguments
   69   the database, an address or a file is unavailable
   78   wrong configuration, or a part is not installed
   130  stopped with Ctrl-C
   141  the reader closed the pipe"""
 
-# How shtab, which generates the completion scripts, is told that an argument is a file.
+# Tells shtab, which generates the completion scripts, that an argument is a file.
 _COMPLETES_FILES: Final = {"bash": "_shtab_compgen_files", "zsh": "_files"}
 
 
@@ -28,7 +28,7 @@ class WrongArguments(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviations, whose scripts the next flag would break."""
+    """A parser without abbreviations, because a new flag could break scripts that use them."""
 
     def __init__(self, **options: object) -> None:
         """Take the options of `ArgumentParser`."""
@@ -52,7 +52,7 @@ def build_parser() -> Parser:
     """Build the parser of the whole command line."""
     parser = Parser(
         prog="orders",
-        description="Takes orders over HTTP, keeps them, and never loses or doubles one.",
+        description="Takes orders over HTTP, stores them, and never loses or duplicates one.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
@@ -71,7 +71,7 @@ def build_parser() -> Parser:
     migrate.add_argument(
         "--grant-to",
         metavar="ROLE",
-        help="give this role what the service needs: SELECT and INSERT, nothing else",
+        help="grant this role what the service needs: SELECT and INSERT, nothing else",
     )
     load = command("import", "store the orders of a file; safe to repeat", settings)
     _completing_files(
@@ -79,26 +79,26 @@ def build_parser() -> Parser:
             "file",
             metavar="FILE",
             help="CSV with the header id,amount, NDJSON, or a JSON array of orders as GET /orders "
-            "answers it; - is standard input",
+            "returns it; - is standard input",
         ),
     )
     load.add_argument(
         "--format",
         choices=("csv", "ndjson", "json"),
-        help="default: seen from the content",
+        help="default: detected from the content",
     )
     load.add_argument(
         "--whole",
         action="store_true",
-        help="the file is known to be whole: take a last row of CSV that has no line end, which "
-        "otherwise is refused, since it may be cut off",
+        help="the file is complete: accept a last CSV row without a line end, which is otherwise "
+        "refused because it may be cut off",
     )
-    dump = command("export", "write every order, by id", settings)
+    dump = command("export", "write every order, sorted by id", settings)
     _completing_files(
         dump.add_argument(
             "--output",
             metavar="FILE",
-            help="written whole or not at all; default: - for standard output",
+            help="written completely or not at all; default: - for standard output",
         ),
     )
     dump.add_argument(
@@ -112,32 +112,36 @@ def build_parser() -> Parser:
     check.add_argument(
         "--running",
         action="store_true",
-        help="ask the service that runs with this configuration whether it is ready, instead",
+        help="instead, ask the running service with this configuration whether it is ready",
     )
     check.add_argument(
         "--unit",
         metavar="NAME",
-        help="check for this service of systemd, with its sockets, its user and its folder; in "
-        "Debian's package the default is orders.service, unless --config, --listen or "
-        "--ops-listen is given",
+        help="check for this systemd service, with its sockets, user and folder; with Debian's "
+        "package the default is orders.service, unless --config, --listen or --ops-listen is "
+        "given",
     )
     token = command(
-        "token", "make a token for a client, print it once, and tell its line", settings
+        "token",
+        "make a token for a client, print it once, and show its line for the token file",
+        settings,
     )
-    token.add_argument("name", metavar="NAME", nargs="?", help="what to call it, such as shop")
+    token.add_argument(
+        "name", metavar="NAME", nargs="?", help="the name of the token, such as shop"
+    )
     token.add_argument(
         "--scope",
         action="append",
         choices=("read", "write"),
         default=[],
-        help="what it allows, once for each; default: read. Neither includes the other",
+        help="what the token allows; repeatable; default: read. Neither includes the other",
     )
     what = token.add_mutually_exclusive_group()
     what.add_argument("--add", action="store_true", help="add its line to the token file")
-    what.add_argument("--revoke", action="store_true", help="take NAME out of the token file")
+    what.add_argument("--revoke", action="store_true", help="remove NAME from the token file")
     what.add_argument("--list", action="store_true", help="print the names and the scopes")
     completion = command("completion", "print the completion script of a shell")
-    completion.add_argument("shell", choices=("bash", "zsh"), help="the shell that will read it")
+    completion.add_argument("shell", choices=("bash", "zsh"), help="the shell to complete in")
     return parser
 
 
@@ -146,7 +150,7 @@ def _completing_files(argument: argparse.Action) -> None:
 
 
 def _settings_parser() -> Parser:
-    """Build the flags that every command shares: one for each setting that may have one."""
+    """Build the flags that every command shares: one for each setting, except the password."""
     parser = Parser(add_help=False)
     group = parser.add_argument_group("configuration")
     _completing_files(

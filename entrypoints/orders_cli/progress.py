@@ -1,4 +1,4 @@
-"""The progress display of long commands: one line that a terminal shows and overwrites."""
+"""The progress display of long commands: one line of a terminal that is overwritten."""
 
 from collections.abc import Callable
 from time import monotonic
@@ -6,24 +6,24 @@ from types import TracebackType
 from typing import Final, Self, TextIO
 
 SECONDS_BETWEEN: Final = 0.1
-"""A display that changes more often cannot be read."""
+"""A display that changes faster is unreadable."""
 
 _TO_LINE_START: Final = "\r"
 _ERASE_LINE: Final = "\x1b[K"  # ECMA-48, EL: from the cursor to the line's end
 
 
 class Progress:
-    """Shows on a terminal how many orders are done and how fast; elsewhere it shows nothing.
+    """Shows on a terminal how many orders are done and how fast; elsewhere, shows nothing.
 
-    Used in a `with` statement, at whose end the display is gone.
+    Use it in a `with` statement, which clears the display at its end.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = monotonic) -> None:
         """Show nothing yet.
 
         Args:
-            stream: Where to show it, as a rule standard error.
-            clock: Gives the time in seconds, from any beginning.
+            stream: The stream to show it on, usually standard error.
+            clock: Returns the time in seconds, from any starting point.
         """
         self._stream = stream
         self._clock = clock
@@ -41,11 +41,11 @@ class Progress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Clear the display, whatever happened."""
+        """Clear the display."""
         self.clear()
 
     def show(self, count: int) -> None:
-        """Show how many orders are done, unless the last display is too young."""
+        """Show how many orders are done, unless the display has just changed."""
         now = self._clock()
         if not self._on_terminal or now - self._shown < SECONDS_BETWEEN:
             return
@@ -55,7 +55,7 @@ class Progress:
         self._visible = True
 
     def clear(self) -> None:
-        """Take the display away, so that something else can be written."""
+        """Clear the display, so that something else can be written."""
         if self._visible:
             self._write(f"{_TO_LINE_START}{_ERASE_LINE}")
             self._visible = False

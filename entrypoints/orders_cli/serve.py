@@ -1,4 +1,4 @@
-"""`orders serve`: runs the service, and says where it is."""
+"""`orders serve`: runs the service, and prints or logs its addresses."""
 
 import logging
 from typing import Final
@@ -16,10 +16,9 @@ def serve_orders(config: Config) -> int:
 
     Raises:
         StoreUnavailable: The database has another schema than this release needs.
-        OSError: An address cannot be listened on.
-        InvalidTokens: The token file cannot be used.
-        InvalidConfig: Other machines can connect, and nothing keeps them out; or the system
-            limits the service too much.
+        OSError: The service cannot listen on an address.
+        InvalidConfig: The token file cannot be used, other machines can connect without a token,
+            or the limit of open files is too low.
     """
     return Exit.DONE if serve(config, _tell_started) else Exit.INTERRUPTED
 
@@ -27,8 +26,8 @@ def serve_orders(config: Config) -> int:
 def _tell_started(started: Started) -> None:
     if is_read_by_a_person():
         print(
-            f"Orders is at {started.orders} and keeps its orders in {started.database};\n"
-            f"probes and metrics are at {started.operations}. Ctrl-C stops it.",
+            f"Orders is serving {started.orders} from {started.database};\n"
+            f"probes and metrics are at {started.operations}. Press Ctrl-C to stop.",
             flush=True,
         )
     else:

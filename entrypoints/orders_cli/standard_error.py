@@ -1,4 +1,4 @@
-"""What the command says to the person who runs it, beside its output."""
+"""Messages of the command to its user, besides its output."""
 
 import logging
 import sys
@@ -13,7 +13,7 @@ def tell(message: str) -> None:
 
 
 def log(message: str) -> None:
-    """Write one line to the logs of the service, which did not start."""
+    """Log one line of a service that did not start."""
     _LOG.error(message)
 
 

@@ -1,4 +1,4 @@
-"""`orders token`: makes tokens, lists them and revokes them."""
+"""`orders token`: makes, lists and revokes tokens."""
 
 import fcntl
 import io
@@ -22,19 +22,19 @@ from orders_tokens import (
     read_tokens,
 )
 
-# The service reads it, often as another user, and there is nothing secret in it.
+# The service often reads it as another user, and it holds no secret.
 _NEW_FILE_MODE: Final = 0o644
-_SOON: Final = f"a service that reads it knows within {LOOK_SECONDS:.0f} s, without a restart"
+_SOON: Final = f"a running service reads it within {LOOK_SECONDS:.0f} s"
 
 
 def make_token(config: Config, name: str, scopes: Sequence[str], *, add: bool) -> int:
-    """Make a token: print it, once, and tell or add its line of the token file.
+    """Make a token, print it once, and add its line to the token file or show the line.
 
     Args:
         config: Where the token file is.
-        name: What to call it.
-        scopes: What it allows; only to read when nothing is said.
-        add: Whether to add it to the file; otherwise its line goes to standard error.
+        name: Its name.
+        scopes: Its scopes; empty for `read`.
+        add: Whether to add its line to the file; otherwise the line goes to standard error.
 
     Raises:
         InvalidConfig: No file is configured, or it cannot be used.
@@ -67,7 +67,7 @@ def make_token(config: Config, name: str, scopes: Sequence[str], *, add: bool) -
 
 
 def revoke_token(config: Config, name: str) -> int:
-    """Take a token out of the token file.
+    """Remove a token from the token file.
 
     Raises:
         InvalidConfig: No file is configured, or it cannot be used.
@@ -89,7 +89,7 @@ def revoke_token(config: Config, name: str) -> int:
 
 
 def list_tokens(config: Config) -> int:
-    """Print the name and the scopes of every token, one a line.
+    """Print the name and the scopes of every token, one per line.
 
     Raises:
         InvalidConfig: No file is configured, or it cannot be used.
@@ -101,9 +101,7 @@ def list_tokens(config: Config) -> int:
 
 def _file(config: Config) -> Path:
     if config.tokens_file is None:
-        raise InvalidConfig(
-            [f"there is no tokens_file; name it with {config.set_by('tokens_file')}"]
-        )
+        raise InvalidConfig([f"no tokens_file is set; name it with {config.set_by('tokens_file')}"])
     return config.tokens_file
 
 
@@ -111,15 +109,15 @@ def _change(
     file: Path,
     change: Callable[[list[bytes], Sequence[Token]], list[bytes] | None],
 ) -> bool:
-    """Change the lines of a token file as one step; None changes nothing.
+    """Change the lines of a token file in one step; None changes nothing.
 
-    What people wrote into it stays: comments, order, mode and owner.
+    Comments, order, mode and owner of the file stay.
 
     Raises:
         InvalidTokens: The file cannot be used.
         OSError: It cannot be written.
     """
-    with _alone_in(file.resolve().parent):
+    with _locked(file.resolve().parent):
         content = b""
         exists = file.exists()
         tokens: Sequence[Token] = ()
@@ -138,8 +136,8 @@ def _change(
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep out other commands that change files in a folder, or wait for them (flock(2))."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Wait for other commands that change files in a folder, and exclude them (flock(2))."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:

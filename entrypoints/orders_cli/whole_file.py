@@ -1,4 +1,4 @@
-"""A file that is written whole or not at all."""
+"""A file that is written completely or not at all."""
 
 import errno
 import os
@@ -14,25 +14,25 @@ _OWNER_ALONE: Final = 0o600
 
 @contextmanager
 def replacing(path: Path, new_file_mode: int = _OWNER_ALONE) -> Iterator[IO[bytes]]:
-    """Give a file to write to, which takes the place of `path` when all went well.
+    """Yield a file to write to, which replaces `path` if the block succeeds.
 
-    Until then, and for ever when something fails, what is at `path` stays as it was. When this
-    ends, the file is on the disk.
+    Until then, and after a failure, `path` stays unchanged. When the block ends, the file is on the
+    disk.
 
     Args:
-        path: Where the file is to be; one that is there keeps its mode.
-        new_file_mode: The mode of a new one; unless told otherwise, only its owner may read it.
+        path: The file to replace; an existing file keeps its mode.
+        new_file_mode: The mode of a new file; by default, only its owner can read it.
 
     Raises:
-        OSError: The file cannot be written, or what is at `path` is no regular file: a device
-            must not be replaced.
+        OSError: The file cannot be written, or `path` is not a regular file: a device must not be
+            replaced.
     """
     target = path.resolve()
     if target.exists() and not target.is_file():
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else new_file_mode
     try:
-        # Beside the target, since a rename works within one file system only.
+        # In the target's folder: a rename works within one file system only.
         file = NamedTemporaryFile(dir=target.parent, prefix=".orders-", delete=False)  # noqa: SIM115 - renamed below
     except OSError as error:
         raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
@@ -50,7 +50,7 @@ def replacing(path: Path, new_file_mode: int = _OWNER_ALONE) -> Iterator[IO[byte
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make the rename itself last: it is a change of the folder (fsync(2))."""
+    """Make the rename durable: it is a change of the folder (fsync(2))."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -17,25 +17,22 @@ def usable_cores(
     groups: Path = _CONTROL_GROUPS,
     status: Path = _OWN_STATUS,
 ) -> int:
-    """Tell how many cores this process may use, at least 1.
+    """Count the cores that this process may use, at least 1.
 
-    It may run on some of the machine's cores (sched_setaffinity(2)), and a control group, such as
-    that of a container, may grant the time of fewer (cgroups(7)).
+    Its CPU affinity may exclude cores of the machine (sched_setaffinity(2)), and a control group,
+    such as a container's, may grant the time of fewer (cgroups(7)).
 
     Args:
         own_groups: The file that names the control groups of this process.
-        groups: Where the control groups are mounted.
-        status: What the kernel tells of this process.
+        groups: The mount point of the control groups.
+        status: The kernel's file on the status of this process.
     """
     granted = [_granted(folder) for folder in _own_and_outer(own_groups, groups)]
     return int(max(1, min([_allowed(status), *granted])))
 
 
 def _allowed(status: Path) -> int:
-    """Tell how many cores this process may run on.
-
-    The kernel's own words serve every Python: PyPy has no `os.sched_getaffinity`.
-    """
+    """Count the cores of the CPU affinity, from /proc: PyPy has no `os.sched_getaffinity`."""
     try:
         mask = re.search(
             r"^Cpus_allowed:\s*([0-9a-f,]+)$", status.read_text(encoding="utf-8"), re.MULTILINE
@@ -48,7 +45,7 @@ def _allowed(status: Path) -> int:
 
 
 def _own_and_outer(own_groups: Path, groups: Path) -> Iterator[Path]:
-    """Give the folders of the control groups of this process, and of those around them."""
+    """List the folders of the control groups of this process, and of their parents."""
     try:
         lines = own_groups.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -64,7 +61,7 @@ def _own_and_outer(own_groups: Path, groups: Path) -> Iterator[Path]:
 
 
 def _granted(group: Path) -> float:
-    """Tell how many cores' time a control group grants, rounded up; infinite without a limit."""
+    """Return how many cores' time a control group grants, rounded up; infinite without a limit."""
     for files in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         try:
             quota, period = " ".join((group / file).read_text() for file in files).split()

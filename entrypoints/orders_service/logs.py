@@ -14,10 +14,10 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one JSON object; what a caller passes as `extra` becomes members."""
+    """Writes a record as one JSON object, whose members include the caller's `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one record, without its traceback unless it is an error."""
+        """Write one record; only errors have a traceback."""
         members: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -35,30 +35,29 @@ class JsonFormatter(logging.Formatter):
 
 
 class _LogHandler(logging.StreamHandler[TextIO]):
-    """Writes records; one that it cannot write is told as a record too, not as text."""
+    """Writes records. If one cannot be written, it logs that as a record, not as text."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """Log the defect of a caller; when standard error takes nothing, nobody can be told."""
+        """Log the defect of a caller. Do nothing if standard error itself fails."""
         error = sys.exception()
         if not isinstance(error, OSError):
             message = "a log record could not be written"
             where = f"{record.pathname}:{record.lineno}"
             args = (_LOG.name, logging.ERROR, __file__, 0, message, (), None)
-            told = _LOG.makeRecord(*args, extra={"where": where, "error": repr(error)})
-            self.emit(told)
+            self.emit(_LOG.makeRecord(*args, extra={"where": where, "error": repr(error)}))
 
 
 def configure_logs() -> None:
-    """Send the logs of the whole process to standard error. Called once, by the command."""
+    """Send the logs of the process to standard error. Called once, by the command."""
     handler = _LogHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # That one probe waits for another, or for its thread to start, is no news.
+    # Waitress warns when one probe waits for another, which is normal.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 def log_what_python_prints() -> None:
-    """Log what Python would print as text: exceptions that nobody caught, and warnings."""
+    """Log what Python would print as text: uncaught exceptions and warnings."""
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_uncaught
     sys.unraisablehook = _log_unraisable

@@ -1,4 +1,4 @@
-"""How many files each process may have open: one for each connection, and a few more."""
+"""The limit of open files: each process needs one per connection, and a few more."""
 
 import resource
 
@@ -10,28 +10,28 @@ def allow_open_files(limits: Limits = DEFAULT_LIMITS) -> None:
     """Raise the limit of open files to what all connections need, as far as the system allows.
 
     Raises:
-        InvalidConfig: The system allows so few that none would be left for clients.
+        InvalidConfig: The system allows too few to serve any client.
     """
-    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = limits.files if most == resource.RLIM_INFINITY else min(limits.files, most)
+    files, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.files if maximum == resource.RLIM_INFINITY else min(limits.files, maximum)
     if files < wanted:
         files = wanted
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, maximum))
     refuse_few_files(files, limits)
 
 
 def refuse_few_files(files: int, limits: Limits = DEFAULT_LIMITS) -> None:
-    """Refuse a limit of open files that leaves none for clients.
+    """Refuse a limit of open files that is too low to serve any client.
 
     Raises:
-        InvalidConfig: It does.
+        InvalidConfig: The limit is too low.
     """
     if files < limits.least_files:
         wanted = limits.files
         message = (
-            f"each process may open {files} files, and needs {limits.least_files} to serve "
-            f"anyone, {wanted} to serve as many as it can; raise the limit: ulimit -Hn {wanted} "
-            f"in a shell, LimitNOFILE={wanted} in a unit of systemd, --ulimit nofile={wanted} for "
-            "a container"
+            f"each process may open {files} files, but needs {limits.least_files} to serve any "
+            f"client and {wanted} to serve as many as it can; raise the limit: ulimit -Hn {wanted} "
+            f"in a shell, LimitNOFILE={wanted} in a systemd unit, --ulimit nofile={wanted} for a "
+            "container"
         )
         raise InvalidConfig([message])

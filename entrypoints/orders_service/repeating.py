@@ -1,4 +1,4 @@
-"""Does something again and again beside what else a process does."""
+"""Repeats an action on a thread of its own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,15 +7,15 @@ from threading import Event, Thread
 
 @contextmanager
 def repeating(do: Callable[[], None], seconds: float, name: str) -> Iterator[Thread]:
-    """Do something at once and then again and again while the block runs.
+    """Repeat an action while the block runs, the first time immediately.
 
     Args:
-        do: What is done. It raises nothing.
-        seconds: How long to wait between the end of one time and the next.
-        name: What its thread is called.
+        do: The action. It must not raise.
+        seconds: How long to wait between the end of one run and the next.
+        name: The name of the thread.
 
     Yields:
-        The thread that does it.
+        The thread.
     """
     ended = Event()
 
@@ -25,7 +25,7 @@ def repeating(do: Callable[[], None], seconds: float, name: str) -> Iterator[Thr
             if ended.wait(seconds):
                 return
 
-    # A daemon: the end of the process need not wait for what waits for a database, for example.
+    # A daemon: the process can end although an action waits, for example for a database.
     thread = Thread(target=keep_doing, name=name, daemon=True)
     thread.start()
     try:

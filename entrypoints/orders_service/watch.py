@@ -1,4 +1,4 @@
-"""Looks at the database now and then, so that monitoring knows how it is when no client asks."""
+"""Checks the database regularly, so that monitoring knows its state without client traffic."""
 
 import logging
 from contextlib import AbstractContextManager
@@ -15,27 +15,27 @@ from orders_service.repeating import repeating
 _LOG: Final = logging.getLogger(__name__)
 
 WATCH_SECONDS: Final = 5.0
-"""How long it waits between two looks, so that what is wrong is told within 10 s."""
+"""Seconds between two checks, so that a problem is reported within 10 s."""
 
 
 @frozen
 class Watch:
-    """Looks at a database, and tells the metrics.
+    """Checks a database, and sets its metrics.
 
-    It has a thread of its own: a scrape takes what was found last, and waits for no database.
+    It has a thread of its own: a scrape returns the last findings, and never waits for a database.
 
     Attributes:
-        store: The store, measured: what is wrong with it is counted and logged there.
+        store: The measured store, which counts and logs failures.
         database: The same database, for what no store tells.
-        metrics: What is told.
+        metrics: The metrics to set.
     """
 
     store: OrderStore
     database: Database
     metrics: Metrics
 
-    def look(self) -> None:
-        """Look once."""
+    def check(self) -> None:
+        """Check once."""
         try:
             self.store.check()
         except StoreUnavailable:
@@ -51,13 +51,13 @@ class Watch:
             self.metrics.disk(*condition.disk)
 
     def running(self) -> AbstractContextManager[Thread]:
-        """Look again and again while the block runs; give the thread that does."""
-        return repeating(self._look_whatever_happens, WATCH_SECONDS, "watch")
+        """Check regularly while the block runs; yield the thread."""
+        return repeating(self._check_safely, WATCH_SECONDS, "watch")
 
-    def _look_whatever_happens(self) -> None:
+    def _check_safely(self) -> None:
         try:
-            self.look()
-        except Exception:  # noqa: BLE001 - logged, and told
-            # A defect of ours, which must not let the last findings stand for ever.
-            _LOG.exception("the database could not be looked at")
+            self.check()
+        except Exception:  # noqa: BLE001 - logged, and shown by the metrics
+            # A defect: the last findings must not stay forever.
+            _LOG.exception("the database could not be checked")
             self.metrics.store_up(is_up=False)

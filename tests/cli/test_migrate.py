@@ -64,7 +64,7 @@ def test_postgresql_is_migrated_for_a_service_role_that_then_works(
         before = orders("check", DATABASE_URL=service)
         assert before.status == Exit.UNAVAILABLE
         assert before.err.splitlines()[1] == (
-            "orders: for a database that is new or of an older release, run: orders migrate"
+            "orders: if the database is new or from an older release, run: orders migrate"
         )
 
         ended = orders("migrate", "--grant-to", SERVICE, DATABASE_URL=owner)

@@ -33,7 +33,7 @@ def test_a_limit_that_leaves_none_for_clients_is_a_wrong_configuration(
     assert (process.returncode, out) == (Exit.CONFIGURATION, b"")
     (line,) = err.decode().splitlines()
     message = json.loads(line)["message"]
-    assert f"may open {most} files, and needs {LEAST_FILES}" in message
+    assert f"may open {most} files, but needs {LEAST_FILES}" in message
     for way in (f"ulimit -Hn {FILES}", f"LimitNOFILE={FILES}"):
         assert way in message
 

@@ -116,13 +116,13 @@ def test_a_person_at_a_terminal_reads_where_it_is(
     screen, side = terminal
     with orders.start("serve", *ANY_PORT, stdout=side, stderr=side) as process:
         said = ""
-        while "stops it." not in said:
+        while "to stop." not in said:
             said += os.read(screen, 4096).decode()
         process.send_signal(signal.SIGTERM)
     port = r"http://127\.0\.0\.1:\d+/"
     assert re.fullmatch(
-        rf"Orders is at {port} and keeps its orders in sqlite:///orders\.db;\r\n"
-        rf"probes and metrics are at {port}\. Ctrl-C stops it\.(\r\n)?",
+        rf"Orders is serving {port} from sqlite:///orders\.db;\r\n"
+        rf"probes and metrics are at {port}\. Press Ctrl-C to stop\.(\r\n)?",
         said,
     )
 

@@ -57,8 +57,7 @@ def test_it_adds_the_line_to_a_file_that_the_service_may_read(orders: Orders) ->
     ended = orders("token", "--add", "b.2", "--scope", "write", ORDERS_TOKENS_FILE=FILE)
     second = made(ended)
     assert ended.err == (
-        f"orders: added b.2 (write) to {FILE}; "
-        "a service that reads it knows within 1 s, without a restart\n"
+        f"orders: added b.2 (write) to {FILE}; a running service reads it within 1 s\n"
     )
     assert read_tokens(Path(FILE)) == (
         Token.of_secret("shop", [Scope.READ], first),
@@ -102,7 +101,7 @@ def test_a_name_that_no_token_may_have_is_refused(orders: Orders, name: str) -> 
     for flags in ((), ("--add", *IN_FILE)):
         ended = orders("token", *flags, "--", name)
         assert (ended.status, ended.out) == (Exit.USAGE, "")
-        assert ended.err.startswith("orders: the name of a token is 1 to 64 letters")
+        assert ended.err.startswith("orders: the name of a token is 1 to 64 ASCII letters")
         assert ended.err.count("\n") == 1
     assert not Path(FILE).exists()
 
@@ -179,7 +178,7 @@ def test_without_a_file_it_says_how_to_name_one(orders: Orders, arguments: list[
     ended = orders("token", *arguments)
     assert (ended.status, ended.out) == (Exit.CONFIGURATION, "")
     assert ended.err == (
-        "orders: there is no tokens_file; name it with --tokens-file or ORDERS_TOKENS_FILE\n"
+        "orders: no tokens_file is set; name it with --tokens-file or ORDERS_TOKENS_FILE\n"
     )
 
 

@@ -74,7 +74,7 @@ def test_all_problems_of_a_sqlite_file_are_told() -> None:
 def test_a_sqlite_file_exists_once_it_is_migrated(tmp_path: Path) -> None:
     database = SqliteDatabase(tmp_path / "orders.db")
     before = (database.exists, database.can_be_created)
-    assert database.migrate(None) == ("orders",)
+    assert database.migrate(None) == ("0001_orders.sql",)
     assert (before, database.exists, database.can_be_created) == ((False, True), True, False)
     assert database.migrate(None) == ()
     with closing(database.open()) as store:

@@ -36,12 +36,12 @@ def test_a_database_that_answers_is_up_in_the_schema_that_it_has(
     metrics = SharedMetrics(1)
     url = orders_database.server.url_text(orders_database.name)
     with service_on(url, metrics) as (service, database):
-        service.watch(database).look()
+        service.watch(database).check()
         assert value(metrics, "orders_store_up") == 1
         for name in ("orders_store_schema_version", "orders_store_schema_version_needed"):
             assert value(metrics, name) == SCHEMA_VERSION
         orders_database.run("DELETE FROM orders_schema WHERE version = 3")
-        service.watch(database).look()
+        service.watch(database).check()
     assert value(metrics, "orders_store_up") == 0
     assert value(metrics, "orders_store_schema_version") == 2
     assert value(metrics, "orders_store_unavailable_total", reason="schema") == 1
@@ -54,7 +54,7 @@ def test_a_database_that_is_away_is_down_and_the_reason_is_counted(tmp_path: Pat
     certificate.write_bytes(authority.certificate_pem)
     url = f"postgresql://me@localhost:1/mine?sslmode=verify-full&sslrootcert={certificate}"
     with service_on(url, metrics) as (service, database):
-        service.watch(database).look()
+        service.watch(database).check()
     text = metrics.exposition().decode()
     assert value(metrics, "orders_store_up") == 0
     assert value(metrics, "orders_store_unavailable_total", reason="unreachable") == 1
@@ -67,7 +67,7 @@ def test_a_database_that_is_away_is_down_and_the_reason_is_counted(tmp_path: Pat
 def test_a_sqlite_file_tells_of_its_disk(tmp_path: Path) -> None:
     metrics = SharedMetrics(1)
     with service_on(f"sqlite:///{tmp_path}/orders.db", metrics) as (service, database):
-        service.watch(database).look()
+        service.watch(database).check()
     size = value(metrics, "orders_store_disk_size_bytes")
     assert 0 < value(metrics, "orders_store_disk_free_bytes") <= size
 
@@ -75,7 +75,7 @@ def test_a_sqlite_file_tells_of_its_disk(tmp_path: Path) -> None:
 def test_a_folder_that_is_gone_tells_of_no_disk(tmp_path: Path) -> None:
     metrics = SharedMetrics(1)
     with service_on(f"sqlite:///{tmp_path}/gone/orders.db", metrics) as (service, database):
-        service.watch(database).look()
+        service.watch(database).check()
     assert value(metrics, "orders_store_up") == 0
     assert samples(metrics.exposition().decode(), "orders_store_disk_free_bytes") == {}
 
@@ -124,7 +124,7 @@ def test_a_defect_is_logged_and_the_next_look_is_made(
     with caplog.at_level(logging.ERROR), watch_of(store, tmp_path, metrics).running() as thread:
         assert store.twice.wait(30)
     thread.join(30)
-    assert [record.message for record in caplog.records] == ["the database could not be looked at"]
+    assert [record.message for record in caplog.records] == ["the database could not be checked"]
     assert value(metrics, "orders_store_up") == 1
 
 

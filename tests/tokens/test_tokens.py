@@ -1,4 +1,4 @@
-"""The token file: what it may say, who gets in by it, and what happens when it changes."""
+"""The token file: its grammar, the clients that it admits, and its changes."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ def token_lists() -> st.SearchStrategy[list[Token]]:
 
 
 def problems(content: bytes | str) -> list[str]:
-    """Give what is wrong with the content of a file."""
+    """Return the problems of a file's content."""
     try:
         parse_tokens(content if isinstance(content, bytes) else content.encode())
     except InvalidTokens as error:
@@ -54,7 +54,7 @@ def problems(content: bytes | str) -> list[str]:
 
 
 def problem_of(path: Path) -> str:
-    """Give the one thing that is wrong with a file."""
+    """Return the only problem of a file."""
     with pytest.raises(InvalidTokens) as raised:
         read_tokens(path)
     (problem,) = raised.value.problems
@@ -64,7 +64,7 @@ def problem_of(path: Path) -> str:
 # What a token is.
 
 
-def test_a_token_has_256_random_bits_behind_a_prefix_that_scanners_can_find() -> None:
+def test_a_token_is_256_random_bits_after_a_prefix_that_scanners_recognise() -> None:
     secrets = {new_secret() for _ in range(100)}
     assert len(secrets) == 100
     assert all(re.fullmatch(r"orders_[0-9a-f]{64}", secret) for secret in secrets)
@@ -74,7 +74,7 @@ def test_the_hash_is_what_sha256sum_prints() -> None:
     assert Token.of_secret("shop", Scope, SECRET).line() == GOOD
 
 
-def test_the_hash_is_not_shown_where_a_token_is() -> None:
+def test_a_printed_token_does_not_show_its_hash() -> None:
     assert HASH.removeprefix("sha256:") not in repr(Token.of_secret("shop", Scope, SECRET))
 
 
@@ -82,7 +82,7 @@ def test_the_hash_is_not_shown_where_a_token_is() -> None:
 
 
 @given(token_lists())
-def test_what_is_written_is_read(written: list[Token]) -> None:
+def test_written_tokens_are_read_back(written: list[Token]) -> None:
     assert parse_tokens("\n".join(token.line() for token in written).encode()) == tuple(written)
 
 
@@ -97,7 +97,7 @@ def test_what_is_written_is_read(written: list[Token]) -> None:
         f"shop write,read {HASH}\r\n# a file of Windows\r\n",
     ],
 )
-def test_comments_empty_lines_and_blanks_mean_nothing(content: str) -> None:
+def test_comments_empty_lines_and_blanks_are_ignored(content: str) -> None:
     assert parse_tokens(content.encode()) == (Token.of_secret("shop", Scope, SECRET),)
 
 
@@ -141,7 +141,7 @@ DAMAGES: list[Callable[[str], str]] = [
 
 
 @given(token_lists(), st.data())
-def test_every_damaged_line_is_refused_with_its_number_and_not_repeated(
+def test_every_damaged_line_is_refused_by_number_and_not_quoted(
     written: list[Token],
     data: st.DataObject,
 ) -> None:
@@ -154,22 +154,22 @@ def test_every_damaged_line_is_refused_with_its_number_and_not_repeated(
     assert SECRET.removeprefix("orders_") not in problem
 
 
-def test_a_line_that_is_not_utf_8_is_refused_with_its_number() -> None:
+def test_a_line_that_is_not_utf_8_is_refused_by_number() -> None:
     assert problems(GOOD.encode() + b"\n\n# caf\xe9\n") == [
         "line 3: is not UTF-8; save it as UTF-8 without a byte order mark"
     ]
 
 
-def test_every_problem_is_told() -> None:
+def test_every_problem_is_reported() -> None:
     found = problems(f"shop\n{GOOD}\nb all {HASH}\n\nshop read sha256:{'0' * 64}\nc read {HASH}")
     assert [problem.partition(":")[0] for problem in found] == [
         *("line 1", "line 3", "line 5", "line 6"),
     ]
-    assert found[2].endswith("the name stands on line 2 already")
-    assert found[3].endswith("the hash stands on line 2 already, under another name")
+    assert found[2].endswith("line 2 has the same name")
+    assert found[3].endswith("line 2 has the same hash under another name")
 
 
-def test_a_token_in_the_place_of_its_hash_is_told_to_be_known_now() -> None:
+def test_a_token_instead_of_its_hash_is_reported_as_exposed() -> None:
     (found,) = problems(f"shop read {SECRET}")
     assert "holds a token" in found
     assert "orders token" in found
@@ -178,12 +178,12 @@ def test_a_token_in_the_place_of_its_hash_is_told_to_be_known_now() -> None:
 # Which files are taken.
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     assert problem_of(path) == f"{path}: cannot be read: No such file or directory"
 
 
-def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+def test_anything_but_a_regular_file_is_refused_without_waiting(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (pipe, tmp_path):
@@ -191,17 +191,17 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o666, 0o602, 0o646])
-def test_a_file_that_others_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
+def test_a_file_that_others_can_write_to_is_refused(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "tokens"
     write_tokens(path, shop="read")
     path.chmod(mode)
     problem = problem_of(path)
-    assert problem.startswith(f"{path}: others than its owner may write to it; ")
+    assert problem.startswith(f"{path}: users other than its owner can write to it; ")
     assert f"chmod go-w {path}" in problem
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o600, 0o640, 0o644])
-def test_a_file_that_others_may_read_is_taken_for_it_holds_no_secret(
+def test_a_file_that_others_can_read_is_accepted(
     tmp_path: Path,
     mode: int,
 ) -> None:
@@ -211,7 +211,7 @@ def test_a_file_that_others_may_read_is_taken_for_it_holds_no_secret(
     assert [token.name for token in read_tokens(path)] == ["shop"]
 
 
-def test_the_problems_of_a_file_name_it_and_the_line(tmp_path: Path) -> None:
+def test_a_problem_names_the_file_and_the_line(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     put(path, "shop\n")
     assert problem_of(path).startswith(f"{path}: line 1: ")
@@ -222,7 +222,7 @@ def test_the_problems_of_a_file_name_it_and_the_line(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[TokenFile, dict[str, str]]:
-    """A file with three tokens, and their texts."""
+    """A file of three tokens, and the tokens."""
     path = tmp_path_factory.mktemp("tokens") / "tokens"
     secrets = write_tokens(path, shop="read,write", reader="read", writer="write")
     return TokenFile(path), dict(secrets)
@@ -237,7 +237,7 @@ def test_each_token_is_found_with_its_scopes(known: tuple[TokenFile, dict[str, s
 
 
 @given(st.data())
-def test_what_is_no_token_of_the_file_never_gets_in(
+def test_anything_but_a_token_of_the_file_is_refused(
     known: tuple[TokenFile, dict[str, str]],
     data: st.DataObject,
 ) -> None:
@@ -263,11 +263,11 @@ def test_what_is_no_token_of_the_file_never_gets_in(
 
 
 def told(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
-    """Give the messages of one level."""
+    """Return the messages of one level."""
     return [record.message for record in caplog.records if record.levelno == level]
 
 
-def test_a_new_token_is_let_in_and_a_revoked_one_is_not(tmp_path: Path) -> None:
+def test_a_new_token_is_accepted_and_a_revoked_one_refused(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     old = write_tokens(path, shop="read", gone="read")
     file = watched(path)
@@ -280,7 +280,7 @@ def test_a_new_token_is_let_in_and_a_revoked_one_is_not(tmp_path: Path) -> None:
     assert (file.named("new"), file.named("gone")) == (added, None)
 
 
-def test_the_file_is_looked_at_once_a_second_at_most(tmp_path: Path) -> None:
+def test_the_file_is_checked_at_most_once_a_second(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     write_tokens(path, shop="read")
     now = 100.0
@@ -307,7 +307,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_broken_file_locks_nobody_out_and_is_told_once(
+def test_an_invalid_file_locks_no_client_out_and_is_logged_once(
     tmp_path: Path,
     broken: str,
     caplog: pytest.LogCaptureFixture,
@@ -336,7 +336,7 @@ def test_a_broken_file_locks_nobody_out_and_is_told_once(
 
 
 @pytest.mark.parametrize("content", ["", "\n \n", "# nobody\n"])
-def test_a_file_without_tokens_lets_nobody_in_and_is_told(
+def test_a_file_without_tokens_refuses_every_client_and_is_logged(
     tmp_path: Path,
     content: str,
     caplog: pytest.LogCaptureFixture,
@@ -353,7 +353,7 @@ def test_a_file_without_tokens_lets_nobody_in_and_is_told(
     assert told(caplog, logging.WARNING) == [warning, warning]
 
 
-def test_a_change_that_cannot_be_seen_is_read_when_it_is_asked_for(
+def test_a_reload_reads_a_change_that_leaves_no_trace(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -370,7 +370,7 @@ def test_a_change_that_cannot_be_seen_is_read_when_it_is_asked_for(
     assert told(caplog, logging.INFO) == ["tokens read"]
 
 
-def test_a_reload_of_a_broken_file_is_told_again(
+def test_a_reload_of_an_invalid_file_is_logged_again(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -385,7 +385,7 @@ def test_a_reload_of_a_broken_file_is_told_again(
     assert len(told(caplog, logging.ERROR)) == 3
 
 
-def test_a_reload_does_not_wait_for_the_second_to_pass(tmp_path: Path) -> None:
+def test_a_reload_does_not_wait_for_the_next_second(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     write_tokens(path, shop="read")
     file = TokenFile(path, lambda: 0.0)
@@ -394,7 +394,7 @@ def test_a_reload_does_not_wait_for_the_second_to_pass(tmp_path: Path) -> None:
     assert file.find(new["shop"]) is not None
 
 
-def test_what_is_logged_of_a_file_is_json_and_holds_no_hash(
+def test_log_lines_about_a_file_are_json_without_hashes(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -410,7 +410,7 @@ def test_what_is_logged_of_a_file_is_json_and_holds_no_hash(
     assert HASH.removeprefix("sha256:") not in logged
 
 
-def test_who_keeps_a_token_gets_in_at_every_moment_while_the_file_changes(tmp_path: Path) -> None:
+def test_a_kept_token_is_accepted_at_every_moment_while_the_file_changes(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     secret = write_tokens(path, shop="read")["shop"]
     line = path.read_text()

@@ -12,11 +12,11 @@ _shtab_orders_commands() {
   local _commands=(
     check:'Print the configuration without its secrets, and try what a start needs.'
     completion:'Print the completion script of a shell.'
-    export:'Write every order, by id.'
+    export:'Write every order, sorted by id.'
     import:'Store the orders of a file; safe to repeat.'
     migrate:'Bring the database'"'"'s schema to what this release needs.'
     serve:'Serve the orders and the page over HTTP, until SIGTERM or Ctrl-C.'
-    token:'Make a token for a client, print it once, and tell its line.'
+    token:'Make a token for a client, print it once, and show its line for the token file.'
   )
   _describe 'orders commands' _commands
 }
@@ -43,8 +43,8 @@ _shtab_orders_check_options=(
   "--tokens-file[the file of the tokens that clients need\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
   "--auth[tokens, or trusted-network\: whoever can connect may use the service (ORDERS_AUTH)]:VALUE:"
   "--log-requests[requests that each process logs per second, and as many failed ones\; 0 logs none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
-  "--running[ask the service that runs with this configuration whether it is ready, instead]"
-  "--unit[check for this service of systemd, with its sockets, its user and its folder\; in Debian\'s package the default is orders.service, unless --config, --listen or --ops-listen is given]:NAME:"
+  "--running[instead, ask the running service with this configuration whether it is ready]"
+  "--unit[check for this systemd service, with its sockets, user and folder\; with Debian\'s package the default is orders.service, unless --config, --listen or --ops-listen is given]:NAME:"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -52,7 +52,7 @@ _shtab_orders_check_defaults_added=0
 
 _shtab_orders_completion_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  ":the shell that will read it:(bash zsh)"
+  ":the shell to complete in:(bash zsh)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -72,7 +72,7 @@ _shtab_orders_export_options=(
   "--tokens-file[the file of the tokens that clients need\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
   "--auth[tokens, or trusted-network\: whoever can connect may use the service (ORDERS_AUTH)]:VALUE:"
   "--log-requests[requests that each process logs per second, and as many failed ones\; 0 logs none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
-  "--output[written whole or not at all\; default\: - for standard output]:FILE:_files"
+  "--output[written completely or not at all\; default\: - for standard output]:FILE:_files"
   "--format[default\: csv when FILE ends in .csv, else ndjson]:format:(csv ndjson)"
 )
 
@@ -93,9 +93,9 @@ _shtab_orders_import_options=(
   "--tokens-file[the file of the tokens that clients need\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
   "--auth[tokens, or trusted-network\: whoever can connect may use the service (ORDERS_AUTH)]:VALUE:"
   "--log-requests[requests that each process logs per second, and as many failed ones\; 0 logs none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
-  "--format[default\: seen from the content]:format:(csv ndjson json)"
-  "--whole[the file is known to be whole\: take a last row of CSV that has no line end, which otherwise is refused, since it may be cut off]"
-  ":CSV with the header id,amount, NDJSON, or a JSON array of orders as GET \/orders answers it\; - is standard input:_files"
+  "--format[default\: detected from the content]:format:(csv ndjson json)"
+  "--whole[the file is complete\: accept a last CSV row without a line end, which is otherwise refused because it may be cut off]"
+  ":CSV with the header id,amount, NDJSON, or a JSON array of orders as GET \/orders returns it\; - is standard input:_files"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -115,7 +115,7 @@ _shtab_orders_migrate_options=(
   "--tokens-file[the file of the tokens that clients need\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
   "--auth[tokens, or trusted-network\: whoever can connect may use the service (ORDERS_AUTH)]:VALUE:"
   "--log-requests[requests that each process logs per second, and as many failed ones\; 0 logs none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
-  "--grant-to[give this role what the service needs\: SELECT and INSERT, nothing else]:ROLE:"
+  "--grant-to[grant this role what the service needs\: SELECT and INSERT, nothing else]:ROLE:"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -154,11 +154,11 @@ _shtab_orders_token_options=(
   "--tokens-file[the file of the tokens that clients need\; orders token makes them (ORDERS_TOKENS_FILE)]:VALUE:_files"
   "--auth[tokens, or trusted-network\: whoever can connect may use the service (ORDERS_AUTH)]:VALUE:"
   "--log-requests[requests that each process logs per second, and as many failed ones\; 0 logs none (ORDERS_LOG_REQUESTS, default 20)]:VALUE:"
-  "*--scope[what it allows, once for each\; default\: read. Neither includes the other]:scope:(read write)"
+  "*--scope[what the token allows\; repeatable\; default\: read. Neither includes the other]:scope:(read write)"
   "--add[add its line to the token file]"
-  "--revoke[take NAME out of the token file]"
+  "--revoke[remove NAME from the token file]"
   "--list[print the names and the scopes]"
-  ":what to call it, such as shop:"
+  ":the name of the token, such as shop:"
 )
 
 # guard to ensure default positional specs are added only once per session
