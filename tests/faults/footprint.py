@@ -1,4 +1,4 @@
-"""What a service takes of its machine."""
+"""What a service uses of its machine."""
 
 import logging
 import os
@@ -12,18 +12,18 @@ from tests.service_process import RunningService
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _MEMORY_SLACK: Final = 16 * 1024 * 1024
-# Connections to the database that are there at one moment and not at the other.
+# Database connections that are open at one moment and not at another.
 _FILES_SLACK: Final = 20
 _LOG: Final = logging.getLogger(__name__)
 
 
 @frozen
 class Footprint:
-    """What a service takes of its machine, all its processes together.
+    """What all processes of a service use together.
 
     Attributes:
-        memory: The memory that it holds, in bytes.
-        files: The files and connections that it has open.
+        memory: Resident memory, in bytes.
+        files: Open files and connections.
     """
 
     memory: int
@@ -39,8 +39,8 @@ class Footprint:
 
 
 def assert_not_grown(service: RunningService, earlier: Footprint) -> None:
-    """Prove that a service takes no more than it did, but for what comes and goes."""
-    # It may take a moment to notice that clients have gone.
+    """Prove that a service uses no more than before, apart from a margin."""
+    # The service may take a moment to notice that clients have gone.
     wait_until(lambda: Footprint.of(service).files < earlier.files + _FILES_SLACK)
     now = Footprint.of(service)
     grown = now.memory - earlier.memory

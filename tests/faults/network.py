@@ -8,13 +8,13 @@ from tests.faults.stage import Fault, Stage
 from tests.postgres_server import wait_until
 
 LATENCY_SECONDS: Final = 0.2
-# The last amount of a batch ends like this every now and then; see `Writer`.
+# The last amount of a batch ends like this now and then; see `Writer`.
 AMOUNT: Final = b'.25"}'
 
 
 @contextmanager
 def latency(stage: Stage) -> Iterator[None]:
-    """Let everything take longer to arrive, in both directions."""
+    """Delay everything, in both directions."""
     stage.proxy.latency = LATENCY_SECONDS
     try:
         stage.traffic.wait_for_orders(8)
@@ -25,7 +25,7 @@ def latency(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def drip(stage: Stage) -> Iterator[None]:
-    """Let bytes arrive one by one."""
+    """Deliver the bytes one by one."""
     stage.proxy.drips = True
     try:
         stage.traffic.wait_for_orders(8)
@@ -36,7 +36,7 @@ def drip(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def reset_before_commit(stage: Stage) -> Iterator[None]:
-    """Reset a connection before an order that goes over it arrives."""
+    """Reset a connection before the order sent over it arrives."""
 
     def cut() -> None:
         stage.proxy.cut_before = AMOUNT
@@ -47,7 +47,7 @@ def reset_before_commit(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def reset_after_commit(stage: Stage) -> Iterator[None]:
-    """Reset a connection when an order was stored, before that is known."""
+    """Reset a connection after an order was stored, before the result arrives."""
 
     def cut() -> None:
         stage.proxy.cut_after = AMOUNT
@@ -58,7 +58,7 @@ def reset_after_commit(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def reset_twice(stage: Stage) -> Iterator[None]:
-    """Reset the connection after the commit, and that of the second attempt too."""
+    """Reset the connection after the commit, and the second attempt's too."""
     for _ in range(5):
         refusals = stage.traffic.refusals
         while stage.traffic.refusals == refusals:
@@ -76,7 +76,7 @@ def _cut(stage: Stage, cut: Callable[[], None]) -> None:
 
 @contextmanager
 def half_open(stage: Stage) -> Iterator[None]:
-    """Let connections be made, and nothing be heard on them."""
+    """Accept connections, and never answer on them."""
     stage.proxy.deaf = True
     try:
         stage.proxy.reset_all()
@@ -88,7 +88,7 @@ def half_open(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def blackhole(stage: Stage) -> Iterator[None]:
-    """Lose everything on the way, without a word."""
+    """Drop everything silently."""
     stage.proxy.silent = True
     try:
         stage.traffic.wait_for_refusals()
@@ -99,7 +99,7 @@ def blackhole(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def refused(stage: Stage) -> Iterator[None]:
-    """Let nobody listen where the database was."""
+    """Refuse every connection to the database's address."""
     stage.proxy.refuses = True
     try:
         stage.proxy.reset_all()

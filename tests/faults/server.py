@@ -1,4 +1,4 @@
-"""Faults of the database's server."""
+"""Faults of the database server."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -28,14 +28,14 @@ def killed(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def restarted(stage: Stage) -> Iterator[None]:
-    """Stop the server in good order, and start it at once."""
+    """Stop the server cleanly, and start it at once."""
     stage.database.server.restart()
     yield
 
 
 @contextmanager
 def stopped(stage: Stage) -> Iterator[None]:
-    """Stop the server in good order, and leave it so for a while."""
+    """Stop the server cleanly, and leave it stopped for a while."""
     stage.database.server.stop()
     try:
         stage.traffic.wait_for_refusals()
@@ -46,7 +46,7 @@ def stopped(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def stopped_immediately(stage: Stage) -> Iterator[None]:
-    """Stop the server without a word, so that it has to recover from its log."""
+    """Stop the server immediately, so that it has to recover from its log."""
     stage.database.server.stop_immediately()
     try:
         stage.traffic.wait_for_refusals()
@@ -66,7 +66,7 @@ def sessions_ended(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def table_locked(stage: Stage) -> Iterator[None]:
-    """Hold a lock that nobody else's can be beside, for longer than anybody waits."""
+    """Hold an exclusive lock for longer than anyone waits."""
     with closing(stage.database.server.connect(stage.database.name)) as other:
         other.run("BEGIN")
         other.run("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
@@ -79,10 +79,10 @@ def table_locked(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def no_connection_left(stage: Stage) -> Iterator[None]:
-    """Take every connection that the server gives to anyone."""
+    """Use up every connection that the server allows."""
     server = stage.database.server
     with ExitStack() as taken:
-        # The service is kept out meanwhile; it is quick to come back.
+        # The service is kept out until then; it reconnects quickly.
         with refused(stage):
             wait_until(lambda: not stage.database.sessions())
             while _take(server, taken):
@@ -93,7 +93,7 @@ def no_connection_left(stage: Stage) -> Iterator[None]:
 
 
 def _take(server: PostgresServer, taken: ExitStack) -> bool:
-    """Take one more connection; tell whether there was one."""
+    """Open one more connection; return whether that worked."""
     with suppress(pg8000.native.Error):
         taken.enter_context(closing(server.connect()))
         return True
@@ -102,7 +102,7 @@ def _take(server: PostgresServer, taken: ExitStack) -> bool:
 
 @contextmanager
 def read_only(stage: Stage) -> Iterator[None]:
-    """Let the server take no writes for a while."""
+    """Make the server read-only for a while."""
     server = stage.database.server
     server.run("ALTER SYSTEM SET default_transaction_read_only = on")
     server.reload()

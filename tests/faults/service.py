@@ -10,7 +10,7 @@ from tests.service_process import RunningService
 
 
 def process_kills(random: Random) -> Fault:
-    """Kill one of the service's processes: a worker, or the one that answers probes."""
+    """Kill one process of the service: a worker, or the one for probes and metrics."""
 
     @contextmanager
     def process_killed(stage: Stage) -> Iterator[None]:
@@ -24,7 +24,7 @@ def process_kills(random: Random) -> Fault:
 def terminated(stage: Stage) -> Iterator[None]:
     """Stop the service as a service manager does, and start it again."""
     stage.service.stop()
-    # Whatever was accepted was answered: what was stored was told.
+    # Every accepted request was answered, so everything stored was acknowledged.
     stored = dict(stage.database.orders())
     wait_until(lambda: stored == stage.traffic.acknowledged)
     _start_again(stage.service)

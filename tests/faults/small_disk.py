@@ -1,4 +1,4 @@
-"""A disk that is soon full."""
+"""A disk so small that it is soon full."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ _ROOT_USER: Final = 0
 
 
 def fill(disk: Path, ballast: Path) -> None:
-    """Write a file until nothing more goes onto the disk."""
+    """Write a file until the disk is full."""
     with ballast.open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(1024))
@@ -21,7 +21,7 @@ def fill(disk: Path, ballast: Path) -> None:
 
 @contextmanager
 def mounted(disk: Path) -> Iterator[Path | None]:
-    """Mount a disk: only root can, and not in every container; else there is None."""
+    """Mount a disk; yield None unless this is root, in a container that allows it."""
     disk.mkdir()
     mount = ("mount", "-t", "tmpfs", "-o", "size=64m,mode=0777", "none", disk)
     if os.getuid() != _ROOT_USER or subprocess.run(mount, check=False).returncode:

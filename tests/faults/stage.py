@@ -1,4 +1,4 @@
-"""What a fault strikes: a service, its database, and the network between them."""
+"""What a fault hits: a service, its database, and the network between them."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -27,18 +27,18 @@ class Stage:
 
 
 Fault = Callable[[Stage], AbstractContextManager[None]]
-"""Makes a fault and waits until it shows; at its end the fault is mended."""
+"""Causes a fault and waits until it shows; repairs it at the end of the block."""
 
 
 @contextmanager
 def loaded(url: str, database: OrdersDatabase) -> Iterator[Traffic[RunningService]]:
-    """Let clients load a service; in the end prove that nothing was lost.
+    """Put a service under load; at the end prove that nothing was lost.
 
     Args:
-        url: Where the service finds its orders.
-        database: Where they are in the end.
+        url: The service's database URL.
+        database: The database that holds the orders at the end.
     """
-    # Ports that stay its own when it is started again.
+    # Fixed ports, so that clients find it after a restart.
     with running_service(url, port=free_port(), operations_port=free_port()) as service:
         with traffic(service) as clients:
             yield clients
@@ -47,7 +47,7 @@ def loaded(url: str, database: OrdersDatabase) -> Iterator[Traffic[RunningServic
 
 @contextmanager
 def open_stage(server: PostgresServer) -> Iterator[Stage]:
-    """Put a loaded service on a new database; in the end prove that nothing was lost."""
+    """Put a service under load on a new database; at the end prove that nothing was lost."""
     database = server.new_database()
     with open_proxy(server.port) as proxy:
         url = server.url_text(database.name, connect_timeout="2")
@@ -57,13 +57,13 @@ def open_stage(server: PostgresServer) -> Iterator[Stage]:
 
 
 def wait_until_not_ready(service: RunningService, reason: str) -> None:
-    """Wait until a service says that it is not ready, and why; it is alive all the same."""
+    """Wait until a service reports that it is not ready, and why; prove that it is alive."""
     wait_until(lambda: reason in _probed(service, "/readyz", 503))
     assert _probed(service, "/livez", 200)
 
 
 def _probed(service: RunningService, path: str, status: int) -> str:
-    """Give what a probe answers when it has this status, else nothing."""
+    """Return a probe's answer if it has this status, else nothing."""
     with closing(service.connect_operations()) as probe:
         probe.request("GET", path)
         response = probe.getresponse()
@@ -72,7 +72,7 @@ def _probed(service: RunningService, path: str, status: int) -> str:
 
 
 def endure(stage: Stage, fault: Fault) -> None:
-    """Make a fault and mend it, again and again, until enough orders were acknowledged."""
+    """Cause and repair a fault, again and again, until enough orders are acknowledged."""
     stage.traffic.wait_for_orders()
     before = Footprint.of(stage.service)
     while len(stage.traffic.acknowledged) < ORDERS:
@@ -82,7 +82,7 @@ def endure(stage: Stage, fault: Fault) -> None:
 
 
 def strike(stage: Stage, fault: Fault) -> None:
-    """Make a fault once, mend it, and prove that the service recovers in time."""
+    """Cause and repair a fault once, and prove that the service recovers in time."""
     _LOG.info("%s", getattr(fault, "__name__", fault))
     with fault(stage):
         pass

@@ -1,4 +1,4 @@
-"""Secrets are planted, and looked for wherever something could come to light."""
+"""Secrets are planted, and searched for wherever they could leak."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ from tests.service_process import RunningService, running_service
 from tests.service_python import SERVICE_PATH, SERVICE_PYTHON
 from tests.token_files import write_tokens
 
-TOKEN: Final = "token-canary-92ab61"  # noqa: S105 - of no use but to be found
+TOKEN: Final = "token-canary-92ab61"  # noqa: S105 - a canary
 AMOUNT: Final = "9123456.78"
 WRONG: Final = "wrong-canary/4711%"
 BEARER: Final = {"Authorization": f"Bearer {TOKEN}", "Cookie": f"session={TOKEN}"}
@@ -40,12 +40,12 @@ COMMANDS: Final = (
 
 @frozen
 class Secret:
-    """Something that must not come to light, in each form in which it could."""
+    """Something that must not leak, in any encoding."""
 
     text: str
 
     def assert_not_in(self, found: Mapping[str, str]) -> None:
-        """Prove that none of what was found holds it."""
+        """Prove that none of these texts contains it."""
         forms = {
             self.text,
             quote(self.text, safe=""),
@@ -60,7 +60,7 @@ class Secret:
 def given(
     database: OrdersDatabase, password: str, where: str, folder: Path
 ) -> tuple[str, Mapping[str, str]]:
-    """Give a URL and an environment that hold a password where a person may put it."""
+    """Return a URL and an environment, with a password in one of the places allowed for it."""
     url = DatabaseUrl.parse(database.server.url_text(database.name))
     plain = f"postgresql://{SERVICE}@{url.hosts[0]}/{database.name}?connect_timeout=30"
     if where == "URL":
@@ -77,7 +77,7 @@ def answers(
     *requests: tuple[str, str, str],
     headers: Mapping[str, str] = BEARER,
 ) -> dict[str, str]:
-    """Send requests, each with a token, and give all that comes back."""
+    """Send requests, each with a token, and return all responses."""
     found = {}
     with closing(connection):
         for method, target, body in requests:
@@ -91,7 +91,7 @@ def answers(
 
 
 def shown(service: RunningService, headers: Mapping[str, str] = BEARER) -> dict[str, str]:
-    """Ask a service for all that it shows to anyone."""
+    """Return everything that a service shows to its clients."""
     return {
         **answers(
             service.connect(),
@@ -119,7 +119,7 @@ def shown(service: RunningService, headers: Mapping[str, str] = BEARER) -> dict[
 
 
 def processes(service: RunningService) -> dict[str, str]:
-    """Give the arguments of every process of a service, and what it put into environments."""
+    """Return the arguments of a service's processes, and what it added to their environments."""
     begun = service.children.values()
     given = _process_file(service.pid, "environ").split("\0")
     arguments = {
@@ -143,7 +143,7 @@ def commands(
     settings: Mapping[str, str],
     which: Sequence[tuple[str, ...]] = COMMANDS,
 ) -> dict[str, str]:
-    """Run the commands that print something, and give what they print."""
+    """Run the commands that print something, and return their output."""
     ours = ("ORDERS_", "DATABASE_")
     others = {name: os.environ[name] for name in os.environ if not name.startswith(ours)}
     environment = {**others, **settings, "DATABASE_URL": url, "PYTHONPATH": SERVICE_PATH}
@@ -164,11 +164,11 @@ def commands(
 
 @pytest.fixture(params=["URL", "variable", "file"])
 def where(request: pytest.FixtureRequest) -> str:
-    """Where a person may put the password."""
+    """Where the password is configured."""
     return str(request.param)
 
 
-def test_a_password_that_works_comes_to_light_nowhere(
+def test_an_accepted_password_leaks_nowhere(
     own_server: PostgresServer, where: str, tmp_path: Path
 ) -> None:
     database = own_server.new_database()
@@ -192,11 +192,11 @@ def test_a_password_that_works_comes_to_light_nowhere(
     assert "store unavailable" in found["log"]
     Secret(PASSWORD).assert_not_in(found)
     Secret(TOKEN).assert_not_in(found)
-    # What clients send is theirs: no order stands in the log.
+    # Orders belong to the clients: none is in the log.
     Secret(AMOUNT).assert_not_in({"log": found["log"]})
 
 
-def test_a_password_that_is_refused_comes_to_light_nowhere(
+def test_a_rejected_password_leaks_nowhere(
     own_server: PostgresServer, where: str, tmp_path: Path
 ) -> None:
     database = own_server.new_database()
@@ -212,8 +212,8 @@ def test_a_password_that_is_refused_comes_to_light_nowhere(
     Secret(WRONG).assert_not_in(found)
 
 
-def test_a_password_in_a_url_that_cannot_be_read_comes_to_light_nowhere() -> None:
-    password = "canary9b3"  # noqa: S105 - of no use but to be found
+def test_a_password_in_an_invalid_url_leaks_nowhere() -> None:
+    password = "canary9b3"  # noqa: S105 - a canary
     for url in (
         f"postgresql://u:{password}@@h/d",
         f"postgresql://u:{password}/x@h/d",
@@ -229,7 +229,7 @@ def test_a_password_in_a_url_that_cannot_be_read_comes_to_light_nowhere() -> Non
         Secret(password).assert_not_in(found)
 
 
-def test_no_line_of_a_key_comes_to_light(tmp_path: Path) -> None:
+def test_no_line_of_a_private_key_leaks(tmp_path: Path) -> None:
     with open_secure_server() as server:
         client = Client(server, tmp_path)
         client.prepare()
@@ -237,7 +237,7 @@ def test_no_line_of_a_key_comes_to_light(tmp_path: Path) -> None:
         with running_service(client.url_text()) as service:
             found = shown(service) | processes(service)
             assert any(name.startswith("201 ") for name in found)
-            # The wrong way round, so that both are read and neither is of use.
+            # The key in place of the certificate: both files are read, and neither is valid.
             client.write("client.crt", key.encode())
             server.database.end_sessions()
             wait_until(lambda: "both must be in PEM" in answered_readiness(service))
@@ -254,7 +254,7 @@ def answered_readiness(service: RunningService) -> str:
 
 
 @pytest.mark.parametrize("password", [PASSWORD, WRONG])
-def test_no_traceback_and_no_log_of_any_level_holds_the_password(
+def test_no_traceback_and_no_log_of_any_level_contains_the_password(
     own_server: PostgresServer,
     caplog: pytest.LogCaptureFixture,
     password: str,
@@ -272,7 +272,7 @@ def test_no_traceback_and_no_log_of_any_level_holds_the_password(
     Secret(password).assert_not_in({"traceback": told, "log": caplog.text, "objects": objects})
 
 
-def test_no_token_that_lets_in_and_none_that_does_not_comes_to_light(tmp_path: Path) -> None:
+def test_neither_a_valid_nor_an_invalid_token_leaks(tmp_path: Path) -> None:
     file, database = tmp_path / "tokens", f"sqlite:///{tmp_path}/orders.db"
     good = write_tokens(file, shop="read,write")["shop"]
     bad = new_secret()

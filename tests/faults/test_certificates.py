@@ -1,4 +1,4 @@
-"""Nothing is lost, doubled or made up when certificates are replaced, or were not in time."""
+"""Nothing is lost, duplicated or made up when certificates are replaced, or have expired."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -33,7 +33,7 @@ def client(secure_server: SecureServer, tmp_path: Path) -> Iterator[Client]:
     secure_server.show_usual()
 
 
-def test_every_acknowledged_order_is_there_once_while_certificates_are_replaced(
+def test_every_acknowledged_order_is_stored_once_while_certificates_are_replaced(
     client: Client,
 ) -> None:
     server = client.server
@@ -44,7 +44,7 @@ def test_every_acknowledged_order_is_there_once_while_certificates_are_replaced(
             server.show(intermediate.issue("localhost", *SERVER_HOSTS))
             issued = intermediate.issue(SERVICE)
             client.identify(issued)
-            # All connections come of age at once.
+            # All connections are replaced at once.
             server.database.end_sessions()
             clients.wait_for_recovery()
             assert server.database.run(SERIAL) == [[str(issued.certificate.serial_number)]]
@@ -52,7 +52,7 @@ def test_every_acknowledged_order_is_there_once_while_certificates_are_replaced(
 
 
 @pytest.mark.parametrize("side", ["server", "client"])
-def test_an_expired_certificate_is_said_and_its_replacement_is_enough(
+def test_an_expired_certificate_is_reported_and_replacing_it_is_enough(
     client: Client,
     side: str,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Nothing is lost, doubled or made up when the database's disk was full."""
+"""Nothing is lost, duplicated or made up when the database's disk is full."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,7 +20,7 @@ CREATE TRIGGER refuse BEFORE INSERT ON orders EXECUTE FUNCTION refuse()
 
 
 def full_disk(disk: Path) -> Fault:
-    """Leave no place on a disk."""
+    """Fill a disk."""
 
     @contextmanager
     def disk_full(stage: Stage) -> Iterator[None]:
@@ -36,8 +36,8 @@ def full_disk(disk: Path) -> Fault:
 
 
 @contextmanager
-def told_full_disk(stage: Stage) -> Iterator[None]:
-    """Let the server say what it would say if its disk were full."""
+def reported_full_disk(stage: Stage) -> Iterator[None]:
+    """Let the server raise the error that it raises when its disk is full."""
     stage.database.run(REFUSE)
     try:
         stage.traffic.wait_for_refusals()
@@ -47,7 +47,7 @@ def told_full_disk(stage: Stage) -> Iterator[None]:
 
 
 def move_orders(database: OrdersDatabase, disk: Path) -> None:
-    """Keep the orders on a disk of their own."""
+    """Move the orders to a separate disk."""
     folder = disk / "orders"
     folder.mkdir(mode=0o700)
     database.server.give(folder)
@@ -57,7 +57,7 @@ def move_orders(database: OrdersDatabase, disk: Path) -> None:
 
 
 def place_temporary_files(database: OrdersDatabase, disk: Path) -> None:
-    """Let the service's role write its temporary files to a disk of their own."""
+    """Let the service's role write its temporary files to a separate disk."""
     folder = disk / "temporary"
     folder.mkdir(mode=0o700)
     database.server.give(folder)
@@ -66,7 +66,7 @@ def place_temporary_files(database: OrdersDatabase, disk: Path) -> None:
     database.run(f"ALTER ROLE {SERVICE} SET temp_tablespaces = temporary")
 
 
-def test_a_check_fails_while_the_disk_is_full_and_succeeds_when_there_is_space_again(
+def test_a_check_fails_while_the_disk_is_full_and_succeeds_once_there_is_space(
     own_server: PostgresServer,
     small_disk: Path | None,
 ) -> None:
@@ -89,13 +89,13 @@ def test_a_check_fails_while_the_disk_is_full_and_succeeds_when_there_is_space_a
     database.run(f"ALTER ROLE {SERVICE} RESET temp_tablespaces")
 
 
-def test_every_acknowledged_order_is_there_once_when_the_disk_was_full(
+def test_every_acknowledged_order_is_stored_once_when_the_disk_was_full(
     own_server: PostgresServer,
     small_disk: Path | None,
 ) -> None:
     with open_stage(own_server) as stage:
         if small_disk is None:
-            endure(stage, told_full_disk)
+            endure(stage, reported_full_disk)
         else:
             move_orders(stage.database, small_disk)
             endure(stage, full_disk(small_disk))

@@ -1,4 +1,4 @@
-"""Nothing is lost, doubled or made up when the disk of PostgreSQL's own log was full."""
+"""Nothing is lost, duplicated or made up when the disk of PostgreSQL's WAL is full."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ import pg8000.native  # type: ignore[import-untyped]  # pg8000 ships no types
 
 from tests.faults.small_disk import fill
 from tests.faults.stage import Fault, Stage, endure, open_stage
-from tests.faults.test_disk_full import told_full_disk
+from tests.faults.test_disk_full import reported_full_disk
 from tests.postgres_server import PostgresServer
 
 
 def full_log(disk: Path) -> Fault:
-    """Leave no place for the server's log: it ends itself, and cannot recover before there is."""
+    """Fill the disk of the server's WAL: the server stops until there is space."""
 
     @contextmanager
     def log_full(stage: Stage) -> Iterator[None]:
@@ -22,7 +22,7 @@ def full_log(disk: Path) -> Fault:
         ballast = disk / "ballast"
         fill(disk, ballast)
         try:
-            # What is left is the rest of segments that are there already.
+            # Existing segments have space left: use it up.
             with suppress(pg8000.native.Error, OSError), closing(server.connect()) as other:
                 while True:
                     other.run("SELECT pg_switch_wal()")
@@ -36,7 +36,7 @@ def full_log(disk: Path) -> Fault:
 
 
 def move_log(server: PostgresServer, disk: Path) -> None:
-    """Keep the server's log on a disk of its own."""
+    """Move the server's WAL to a separate disk."""
     folder, log = server.folder / "data/pg_wal", disk / "pg_wal"
     server.configure(min_wal_size="32MB", max_wal_size="32MB", wal_recycle="off")
     server.stop()
@@ -49,7 +49,7 @@ def move_log(server: PostgresServer, disk: Path) -> None:
 
 
 def move_log_back(server: PostgresServer, disk: Path) -> None:
-    """Keep it beside the data again."""
+    """Move it back to the data folder."""
     folder, log = server.folder / "data/pg_wal", disk / "pg_wal"
     server.stop()
     folder.unlink()
@@ -59,13 +59,13 @@ def move_log_back(server: PostgresServer, disk: Path) -> None:
     server.start()
 
 
-def test_every_acknowledged_order_is_there_once_when_the_log_was_full(
+def test_every_acknowledged_order_is_stored_once_when_the_wal_disk_was_full(
     own_server: PostgresServer,
     small_disk: Path | None,
 ) -> None:
     if small_disk is None:
         with open_stage(own_server) as stage:
-            endure(stage, told_full_disk)
+            endure(stage, reported_full_disk)
         return
     move_log(own_server, small_disk)
     try:

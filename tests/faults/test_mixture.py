@@ -1,4 +1,4 @@
-"""Nothing is lost, doubled or made up whatever happens, one thing after the other, at random."""
+"""Nothing is lost, duplicated or made up by random faults, one after another."""
 
 import logging
 import os
@@ -14,12 +14,12 @@ from tests.faults.traffic import ORDERS
 from tests.postgres_server import PostgresServer
 
 SEED: Final = int(os.environ.get("FAULT_SEED", SystemRandom().randrange(1_000_000)))
-"""Which faults strike; to see a failure again, give the seed that it printed."""
+"""Chooses the faults; to reproduce a failure, set the seed that it printed."""
 
 _LOG: Final = logging.getLogger(__name__)
 
 
-def test_every_acknowledged_order_is_there_once_whatever_happens_at_random(
+def test_every_acknowledged_order_is_stored_once_under_random_faults(
     own_server: PostgresServer,
 ) -> None:
     _LOG.info("FAULT_SEED=%d", SEED)

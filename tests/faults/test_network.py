@@ -1,4 +1,4 @@
-"""Nothing is lost, doubled or made up whatever the network to the database does."""
+"""Nothing is lost, duplicated or made up whatever the network to the database does."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.postgres_server import PostgresServer
 
 
 @pytest.mark.parametrize("fault", NETWORK_FAULTS)
-def test_every_acknowledged_order_is_there_once_whatever_the_network_does(
+def test_every_acknowledged_order_is_stored_once_whatever_the_network_does(
     own_server: PostgresServer,
     fault: Fault,
 ) -> None:

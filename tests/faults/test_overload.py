@@ -1,4 +1,4 @@
-"""More work than the database can do: some is done, the rest is told to come back."""
+"""More work than the database can do: some is done, the rest is refused with a retry."""
 
 import asyncio
 import logging
@@ -28,13 +28,13 @@ CREATE TRIGGER slow BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION slow()
 
 @define
 class Clients:
-    """Clients on connections of their own that send one order after the other.
+    """Clients that send one order after another, each on its own connection.
 
     Attributes:
-        accepted: The seconds that each order took which was acknowledged, by its id.
-        refused: The names of the clients of which an order was refused.
-        unexpected: Anything else that was answered.
-        sent: The id of every order that was sent.
+        accepted: How many seconds each acknowledged order took, by its id.
+        refused: The clients of which an order was refused.
+        unexpected: All other answers.
+        sent: The ids of all orders that were sent.
     """
 
     service: RunningService
@@ -44,12 +44,12 @@ class Clients:
     sent: set[str] = field(factory=set)
 
     def run(self, ended: Callable[[], bool] | None = None) -> None:
-        """Send for some seconds, or until something has ended, and wait for the last answers."""
+        """Send for some seconds, or until `ended`, and wait for the last answers."""
         until = monotonic() + SECONDS
         asyncio.run(self._run(ended or (lambda: monotonic() >= until)))
 
     def assert_kept(self, database: OrdersDatabase) -> None:
-        """Prove that what was accepted is stored, and nothing besides what was sent."""
+        """Prove that all acknowledged orders are stored, and nothing that was not sent."""
         assert self.unexpected == []
         stored = {order_id for order_id, _ in database.orders()}
         assert set(self.accepted) <= stored <= self.sent
@@ -99,7 +99,7 @@ def service(slow_database: OrdersDatabase) -> Iterator[RunningService]:
         yield running
 
 
-def test_under_too_much_work_what_is_accepted_is_stored_and_memory_stays_flat(
+def test_under_overload_accepted_orders_are_stored_and_memory_stays_flat(
     service: RunningService,
     slow_database: OrdersDatabase,
 ) -> None:
@@ -116,7 +116,7 @@ def test_under_too_much_work_what_is_accepted_is_stored_and_memory_stays_flat(
     )
 
 
-def test_everyone_is_told_to_come_back_while_the_database_stores_nothing(
+def test_every_client_is_told_to_retry_while_the_database_stores_nothing(
     service: RunningService,
     slow_database: OrdersDatabase,
 ) -> None:
@@ -129,7 +129,7 @@ def test_everyone_is_told_to_come_back_while_the_database_stores_nothing(
         with closing(slow_database.server.connect(slow_database.name)) as other:
             other.run("BEGIN")
             other.run("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
-            # However much the machine can do, nobody waits until the lock is gone.
+            # However fast the machine is, no client waits until the lock is released.
             clients.refused.clear()
             wait_until(lambda: len(clients.refused) == CLIENTS)
             other.run("ROLLBACK")
@@ -141,7 +141,7 @@ def test_everyone_is_told_to_come_back_while_the_database_stores_nothing(
     clients.assert_kept(slow_database)
 
 
-def test_the_probes_are_answered_while_there_is_too_much_to_do(service: RunningService) -> None:
+def test_probes_are_answered_under_overload(service: RunningService) -> None:
     clients = Clients(service)
     load = Thread(target=clients.run)
     load.start()

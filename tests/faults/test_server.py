@@ -1,4 +1,4 @@
-"""Nothing is lost, doubled or made up whatever happens to the database's server."""
+"""Nothing is lost, duplicated or made up whatever happens to the database server."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.postgres_server import PostgresServer
 
 
 @pytest.mark.parametrize("fault", SERVER_FAULTS)
-def test_every_acknowledged_order_is_there_once_whatever_happens_to_the_server(
+def test_every_acknowledged_order_is_stored_once_whatever_happens_to_the_server(
     own_server: PostgresServer,
     fault: Fault,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Nothing is lost, doubled or made up when the service itself ends, well or not."""
+"""Nothing is lost, duplicated or made up when the service stops or is killed."""
 
 import signal
 from random import Random
@@ -14,7 +14,7 @@ RANDOM = Random(1)  # noqa: S311 - an example, not a secret
 
 
 @pytest.mark.parametrize("fault", [process_kills(RANDOM), killed, terminated])
-def test_every_acknowledged_order_is_there_once_whatever_happens_to_the_service(
+def test_every_acknowledged_order_is_stored_once_whatever_happens_to_the_service(
     own_server: PostgresServer,
     fault: Fault,
 ) -> None:

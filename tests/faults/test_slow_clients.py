@@ -1,4 +1,4 @@
-"""A thousand clients that send or read slowly keep nobody else waiting."""
+"""A thousand clients that send or read slowly keep no other client waiting."""
 
 import logging
 import socket
@@ -16,10 +16,10 @@ from tests.service_process import RunningService
 SENDERS: Final = 500
 READERS: Final = 500
 LISTED: Final = 1_000
-ORDERS_MEANWHILE: Final = 100
-"""How many orders may be acknowledged while a probe is answered, half of the probes or more."""
+MAX_ORDERS_PER_PROBE: Final = 100
+"""How many orders may be acknowledged during the median probe."""
 UNFINISHED: Final = b"POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
-# More than the kernel takes in advance.
+# More than the kernel buffers.
 LISTS: Final = b"GET /orders HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20
 
 _SECONDS: Final = 60.0
@@ -28,7 +28,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 @contextmanager
 def slow_clients(service: RunningService) -> Iterator[None]:
-    """Let clients send half a request each, and others read nothing of long answers."""
+    """Let some clients send half a request each, and others read nothing of long answers."""
     with ExitStack() as stack:
         for number in range(SENDERS + READERS):
             client = stack.enter_context(closing(socket.socket()))
@@ -39,8 +39,8 @@ def slow_clients(service: RunningService) -> Iterator[None]:
         yield
 
 
-def ask_whether_alive(service: RunningService) -> None:
-    """Ask the probe, and wait for its answer."""
+def probe_liveness(service: RunningService) -> None:
+    """Ask `/livez`, and wait for the answer."""
     with closing(service.connect_operations()) as probe:
         probe.request("GET", "/livez")
         response = probe.getresponse()
@@ -60,7 +60,7 @@ def test_among_slow_clients_the_others_are_served_and_the_probes_answered(
             while len(traffic.acknowledged) < goal:
                 traffic.assert_expected()
                 before, begun = len(traffic.acknowledged), monotonic()
-                ask_whether_alive(traffic.service)
+                probe_liveness(traffic.service)
                 probes.append(len(traffic.acknowledged) - before)
                 seconds.append(monotonic() - begun)
     seconds.sort()
@@ -69,5 +69,5 @@ def test_among_slow_clients_the_others_are_served_and_the_probes_answered(
         *(SENDERS + READERS, median(seconds) * 1_000),
         *(seconds[len(seconds) * 99 // 100] * 1_000, seconds[-1] * 1_000),
     )
-    # By the work that is done meanwhile, which a slow machine does slowly too.
-    assert median(probes) < ORDERS_MEANWHILE
+    # Measured in orders, which a slow machine acknowledges slowly too.
+    assert median(probes) < MAX_ORDERS_PER_PROBE

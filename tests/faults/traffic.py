@@ -1,7 +1,7 @@
-"""Clients that keep to the contract whatever happens; what they were told is held to the store.
+"""Clients that keep to the contract under every fault; their answers are checked with the store.
 
-The contract: an order whose answer is 503, or does not come, may be sent again with the same id and
-amount. 201 and 200 acknowledge it.
+The contract: an order that is answered with 503, or not at all, may be sent again with the same id
+and amount. 201 and 200 acknowledge it.
 """
 
 import json
@@ -24,17 +24,17 @@ from tests.postgres_server import wait_until
 
 WRITERS: Final = 8
 ORDERS: Final = int(os.environ.get("FAULT_ORDERS", "1000"))
-"""Acknowledged orders under each fault; `make soak` asks for more."""
+"""How many orders are acknowledged under each fault; `make soak` sets more."""
 ORDERS_BETWEEN: Final = 500
-"""Acknowledged orders between one fault and the next."""
+"""How many orders are acknowledged between two faults."""
 RECOVERY_SECONDS: Final = 5.0
-"""How soon an order is acknowledged after a repair."""
+"""Within how many seconds of a repair every writer is served again."""
 
-# A machine that does other work too is no defect.
+# The machine may be busy with other work.
 _PATIENCE_SECONDS: Final = 3.0
 _LONGEST_SECONDS: Final = 60.0
 _CLIENT_SECONDS: Final = 10.0
-# Less than the answer's Retry-After asks for: the harder case for the service.
+# Less than Retry-After asks for: harder for the service.
 _AGAIN_SECONDS: Final = 0.05
 _JSON: Final = {"Content-Type": "application/json"}
 _LOG: Final = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Service(Protocol):
     """What the writers need of a service, wherever it runs."""
 
     def connect(self, timeout: float = ...) -> HTTPConnection:
-        """Make a client of the orders; the caller closes it."""
+        """Open a client connection; the caller closes it."""
 
     def errors(self) -> str:
         """Read what the service wrote to standard error."""
@@ -62,17 +62,17 @@ class _Answer:
 
 @define
 class Writer:
-    """A client that does one thing after the other, each until it has an answer.
+    """A client that sends one request after another, and repeats each until it is answered.
 
     Attributes:
         sent: The amount of each order that was sent, by its id.
-        acknowledged: The same of each that was acknowledged.
-        created: The ids that were answered with 201, as often as that was.
-        requests: How many requests it has begun.
-        refused: What it was told each time that it was answered with 503.
+        acknowledged: The same for each order that was acknowledged.
+        created: The ids that were answered with 201, once for each such answer.
+        requests: How many requests it has sent.
+        refused: The body of each 503.
         interruptions: How often a connection ended without an answer.
-        last_begun: When the last request that was not refused was begun, by the monotonic clock.
-        unexpected: What no client that keeps to the contract should see.
+        last_begun: When the last request that was not refused was sent, by the monotonic clock.
+        unexpected: Answers that violate the contract.
     """
 
     _service: Service
@@ -91,14 +91,14 @@ class Writer:
     _known: list[str] = field(factory=list)
 
     def write(self, stopped: Event) -> None:
-        """Go on until told to stop."""
+        """Send requests until told to stop."""
         try:
             for number in count():
                 if stopped.wait(self._pause_seconds):
                     return
                 kind = self._random.random()
                 if kind < 0.8 or not self._known:
-                    # Every fifth order all writers place together.
+                    # All writers place every fifth order.
                     owner = "all" if number % 5 == 0 else str(self._name)
                     self._place(f"{owner}-{number}", f"{number}.{number % 4 * 25:02}", stopped)
                 else:
@@ -122,7 +122,7 @@ class Writer:
         self.acknowledged[order_id] = amount
 
     def _place_again(self, order_id: str, amount: str, stopped: Event) -> None:
-        """Send an acknowledged order again, as it was or with another amount."""
+        """Send an acknowledged order again, unchanged or with another amount."""
         other = self._random.random() < 0.5
         body = _body(order_id, f"1{amount}" if other else amount)
         answer = self._answered("POST", "/orders", body, stopped)
@@ -141,7 +141,7 @@ class Writer:
     def _answered(
         self, method: str, target: str, body: str | None, stopped: Event
     ) -> _Answer | None:
-        """Ask until there is an answer other than 503; None when told to stop before that."""
+        """Repeat a request until the answer is not 503; None if told to stop before that."""
         while not stopped.is_set():
             begun = monotonic()
             self.requests += 1
@@ -191,7 +191,7 @@ class Traffic(Generic[ServiceT]):
     @property
     def acknowledged(self) -> Mapping[str, str]:
         """The amounts of the orders that were acknowledged, by their ids."""
-        # Copied in one step each: the writers go on meanwhile.
+        # Each is copied in one step, because the writers keep running.
         return _joined(dict(writer.acknowledged) for writer in self.writers)
 
     @property
@@ -215,7 +215,7 @@ class Traffic(Generic[ServiceT]):
         return sum(writer.interruptions for writer in self.writers)
 
     def assert_expected(self) -> None:
-        """Prove that the service has kept to its contract so far."""
+        """Prove that the service has kept the contract so far."""
         unexpected = [each for writer in self.writers for each in writer.unexpected]
         assert unexpected == [], f"{unexpected[:5]}\n{self._complaints()}"
 
@@ -225,22 +225,22 @@ class Traffic(Generic[ServiceT]):
         _LOG.info("of %d requests, 0 failed", self.requests)
 
     def wait_for_orders(self, more: int = ORDERS_BETWEEN) -> None:
-        """Wait until so many more orders have been acknowledged."""
+        """Wait until this many more orders have been acknowledged."""
         goal = len(self.acknowledged) + more
         self._wait_until(lambda: len(self.acknowledged) >= goal)
 
     def wait_for_refusals(self, more: int = WRITERS) -> None:
-        """Wait until so many more requests have been answered with 503."""
+        """Wait until this many more requests have been answered with 503."""
         goal = self.refusals + more
         self._wait_until(lambda: self.refusals >= goal)
 
     def wait_for_interruptions(self, more: int = 1) -> None:
-        """Wait until so many more connections have ended without an answer."""
+        """Wait until this many more connections have ended without an answer."""
         goal = self.interruptions + more
         self._wait_until(lambda: self.interruptions >= goal)
 
     def wait_for_recovery(self, seconds: float = RECOVERY_SECONDS + _PATIENCE_SECONDS) -> None:
-        """Wait, not long, until the service does for everyone what it is asked from now on."""
+        """Wait, for a limited time, until every writer has been served again."""
         mended = monotonic()
         self._wait_until(
             lambda: all(writer.last_begun > mended for writer in self.writers),
@@ -249,7 +249,7 @@ class Traffic(Generic[ServiceT]):
         _LOG.info("recovered %.2f s after the repair", monotonic() - mended)
 
     def _complaints(self) -> str:
-        """Read with what it refused, and what it has logged lately but for what went well."""
+        """Return the last refusals, and the last unusual lines of the log."""
         refused = [body.decode() for writer in self.writers for body in writer.refused[-5:]]
         lines = self.service.errors().splitlines()
         unusual = "\n".join(
@@ -265,7 +265,7 @@ class Traffic(Generic[ServiceT]):
         wait_until(checked, seconds)
 
     def assert_kept(self, stored: Sequence[tuple[str, str]]) -> None:
-        """Prove that the store holds what was acknowledged, once, and nothing else than was sent.
+        """Prove that the store holds every acknowledged order once, and nothing that was not sent.
 
         Args:
             stored: The id and the amount of every order in the store.
@@ -293,11 +293,11 @@ def _joined(parts: Iterator[dict[str, str]]) -> dict[str, str]:
 
 @contextmanager
 def traffic(service: ServiceT, pause_seconds: float = 0.0) -> Iterator[Traffic[ServiceT]]:
-    """Let the writers write while the block runs; they have ended when it has.
+    """Run the writers during the block.
 
     Args:
-        service: Whom they ask.
-        pause_seconds: How long each waits between one thing that it does and the next.
+        service: The service that they use.
+        pause_seconds: How long each waits between two requests.
     """
     stopped = Event()
     writers = [

@@ -1,4 +1,4 @@
-"""PyPy, where it is installed, and the service that it runs."""
+"""PyPy, if it is installed, and the service running on it."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ TELL: Final = "import sys; print(sys.implementation.name, *sys.version_info[:2])
 
 @pytest.fixture(scope="session")
 def pypy() -> str:
-    """The PyPy that the variable PYPY names, or the one on the PATH: of Python 3.11 or newer."""
+    """The PyPy that the variable PYPY names, or the one on the PATH; Python 3.11 or newer."""
     name = os.environ.get("PYPY", "pypy3")
     program = shutil.which(name)
     if program is None:
@@ -25,7 +25,7 @@ def pypy() -> str:
     implementation, *version = ended.stdout.split()
     assert implementation == "pypy", f"{program} is {implementation}"
     if tuple(map(int, version)) < (3, 11):
-        pytest.skip(f"{program} is of Python {'.'.join(version)}, and the service needs 3.11")
+        pytest.skip(f"{program} is Python {'.'.join(version)}, and the service needs 3.11")
     return program
 
 

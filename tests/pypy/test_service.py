@@ -1,4 +1,4 @@
-"""The service does on PyPy what it does on CPython."""
+"""The service behaves on PyPy as on CPython."""
 
 import json
 from contextlib import closing
@@ -51,12 +51,12 @@ def test_an_order_is_created_once_replayed_and_never_changed(service: RunningSer
         ("\xff", 400),
     ],
 )
-def test_what_is_no_order_is_refused(service: RunningService, body: str, status: int) -> None:
+def test_an_invalid_order_is_refused(service: RunningService, body: str, status: int) -> None:
     response, _ = ask(service, "POST", "/orders", body)
     assert response.status == status
 
 
-def test_many_orders_come_as_csv_and_go_as_a_list_and_the_page(service: RunningService) -> None:
+def test_orders_sent_as_csv_are_in_the_list_and_on_the_page(service: RunningService) -> None:
     stored, _ = ask(service, "POST", "/orders", "id,amount\n0-b,2.5\n0-a,1\n", CSV)
     assert stored.status == 200
     listed, body = ask(service, "GET", "/orders?limit=2")
@@ -78,7 +78,9 @@ def test_the_probes_and_the_metrics_answer(service: RunningService) -> None:
     assert 'implementation="PyPy"' in answers["/metrics"]
 
 
-def test_stopped_under_load_it_answers_all_that_it_has_accepted(service: RunningService) -> None:
+def test_a_service_stopped_under_load_answers_every_accepted_request(
+    service: RunningService,
+) -> None:
     with traffic(service) as clients:
         clients.wait_for_orders(ORDERS)
         service.stop()
@@ -86,5 +88,5 @@ def test_stopped_under_load_it_answers_all_that_it_has_accepted(service: Running
     service.start()
     _, body = ask(service, "GET", "/orders")
     stored = {each["id"]: each["amount"] for each in json.loads(body, parse_float=str)}
-    # Whatever was accepted was answered: what is stored was told.
+    # Every accepted request was answered, so everything stored was acknowledged.
     assert {each: stored[each] for each in stored if each in clients.sent} == clients.acknowledged
