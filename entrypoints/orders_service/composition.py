@@ -25,7 +25,7 @@ from orders_http.server.limits import Limits
 from orders_http.server.listening import url_of
 from orders_http.server.operations_server import OperationsServer
 from orders_http.server.scoreboard import Scoreboard
-from orders_http.server.self_request import ASK_SECONDS, SelfRequest
+from orders_http.server.self_check import SELF_CHECK_SECONDS, SelfCheck
 from orders_prometheus import MeasuredStore, Metrics, RequestLabels, SharedMetrics
 from orders_service.config import Config, InvalidConfig
 from orders_service.open_files import allow_open_files
@@ -285,9 +285,9 @@ class _Processes:
             server = OperationsServer(operations, self.operations_sockets)
             handle_signals(server.stop, lambda: server.call_soon(service.renew))
             slot = self.operations.slot(0)
-            itself = SelfRequest(server.connect, lambda: slot.heartbeat(server.connections))
+            self_check = SelfCheck(server.connect, lambda: slot.heartbeat(server.connections))
             with (
                 service.watch(self.config.database).running(),
-                repeating(itself.ask, ASK_SECONDS, "self-request"),
+                repeating(self_check.run, SELF_CHECK_SECONDS, "self-check"),
             ):
                 server.run()

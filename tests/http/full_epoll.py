@@ -1,4 +1,4 @@
-"""An epoll without room, as the kernel's may be (`max_user_watches` of epoll(7))."""
+"""An epoll that is full, as the kernel's may be (`max_user_watches` in epoll(7))."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ import pytest
 
 
 def fill_epoll(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-    """Let every epoll that is made from now on have room for so many sockets."""
+    """Give every epoll that is created from now on room for this many sockets."""
     epoll = select.epoll
 
     class FullEpoll:

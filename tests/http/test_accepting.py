@@ -1,4 +1,4 @@
-"""Connections that cannot be taken: the server goes on, says so in few lines, and recovers."""
+"""Connections that cannot be accepted: the server continues, logs little, and recovers."""
 
 import errno
 import json
@@ -49,12 +49,12 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
         yield running
 
 
-def test_without_files_the_clients_wait_and_are_answered_when_there_are_some(
+def test_without_free_files_clients_wait_and_are_answered_once_there_are_some(
     service: RunningService,
 ) -> None:
     worker = service.children["worker-0"]
     with connected(service) as wire:
-        wire.send(HEALTH)  # What is opened once, is.
+        wire.send(HEALTH)  # It opens whatever is opened only once.
         assert wire.receive().status == 200
     before = resource.prlimit(worker, resource.RLIMIT_NOFILE)[0]
     open_files = max(int(name) for name in os.listdir(f"/proc/{worker}/fd"))  # noqa: PTH208 - names
@@ -64,7 +64,7 @@ def test_without_files_the_clients_wait_and_are_answered_when_there_are_some(
         for wire in wires:
             wire.send(get("/health"))
         wait_until(lambda: FULL in service.errors())
-        # Those that are taken already are answered meanwhile.
+        # Clients already accepted are still answered.
         assert wires[0].receive().status == 200
         for _ in range(20):
             wires[0].send(get("/health"))
@@ -78,7 +78,7 @@ def test_without_files_the_clients_wait_and_are_answered_when_there_are_some(
     assert service.children["worker-0"] == worker
 
 
-def test_what_happens_again_and_again_is_told_when_it_begins_and_when_it_is_over(
+def test_a_repeated_failure_is_logged_when_it_begins_and_when_it_is_over(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     incident = Incident("it begins", "it is over")
@@ -95,7 +95,7 @@ def test_what_happens_again_and_again_is_told_when_it_begins_and_when_it_is_over
 
 
 @pytest.mark.parametrize("number", [errno.ECONNABORTED, errno.EPROTO, errno.EHOSTUNREACH])
-def test_a_connection_that_was_aborted_is_passed_over_and_not_told(
+def test_an_aborted_connection_is_skipped_and_not_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
 ) -> None:
     assert answered_after_failures(monkeypatch, number) == 200
@@ -103,7 +103,7 @@ def test_a_connection_that_was_aborted_is_passed_over_and_not_told(
 
 
 @pytest.mark.parametrize("number", [errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM])
-def test_whatever_keeps_the_system_from_accepting_is_told_once_and_tried_again(
+def test_a_failure_to_accept_is_logged_once_and_accepting_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
 ) -> None:
     assert answered_after_failures(monkeypatch, number) == 200
@@ -111,7 +111,7 @@ def test_whatever_keeps_the_system_from_accepting_is_told_once_and_tried_again(
 
 
 def answered_after_failures(monkeypatch: pytest.MonkeyPatch, number: int) -> int:
-    """Let a server fail to accept some times, and give the status of the answer in the end."""
+    """Let a server fail to accept a few times; return the status of the final answer."""
     accept = socket.socket.accept
     failures = [OSError(number, os.strerror(number))] * 5
 
@@ -126,10 +126,10 @@ def answered_after_failures(monkeypatch: pytest.MonkeyPatch, number: int) -> int
         return wire.receive().status
 
 
-def test_a_connection_that_cannot_be_waited_for_is_closed_and_the_next_is_answered(
+def test_a_connection_that_epoll_cannot_register_is_closed_and_the_next_is_answered(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fill_epoll(monkeypatch, room=4)  # The listener, Waitress's own pipe, two clients.
+    fill_epoll(monkeypatch, room=4)  # The listener, Waitress's own pipe and two clients.
     with served(new_server()) as port, ExitStack() as stack:
         kept = [stack.enter_context(connected_to("127.0.0.1", port)) for _ in range(2)]
         for wire in kept:
@@ -147,7 +147,7 @@ def test_a_connection_that_cannot_be_waited_for_is_closed_and_the_next_is_answer
     assert caplog.messages == [FULL]
 
 
-def test_a_defect_while_accepting_closes_no_listening_socket(
+def test_a_defect_while_accepting_does_not_close_the_listening_socket(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class DefectError(Exception): ...
@@ -172,7 +172,7 @@ def test_a_defect_while_accepting_closes_no_listening_socket(
     assert "DefectError" in caplog.text
 
 
-def test_more_connections_than_there_may_be_wait_and_are_told_once(
+def test_connections_above_the_limit_wait_and_are_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with served(new_server(Limits(connections=4))) as port, ExitStack() as stack:

@@ -1,7 +1,7 @@
-"""How many requests are served over stores that are far away, and over stores that are slow.
+"""How many requests are served with a store that is far away, and with one that is slow.
 
-The gatherer and its loop are real. The clock and the store's time are the test's own, so that a
-busy machine changes nothing.
+The gatherer and its loop are real. The clock and the store's delays are simulated, so that a busy
+machine changes nothing.
 """
 
 import socket
@@ -26,12 +26,12 @@ from tests.clock import Clock
 
 CLIENTS = 32
 PAUSE_SECONDS = 0.001
-"""How long a client needs to send its next request."""
+"""How long a client waits before its next request."""
 FAR_SECONDS = 0.02
 LATENCIES = (0.001, 0.05, 0.15, 0.3, 0.6)
 
 BatchSeconds = Callable[[int], float]
-"""How long a store takes for a batch of this size."""
+"""Returns how long a store takes for a batch of a size."""
 
 
 def constant(seconds: float) -> BatchSeconds:
@@ -43,8 +43,8 @@ def per_request(seconds: float) -> BatchSeconds:
 
 
 @define(eq=False)
-class Begun:
-    """A batch that ends when the test says so."""
+class FakePending:
+    """A pending call that ends when the test says so."""
 
     orders: Sequence[Order | None]
     sockets: tuple[socket.socket, socket.socket] = field(factory=socket.socketpair)
@@ -71,7 +71,7 @@ class Begun:
 
 @define(eq=False)
 class Client:
-    """A client that sends one look-up after the other, on one connection."""
+    """A client that sends one look-up after another, on one connection."""
 
     world: "World"
     sent: float = 0.0
@@ -92,7 +92,7 @@ class Client:
 
 
 class World(MemoryStore):
-    """A gatherer, clients of it, and a store whose batches take their time."""
+    """A gatherer, its clients, and a store whose batches take simulated time."""
 
     def __init__(self, batch_seconds: BatchSeconds) -> None:
         super().__init__()
@@ -103,15 +103,15 @@ class World(MemoryStore):
         self.statuses: list[int] = []
         self.waits: list[float] = []
         self.batch_sizes: list[int] = []
-        self.open: set[Begun] = set()
+        self.open: set[FakePending] = set()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         application = create_app(self, HttpSettings("USD", HostRule(), log_requests=0))
         self.gatherer = Gatherer(application, self, self.loop, lambda: None)
 
-    def begin(self, call: Call) -> Begun:
+    def begin(self, call: Call) -> FakePending:
         assert isinstance(call, GetOrders)
-        begun = Begun(self.get(call.items))
+        begun = FakePending(self.get(call.items))
         self.open.add(begun)
         self.batch_sizes.append(len(call.items))
         self.after(self.batch_seconds(len(call.items)), begun.end)
@@ -121,7 +121,7 @@ class World(MemoryStore):
         heappush(self._events, (self.clock.seconds + seconds, next(self._numbers), do))
 
     def serve(self, seconds: float) -> None:
-        """Let so much time pass, and forget what was answered before."""
+        """Let some time pass, and forget earlier answers."""
         self.statuses.clear()
         self.waits.clear()
         self.batch_sizes.clear()
@@ -159,16 +159,16 @@ def world(batch_seconds: BatchSeconds, clients: int = CLIENTS) -> Iterator[World
 
 
 def whole(latency: float, round_trips: int) -> int:
-    """Give how many requests each client is served in so many round trips to a store.
+    """Return how many requests of each client are served in some round trips to a store.
 
-    Close by, one half of the clients waits while the other half is served.
+    With a near store, one half of the clients waits while the other half is served.
     """
     return round_trips * 9 // 20 if latency < FAR_SECONDS else round_trips * 9 // 10
 
 
 @pytest.mark.parametrize("latency", LATENCIES)
 @pytest.mark.parametrize("clients", [1, CLIENTS, 200])
-def test_a_store_that_is_far_away_serves_everyone_in_whole_batches(
+def test_with_a_far_store_every_client_is_served_in_whole_batches(
     latency: float, clients: int
 ) -> None:
     with world(constant(latency), clients) as made:
@@ -180,7 +180,7 @@ def test_a_store_that_is_far_away_serves_everyone_in_whole_batches(
 
 
 @pytest.mark.parametrize("latency", LATENCIES)
-def test_a_store_that_moves_away_goes_on_to_serve_everyone(latency: float) -> None:
+def test_when_a_store_moves_away_every_client_is_still_served(latency: float) -> None:
     with world(constant(0.001)) as made:
         made.serve(0.1)
         made.batch_seconds = constant(latency)
@@ -190,7 +190,7 @@ def test_a_store_that_moves_away_goes_on_to_serve_everyone(latency: float) -> No
 
 
 @pytest.mark.parametrize("latency", LATENCIES)
-def test_a_far_store_whose_time_varies_serves_everyone(latency: float) -> None:
+def test_with_a_far_store_of_varying_latency_every_client_is_served(latency: float) -> None:
     random = Random(1)  # noqa: S311 - no secret
 
     def seconds(_size: int) -> float:
@@ -202,7 +202,7 @@ def test_a_far_store_whose_time_varies_serves_everyone(latency: float) -> None:
 
 
 @pytest.mark.parametrize("seconds_each", [0.001, 0.003, 0.01])
-def test_a_store_whose_time_grows_with_the_batch_gets_batches_that_are_soon_done(
+def test_a_store_whose_time_grows_with_the_batch_gets_short_batches(
     seconds_each: float,
 ) -> None:
     with world(per_request(seconds_each), clients=600) as made:
@@ -225,7 +225,7 @@ def test_batches_shrink_when_a_store_becomes_slow_and_grow_when_it_is_fast_again
         assert max(made.batch_sizes) >= 100
 
 
-def test_a_store_that_comes_near_again_is_measured_anew() -> None:
+def test_a_store_that_comes_near_again_is_measured_again() -> None:
     with world(constant(0.6), clients=300) as made:
         made.serve(10.0)
         made.batch_seconds = constant(0.01)

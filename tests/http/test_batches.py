@@ -1,4 +1,4 @@
-"""Who is in the next batch."""
+"""Which requests are in the next batch."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -13,7 +13,7 @@ LIMITS = Limits(late_seconds=0.25)
 
 
 def batcher(gathered: int) -> Batcher:
-    """Make a batcher in which so many requests wait, the first one the longest."""
+    """Make a batcher with this many queued requests, the first of which has waited longest."""
     made = Batcher(GetOrders, LIMITS, LIMITS.max_batch_size)
     made.queue.extend(waiting(number) for number in range(gathered))
     return made
@@ -28,7 +28,7 @@ class Silent:
 
 
 def waiting(begun: float) -> ActiveRequest:
-    """Make a request that began to wait at some time."""
+    """Make a request that has waited since some time."""
     step = GetOrders([OrderId("A")])
 
     def steps() -> ReplyCoroutine:
@@ -42,19 +42,19 @@ def begun(batch: Sequence[ActiveRequest]) -> list[float]:
     return [each.begun for each in batch]
 
 
-def test_all_that_waits_goes_in_one_batch_when_it_fits() -> None:
+def test_all_queued_requests_are_in_one_batch_if_they_fit() -> None:
     found = batcher(INITIAL_BATCH_SIZE)
     assert begun(found.next_batch(0.0)) == list(range(INITIAL_BATCH_SIZE))
     assert (found.queue, found.busy) == ([], True)
 
 
-def test_when_not_all_fit_those_go_first_that_came_first() -> None:
+def test_if_not_all_fit_the_first_to_arrive_go_first() -> None:
     found = batcher(INITIAL_BATCH_SIZE + 5)
     assert begun(found.next_batch(LIMITS.late_seconds)) == list(range(INITIAL_BATCH_SIZE))
     assert begun(found.queue) == list(range(INITIAL_BATCH_SIZE, INITIAL_BATCH_SIZE + 5))
 
 
-def test_once_they_have_waited_for_long_the_latest_go_first() -> None:
+def test_once_requests_have_waited_too_long_the_latest_go_first() -> None:
     found = batcher(INITIAL_BATCH_SIZE + 5)
     assert begun(found.next_batch(LIMITS.late_seconds + 0.01)) == list(
         range(5, INITIAL_BATCH_SIZE + 5)

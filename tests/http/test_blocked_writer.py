@@ -1,4 +1,4 @@
-"""Another process keeps the SQLite file locked: writes wait or fail, and reading goes on."""
+"""Another process keeps the SQLite file locked: writes wait or fail, and reads still work."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -51,7 +51,7 @@ WRITES = (
 
 @contextmanager
 def writers(service: RunningService) -> Iterator[list[int]]:
-    """Let clients write in every way again and again; give the statuses of what is answered."""
+    """Let clients write in every way, again and again; yield the statuses of the answers."""
     statuses: list[int] = []
     ended = Event()
 
@@ -71,7 +71,9 @@ def writers(service: RunningService) -> Iterator[list[int]]:
             thread.join()
 
 
-def test_reading_goes_on_while_every_writer_waits(service: RunningService, tmp_path: Path) -> None:
+def test_reads_are_answered_while_every_writer_waits(
+    service: RunningService, tmp_path: Path
+) -> None:
     with write_locked(tmp_path / "orders.db"), writers(service) as written:
         with closing(service.connect()) as client:
             found = [got(client, target) for _ in range(ROUNDS) for target in READS]

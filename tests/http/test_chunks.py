@@ -1,4 +1,4 @@
-"""A chunked body, whatever pieces it comes in."""
+"""Chunked bodies, in whatever pieces they arrive."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ def body() -> ChunkedBody:
 
 @st.composite
 def written(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """Draw a body, and one of the ways to write it in chunks."""
+    """Draw a body, and one way to write it in chunks."""
     chunks = draw(st.lists(st.binary(min_size=1, max_size=40), max_size=4))
     content = b""
     for chunk in chunks:
@@ -27,7 +27,7 @@ def written(draw: st.DrawFn) -> tuple[bytes, bytes]:
 
 
 @given(written(), st.lists(st.integers(1, 200)), st.binary(max_size=20))
-def test_the_body_is_read_and_nothing_behind_it(
+def test_the_body_is_read_and_nothing_after_it(
     bodies: tuple[bytes, bytes],
     cuts: list[int],
     following: bytes,
@@ -56,7 +56,7 @@ def test_the_body_is_read_and_nothing_behind_it(
         b"1" * 16 + b"\r\n",
     ],
 )
-def test_what_two_readers_could_read_differently_is_refused(content: bytes) -> None:
+def test_an_ambiguous_chunk_is_refused(content: bytes) -> None:
     reader = body()
     for byte in content:
         reader.received(bytes([byte]))
@@ -64,7 +64,7 @@ def test_what_two_readers_could_read_differently_is_refused(content: bytes) -> N
     assert not reader.completed
 
 
-def test_a_line_has_a_limit() -> None:
+def test_the_length_of_a_line_is_limited() -> None:
     reader = body()
     reader.received(b"1;")
     for _ in range(5):

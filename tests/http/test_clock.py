@@ -1,4 +1,4 @@
-"""Time limits when the clock of the machine is set: they go on as if nothing had happened."""
+"""Time limits do not depend on the machine's clock, which may be set at any time."""
 
 import select
 import socket
@@ -21,11 +21,11 @@ from tests.service_python import SERVICE_PYTHON
 HOUR: Final = 3600.0
 REPLIES: Final = 100
 _SECONDS: Final = 60.0
-# The server looks after its connections about every second.
-_LOOKED_SECONDS: Final = 3.0
+# The server checks its connections about every second.
+_CHECKED_SECONDS: Final = 3.0
 _ROWS: Final = "\n".join(f"{'long-id-':x<120}{number},1" for number in range(1_000))
 
-# Python runs it before anything else, and no module has taken the clock before.
+# Python runs it first, before any module has imported the clock.
 _SET_CLOCK: Final = """
 import os, time
 true_time = time.time
@@ -36,32 +36,32 @@ time.time = lambda: true_time() + float(os.pread(number, 20, 0))
 
 @frozen
 class ServiceWithClock:
-    """A service, and the clock of its machine as it sees it."""
+    """A service, and the clock that it sees."""
 
     service: RunningService
     file: Path
 
     def set_clock(self, seconds: float) -> None:
-        """Set its clock so many seconds before or after the true time."""
-        with self.file.open("r+") as file:  # Not empty in between.
+        """Set the clock this many seconds before or after the true time."""
+        with self.file.open("r+") as file:  # Never empty in between.
             file.write(f"{seconds:20.1f}")
 
     @contextmanager
     def reader(self) -> Iterator[socket.socket]:
-        """Ask for a long list, and take little of it: more waits for the client than it takes."""
+        """Ask for many long lists, and read little of them."""
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
             client.settimeout(_SECONDS)
             client.connect((self.service.host, self.service.port))
             client.sendall(get("/orders") * REPLIES)
-            # The first is on its way; of what it begins with, nothing is lost.
+            # The first list is on its way; peeking loses nothing of it.
             client.recv(1, socket.MSG_PEEK)
             yield client
 
 
 @pytest.fixture(scope="module")
 def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceWithClock]:
-    """A service whose clock a test can set, and 1,000 orders in it."""
+    """A service with 1,000 orders, whose clock a test can set."""
     folder = tmp_path_factory.mktemp("clock")
     file = folder / "seconds"
     file.write_text(f"{0.0:20.1f}")
@@ -79,7 +79,7 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceWithClock
 
 
 @pytest.mark.parametrize("step", [-HOUR, HOUR])
-def test_a_slow_client_is_let_go_whatever_the_clock_says(
+def test_slow_clients_are_disconnected_whatever_the_clock_says(
     timed: ServiceWithClock, step: float
 ) -> None:
     timed.set_clock(0.0)
@@ -88,12 +88,14 @@ def test_a_slow_client_is_let_go_whatever_the_clock_says(
         timed.set_clock(step)
         poll = select.poll()
         poll.register(client, select.POLLHUP | select.POLLRDHUP)
-        assert poll.poll(_SECONDS * 1000), "the service waits for ever"
+        assert poll.poll(_SECONDS * 1000), "the service waits forever"
         assert sender.receive().status == 408
 
 
 @pytest.mark.parametrize("step", [-HOUR, HOUR])
-def test_nobody_is_cut_off_because_the_clock_was_set(timed: ServiceWithClock, step: float) -> None:
+def test_no_client_is_cut_off_because_the_clock_was_set(
+    timed: ServiceWithClock, step: float
+) -> None:
     timed.set_clock(0.0)
     with ExitStack() as stack:
         idle = stack.enter_context(connected(timed.service))
@@ -101,7 +103,7 @@ def test_nobody_is_cut_off_because_the_clock_was_set(timed: ServiceWithClock, st
         assert idle.receive().status == 200
         client = stack.enter_context(timed.reader())
         timed.set_clock(step)
-        until = monotonic() + _LOOKED_SECONDS
+        until = monotonic() + _CHECKED_SECONDS
         taken = b""
         while monotonic() < until:
             taken += client.recv(64)

@@ -1,4 +1,4 @@
-"""A body that does not arrive to its end stores nothing, though what has arrived may be read."""
+"""An incomplete body stores nothing, even if the part that arrived is valid."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_a_body_that_is_cut_off_stores_nothing(
 ) -> None:
     body = BODIES[media_type]
     if chunked:
-        # The chunk is whole, and no chunk says that it is the last one.
+        # The chunk is complete, but the last chunk is missing.
         body = b"%x\r\n%b\r\n" % (len(body), body)
         head = HEAD % (media_type, b"Transfer-Encoding: chunked\r\n")
     else:

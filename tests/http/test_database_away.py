@@ -60,7 +60,7 @@ def readiness(service: RunningService) -> tuple[int, dict[str, object]]:
     return response.status, content
 
 
-def test_every_route_says_to_try_again_and_the_service_recovers_by_itself(
+def test_every_route_asks_to_retry_and_the_service_recovers_by_itself(
     own_server: PostgresServer,
     service: RunningService,
 ) -> None:
@@ -112,7 +112,7 @@ def test_a_service_that_starts_without_its_database_waits_for_it(
     service.close()
 
 
-def test_no_answer_and_no_log_tells_the_password(
+def test_no_answer_and_no_log_contains_the_password(
     own_server: PostgresServer,
     service: RunningService,
 ) -> None:

@@ -1,4 +1,4 @@
-"""What was acknowledged is kept, and what was accepted is answered, whatever ends the service."""
+"""Acknowledged orders are kept, and accepted requests answered, however the service ends."""
 
 import json
 import signal
@@ -21,12 +21,12 @@ HEALTH = get("/health")
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[RunningService]:
-    """A service of its own for each test: it will be ended."""
+    """A separate service for each test, which will stop it."""
     with running_service(f"sqlite:///{tmp_path}/orders.db") as running:
         yield running
 
 
-def test_a_kill_loses_nothing_that_was_acknowledged(service: RunningService) -> None:
+def test_a_kill_loses_no_acknowledged_order(service: RunningService) -> None:
     traffic = Traffic(service)
     traffic.start()
     wait_until(lambda: len(traffic.acknowledged) >= 200)
@@ -40,7 +40,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(service: RunningService) -> 
     assert len(found) <= len(traffic.acknowledged) + CLIENTS
 
 
-def test_a_stop_in_the_middle_of_traffic_loses_nothing_and_doubles_nothing(
+def test_a_stop_under_load_loses_nothing_and_duplicates_nothing(
     service: RunningService,
 ) -> None:
     traffic = Traffic(service)
@@ -50,18 +50,18 @@ def test_a_stop_in_the_middle_of_traffic_loses_nothing_and_doubles_nothing(
     traffic.join()
     service.start()
     assert traffic.unexpected == []
-    # What was accepted was also answered, so that both sides know the same.
+    # Every accepted request was answered, so both sides agree.
     assert stored(service) == traffic.acknowledged
 
 
 @pytest.mark.parametrize("replace_worker", [False, True])
-def test_a_worker_that_finds_the_file_gone_at_its_first_order_makes_no_other(
+def test_a_worker_whose_file_is_gone_before_its_first_order_does_not_create_another(
     service: RunningService,
     tmp_path: Path,
     *,
     replace_worker: bool,
 ) -> None:
-    """It would acknowledge orders into a file that is overwritten when the first is put back."""
+    """Its orders would be lost when the original file is put back."""
     away = tmp_path / "away"
     away.mkdir()
     for file in tmp_path.glob("orders.db*"):
@@ -84,7 +84,7 @@ def placed(service: RunningService) -> int:
     return status
 
 
-def test_requests_that_were_begun_before_the_stop_are_answered(service: RunningService) -> None:
+def test_requests_begun_before_the_stop_are_answered(service: RunningService) -> None:
     body = '{"id":"A","amount":1}'
     head = (
         "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -125,7 +125,7 @@ def test_a_stopping_service_accepts_no_new_connection_and_is_not_ready(
 
 
 def wait_until_read(wire: Wire) -> None:
-    """Send a request and read its answer: what others sent before it has then been read too."""
+    """Send a request and read its answer: by then the server has read what was sent before it."""
     wire.send(HEALTH)
     assert wire.receive().status == 200
 
@@ -151,7 +151,7 @@ def live(probe: HTTPConnection) -> int:
     return response.status
 
 
-def test_the_second_signal_ends_it_at_once(service: RunningService) -> None:
+def test_a_second_signal_ends_the_service_at_once(service: RunningService) -> None:
     with connected(service) as wire, connected(service) as idle:
         wire.send(HEALTH[:10])
         wait_until_read(idle)

@@ -1,4 +1,4 @@
-"""The server that gathers: one batch for all that waits, and nobody who waits for ever."""
+"""The gathering server: waiting requests share a batch, and no request waits forever."""
 
 import json
 import socket
@@ -32,9 +32,9 @@ from tests.postgres_server import wait_until
 from tests.prometheus.exposition import value
 from tests.service_process import served
 
-# What is under way takes its time: a test may stand still on a busy machine.
+# No deadline for requests under way: a test may stall on a busy machine.
 WITHOUT_DEADLINE = Limits(request_seconds=60.0)
-# So does what waits, in the order in which it came.
+# Nor for requests that queue; they stay in order of arrival.
 PATIENT = Limits(
     request_seconds=60.0, shed_seconds=60.0, late_seconds=60.0, slow_batch_seconds=60.0
 )
@@ -42,7 +42,7 @@ READERS = WORK_THREADS["read"]
 
 
 class GatedStore(MemoryStore):
-    """A store that can be told to wait, and remembers what it was asked."""
+    """A store that waits while its gate is closed, and records its calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class GatedStore(MemoryStore):
 
 @frozen
 class Gathering:
-    """A gathering server that runs, the store under it and what is measured."""
+    """A running gathering server, its store and its metrics."""
 
     store: GatedStore
     port: int
@@ -98,7 +98,7 @@ class Gathering:
 
     @contextmanager
     def wires(self, count: int) -> Iterator[list[Wire]]:
-        """Open so many connections, each of which the server has accepted."""
+        """Open this many connections, and wait until the server has accepted each."""
         with ExitStack() as stack:
             wires = [
                 stack.enter_context(connected_to("127.0.0.1", self.port)) for _ in range(count)
@@ -149,7 +149,7 @@ def order(name: str, amount: int = 1) -> bytes:
 
 
 @patient
-def test_orders_that_come_while_a_batch_is_under_way_make_the_next_one(
+def test_orders_that_arrive_while_a_batch_is_under_way_form_the_next_one(
     gathering: Gathering,
 ) -> None:
     with gathering.wires(11) as (first, *others):
@@ -158,7 +158,7 @@ def test_orders_that_come_while_a_batch_is_under_way_make_the_next_one(
         assert gathering.store.entered.wait(10)
         for number, wire in enumerate(others):
             wire.send(order(f"other-{number}"))
-        # The loop has read them all when it has answered one that was sent after them.
+        # When the loop answers a request sent after them, it has read them all.
         assert gathering.ask(get("/health")).status == 200
         gathering.store.open.set()
         assert {wire.receive().status for wire in [first, *others]} == {201}
@@ -169,7 +169,7 @@ def test_orders_that_come_while_a_batch_is_under_way_make_the_next_one(
 
 
 @patient
-def test_look_ups_are_gathered_and_each_gets_its_own_answer(gathering: Gathering) -> None:
+def test_look_ups_are_gathered_and_each_is_answered_correctly(gathering: Gathering) -> None:
     gathering.store.add([Order("stored", 5)])
     with gathering.wires(3) as (first, second, third):
         gathering.store.close_gate()
@@ -186,7 +186,7 @@ def test_look_ups_are_gathered_and_each_gets_its_own_answer(gathering: Gathering
 
 
 @patient
-def test_orders_with_one_id_in_one_batch_get_the_outcomes_of_their_order(
+def test_orders_with_the_same_id_in_a_batch_take_effect_in_order_of_arrival(
     gathering: Gathering,
 ) -> None:
     with gathering.wires(4) as (first, *others):
@@ -200,7 +200,7 @@ def test_orders_with_one_id_in_one_batch_get_the_outcomes_of_their_order(
         assert [wire.receive().status for wire in others] == [201, 200, 409]
 
 
-def test_requests_that_are_sent_at_once_see_what_the_earlier_ones_stored(
+def test_pipelined_requests_see_what_earlier_ones_stored(
     gathering: Gathering,
 ) -> None:
     with gathering.wires(1) as (wire,):
@@ -209,7 +209,9 @@ def test_requests_that_are_sent_at_once_see_what_the_earlier_ones_stored(
 
 
 @without_deadline
-def test_what_waits_too_long_is_refused_and_may_be_sent_again(gathering: Gathering) -> None:
+def test_a_request_that_queues_too_long_is_refused_and_can_be_sent_again(
+    gathering: Gathering,
+) -> None:
     with gathering.wires(2) as (first, second):
         gathering.store.close_gate()
         first.send(order("first"))
@@ -225,7 +227,7 @@ def test_what_waits_too_long_is_refused_and_may_be_sent_again(gathering: Gatheri
     assert value(gathering.metrics, "orders_http_requests_shed_total", reason="busy") == 1
 
 
-def test_what_is_under_way_for_too_long_is_refused_and_its_late_result_dropped(
+def test_a_request_under_way_too_long_is_refused_and_its_late_result_dropped(
     gathering: Gathering,
 ) -> None:
     with gathering.wires(1) as (wire,):
@@ -240,7 +242,7 @@ def test_what_is_under_way_for_too_long_is_refused_and_its_late_result_dropped(
 
 
 @without_deadline
-def test_a_list_that_waits_too_long_for_a_thread_is_refused_while_all_are_busy(
+def test_a_list_that_waits_too_long_for_a_busy_thread_is_refused(
     gathering: Gathering,
 ) -> None:
     metrics = gathering.metrics
@@ -262,7 +264,7 @@ def test_a_list_that_waits_too_long_for_a_thread_is_refused_while_all_are_busy(
     assert value(metrics, "orders_http_requests_shed_total", reason="busy") == 1
 
 
-def test_while_every_thread_reads_a_list_orders_are_stored_and_found() -> None:
+def test_orders_are_stored_and_found_while_every_thread_reads_a_list() -> None:
     class GatedLists(MemoryStore):
         reading = Barrier(READERS + 1)
         open = Event()
@@ -286,7 +288,7 @@ def test_while_every_thread_reads_a_list_orders_are_stored_and_found() -> None:
 
 
 @patient
-def test_a_worker_that_is_busy_with_everything_needs_no_more_connections_than_its_store_has(
+def test_a_fully_loaded_worker_needs_no_more_connections_than_its_store_has(
     gathering: Gathering,
 ) -> None:
     bulk = ("Content-Type: text/csv",)
@@ -305,7 +307,7 @@ def test_a_worker_that_is_busy_with_everything_needs_no_more_connections_than_it
         in_flight = "orders_http_requests_in_flight"
         wait_until(lambda: value(gathering.metrics, in_flight) == len(wires))
         wait_until(lambda: gathering.store.callers >= DEFAULT_SIZE)
-        # Whoever else would ask the store at once does so meanwhile.
+        # Time for further calls to reach the store, if there were any.
         assert [gathering.ask(get("/health")).status for _ in range(50)] == [200] * 50
         gathering.store.open.set()
         assert {wire.receive().status for wire in wires} <= {200, 201, 404}
@@ -313,7 +315,7 @@ def test_a_worker_that_is_busy_with_everything_needs_no_more_connections_than_it
 
 
 @patient
-def test_connections_and_requests_are_counted_while_they_last(gathering: Gathering) -> None:
+def test_open_connections_and_requests_in_flight_are_counted(gathering: Gathering) -> None:
     with gathering.wires(3) as (first, *_):
         gathering.store.close_gate()
         first.send(order("waiting"))
@@ -327,7 +329,7 @@ def test_connections_and_requests_are_counted_while_they_last(gathering: Gatheri
 
 
 @patient
-def test_a_client_that_leaves_while_its_order_waits_harms_nobody(gathering: Gathering) -> None:
+def test_a_client_that_leaves_while_its_order_waits_harms_no_other(gathering: Gathering) -> None:
     with gathering.wires(1) as (staying,):
         gathering.store.close_gate()
         with socket.create_connection(("127.0.0.1", gathering.port)) as leaving:
@@ -340,7 +342,7 @@ def test_a_client_that_leaves_while_its_order_waits_harms_nobody(gathering: Gath
     assert gathering.ask(get("/orders/left")).status == 200
 
 
-def test_a_store_that_is_away_fails_each_request_of_the_batch() -> None:
+def test_if_the_store_is_unavailable_each_request_of_the_batch_fails() -> None:
     class AwayStore(MemoryStore):
         def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
             raise StoreUnavailable(Reason.UNREACHABLE, f"{len(orders)} {atomic}")
@@ -351,7 +353,7 @@ def test_a_store_that_is_away_fails_each_request_of_the_batch() -> None:
 
 
 class DefectError(Exception):
-    """What no code of ours raises on purpose."""
+    """Stands for a bug."""
 
 
 class DefectiveStore(MemoryStore):
@@ -359,7 +361,7 @@ class DefectiveStore(MemoryStore):
         raise DefectError(len(ids))
 
 
-def test_a_defect_is_answered_as_a_problem_and_logged_and_the_service_goes_on(
+def test_a_defect_is_answered_as_a_problem_and_logged_and_the_server_continues(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with running(DefectiveStore()) as port, connected_to("127.0.0.1", port) as wire:
@@ -374,7 +376,7 @@ def test_a_defect_is_answered_as_a_problem_and_logged_and_the_service_goes_on(
 
 
 @pytest.mark.parametrize("target", ["/health", "/orders/any"])
-def test_a_defect_outside_of_the_handlers_does_not_end_the_service_either(
+def test_a_defect_outside_the_endpoints_does_not_end_the_server_either(
     caplog: pytest.LogCaptureFixture,
     target: str,
 ) -> None:
@@ -394,7 +396,7 @@ def test_a_defect_outside_of_the_handlers_does_not_end_the_service_either(
     assert caplog.text.count("DefectError: ") == 2
 
 
-def test_a_reply_that_the_network_takes_piece_by_piece_arrives_whole(
+def test_a_reply_sent_in_many_pieces_arrives_whole(
     gathering: Gathering,
 ) -> None:
     orders = [Order("\U0001f9fe" * 120 + str(number), 1) for number in range(10_000)]
@@ -403,7 +405,7 @@ def test_a_reply_that_the_network_takes_piece_by_piece_arrives_whole(
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         reader.settimeout(30)
         reader.connect(("127.0.0.1", gathering.port))
-        # Each list is more than the kernel keeps for one connection.
+        # Each list is more than the kernel buffers for one connection.
         reader.sendall(get("/orders") * 2 + get("/orders?limit=1"))
         wire = Wire(reader)
         for _ in range(2):
@@ -411,14 +413,14 @@ def test_a_reply_that_the_network_takes_piece_by_piece_arrives_whole(
         assert len(json.loads(wire.receive().body)) == 1
 
 
-# It reads in the end, however long the others take on a busy machine.
+# The client reads in the end, however long the others take on a busy machine.
 @pytest.mark.parametrize("limits", [Limits(stalled_seconds=60.0)], ids=["stalled"])
-def test_a_client_that_asks_for_much_and_reads_nothing_holds_nobody_up(
+def test_a_client_that_asks_for_much_and_reads_nothing_holds_up_no_other(
     gathering: Gathering,
 ) -> None:
     gathering.store.add([Order("\U0001f9fe" * 120 + str(number), 1) for number in range(2_000)])
     with connected_to("127.0.0.1", gathering.port) as wire:
-        # Together they are more than Waitress lets wait before it waits itself.
+        # Together they exceed the size at which Waitress would block.
         wire.send(get("/orders") * 50 + order("last"))
         for _ in range(60):  # Each takes as long as one of those.
             assert gathering.ask(get("/orders")).status == 200
@@ -427,7 +429,7 @@ def test_a_client_that_asks_for_much_and_reads_nothing_holds_nobody_up(
         assert wire.receive().status == 201
 
 
-def test_a_reply_that_is_not_taken_yet_needs_no_file(
+def test_a_reply_that_is_not_read_yet_needs_no_file(
     gathering: Gathering,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -440,14 +442,14 @@ def test_a_reply_that_is_not_taken_yet_needs_no_file(
         assert [wire.receive().status for _ in range(3)] == [200] * 3
 
 
-def test_a_client_that_is_gone_before_its_reply_is_taken_gets_no_further_request_done(
+def test_no_further_request_of_a_client_that_has_left_is_run(
     gathering: Gathering,
 ) -> None:
     gathering.store.add([Order("\U0001f9fe" * 120 + str(number), 1) for number in range(10_000)])
     gathering.store.added.clear()
     with socket.create_connection(("127.0.0.1", gathering.port)) as leaving:
         leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # Each list is more than the kernel keeps for one connection.
+        # Each list is more than the kernel buffers for one connection.
         leaving.sendall(get("/orders") * 2 + order("behind"))
         assert leaving.recv(1)
         assert gathering.ask(get("/health")).status == 200
@@ -455,7 +457,7 @@ def test_a_client_that_is_gone_before_its_reply_is_taken_gets_no_further_request
     assert gathering.store.added == []
 
 
-def test_a_reply_that_cannot_be_written_ends_its_connection_and_no_other(
+def test_a_reply_that_cannot_be_written_ends_only_its_connection(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
@@ -479,7 +481,7 @@ def test_a_reply_that_cannot_be_written_ends_its_connection_and_no_other(
     assert "a reply could not be sent" in caplog.text
 
 
-def test_a_client_that_asks_whether_to_go_on_is_told_after_the_reply_before_it(
+def test_100_continue_is_sent_after_the_reply_before_it(
     gathering: Gathering,
 ) -> None:
     body = b'{"id": "second", "amount": 2}'

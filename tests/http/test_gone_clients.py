@@ -1,4 +1,4 @@
-"""Clients that are gone before their answer: nobody is harmed, and the log says nothing of them."""
+"""Clients that leave before their answer harm no other, and are not logged."""
 
 import errno
 import json
@@ -25,14 +25,14 @@ AT_ONCE = struct.pack("ii", 1, 0)
 ASKING = head("POST /orders HTTP/1.1", HOST, "Content-Length: 9", "Expect: 100-continue")
 
 
-def told(service: RunningService) -> list[Mapping[str, Any]]:
-    """Give the lines of the log that tell of anything but requests and the start."""
+def unusual_lines(service: RunningService) -> list[Mapping[str, Any]]:
+    """Return the log lines other than requests and the start."""
     lines = [json.loads(line) for line in service.errors().splitlines()]
     return [line for line in lines if line["message"] not in {"request", "serving"}]
 
 
 def reset_after(address: tuple[str, int], raw: bytes) -> None:
-    """Send bytes, and reset the connection at once, as a client does that is killed."""
+    """Send bytes, and reset the connection at once, as a killed client does."""
     with socket.create_connection(address) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         client.sendall(raw)
@@ -54,17 +54,17 @@ def reset_after(address: tuple[str, int], raw: bytes) -> None:
         b"",
     ],
 )
-def test_clients_that_reset_after_a_request_are_no_errors(
+def test_clients_that_reset_after_a_request_are_not_logged(
     service: RunningService, raw: bytes
 ) -> None:
     for _ in range(CLIENTS):
         reset_after((service.host, service.port), raw)
     assert only_response(service, HEALTH).status == 200
-    assert told(service) == []
+    assert unusual_lines(service) == []
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/nothing"])
-def test_probes_that_reset_are_no_errors(sqlite_service: RunningService, path: str) -> None:
+def test_probes_that_reset_are_not_logged(sqlite_service: RunningService, path: str) -> None:
     address = sqlite_service.host, sqlite_service.operations_port
     for _ in range(CLIENTS):
         reset_after(address, get(path))
@@ -72,11 +72,11 @@ def test_probes_that_reset_are_no_errors(sqlite_service: RunningService, path: s
     client.request("GET", "/livez")
     assert client.getresponse().status == 200
     client.close()
-    assert told(sqlite_service) == []
+    assert unusual_lines(sqlite_service) == []
 
 
 def server_side(monkeypatch: pytest.MonkeyPatch, port: int, name: str, *numbers: int) -> None:
-    """Let what the server does with its clients' sockets fail, with one error after the other."""
+    """Let a method of the server's client sockets fail, with one error after another."""
     true = getattr(socket.socket, name)
     failures = [OSError(number, os.strerror(number)) for number in numbers]
 
@@ -88,13 +88,13 @@ def server_side(monkeypatch: pytest.MonkeyPatch, port: int, name: str, *numbers:
     monkeypatch.setattr(socket.socket, name, failing)
 
 
-# Of a network that was cut, a machine without power, a router that knows no way, a firewall.
+# From a cut network, a machine without power, a router without a route, a firewall.
 GONE = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ECONNRESET, errno.EPIPE)
 
 
 @pytest.mark.parametrize("number", GONE)
 @pytest.mark.parametrize("name", ["recv", "send"])
-def test_whatever_ends_a_connection_ends_no_other_and_is_no_error(
+def test_a_failing_connection_ends_no_other_and_is_not_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, number: int
 ) -> None:
     store = MemoryStore()
@@ -103,7 +103,7 @@ def test_whatever_ends_a_connection_ends_no_other_and_is_no_error(
         server_side(monkeypatch, port, name, number)
         with connected_to("127.0.0.1", port) as gone:
             gone.send(get("/health"))
-            with suppress(ConnectionResetError):  # What it sent was not read.
+            with suppress(ConnectionResetError):  # The server did not read the request.
                 assert gone.rest() == b""
         with connected_to("127.0.0.1", port) as wire:
             wire.send(HEALTH)
@@ -111,7 +111,7 @@ def test_whatever_ends_a_connection_ends_no_other_and_is_no_error(
     assert caplog.messages == []
 
 
-def test_a_socket_with_nothing_to_read_or_no_room_to_write_is_tried_again(
+def test_a_socket_that_would_block_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store = MemoryStore()

@@ -1,4 +1,4 @@
-"""Nothing that a client sends is more than its own problem."""
+"""Whatever a client sends, it harms no other client."""
 
 import json
 
@@ -11,14 +11,14 @@ from tests.service_process import RunningService
 CORPUS = all_requests()
 
 
-def test_the_corpus_is_large_and_without_repetition() -> None:
+def test_the_corpus_is_large_and_has_no_duplicates() -> None:
     assert len(CORPUS) >= 200
     assert len({request.name for request in CORPUS}) == len(CORPUS)
     assert len({request.raw for request in CORPUS}) == len(CORPUS)
 
 
 @pytest.mark.parametrize("request_", CORPUS, ids=lambda request: request.name)
-def test_a_hostile_request_gets_one_clear_answer_and_harms_nobody(
+def test_a_hostile_request_gets_one_clear_answer_and_harms_no_other_client(
     service: RunningService,
     request_: HostileRequest,
 ) -> None:

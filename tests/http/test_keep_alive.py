@@ -1,4 +1,4 @@
-"""How long a connection stays open on which nothing happens, and how clients are told."""
+"""How long an idle connection stays open, and how clients are told."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -16,14 +16,16 @@ IDLE = 2
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service that lets go of idle connections soon."""
+    """A service that closes idle connections soon."""
     folder: Path = tmp_path_factory.mktemp("idle")
     settings = {"ORDERS_IDLE_SECONDS": str(IDLE)}
     with running_service(f"sqlite:///{folder}/orders.db", settings) as running:
         yield running
 
 
-def test_an_idle_connection_is_told_its_time_and_closed_after_it(service: RunningService) -> None:
+def test_a_client_is_told_the_idle_time_after_which_its_connection_is_closed(
+    service: RunningService,
+) -> None:
     with connected(service) as wire:
         for _ in range(3):
             wire.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -43,7 +45,7 @@ def test_an_idle_connection_is_told_its_time_and_closed_after_it(service: Runnin
         ("GET /health HTTP/1.1", "Content-Length: x"),
     ],
 )
-def test_a_connection_that_is_closed_is_told_no_time(
+def test_a_reply_that_closes_the_connection_has_no_keep_alive(
     service: RunningService, request_line: str, field: str
 ) -> None:
     with connected(service) as wire:
@@ -54,14 +56,14 @@ def test_a_connection_that_is_closed_is_told_no_time(
         assert wire.rest() == b""
 
 
-def test_an_old_client_that_asks_for_it_is_told_too(service: RunningService) -> None:
+def test_an_http_1_0_client_that_asks_for_keep_alive_is_told_too(service: RunningService) -> None:
     with connected(service) as wire:
         wire.send(b"GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         assert wire.receive().headers["keep-alive"] == f"timeout={IDLE}"
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
-def test_an_answer_without_a_body_tells_it_too(service: RunningService, method: str) -> None:
+def test_a_reply_without_a_body_has_keep_alive_too(service: RunningService, method: str) -> None:
     with connected(service) as wire:
         wire.send(f"{method} /health HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert wire.receive(head=True).headers["keep-alive"] == f"timeout={IDLE}"

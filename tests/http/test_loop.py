@@ -1,4 +1,4 @@
-"""The loop: what happens to one socket because of another."""
+"""The loop: sockets that are closed, full or gone at inconvenient moments."""
 
 import select
 import socket
@@ -13,7 +13,7 @@ from orders_http.server.loop import Loop
 
 @define(eq=False)
 class Closing:
-    """A socket with something to read, which closes another one when it is read."""
+    """A readable socket whose handler closes another one."""
 
     loop: Loop
     connection: socket.socket
@@ -34,7 +34,7 @@ class Closing:
         self.connection.close()
 
 
-def test_a_socket_that_another_one_closed_is_passed_over() -> None:
+def test_a_socket_that_another_handler_closed_is_skipped() -> None:
     loop = Loop()
     pairs = [socket.socketpair() for _ in range(2)]
     channels = [Closing(loop, ours) for ours, _ in pairs]
@@ -53,8 +53,8 @@ def test_a_socket_that_another_one_closed_is_passed_over() -> None:
 
 
 @define(eq=False)
-class Waiting:
-    """A socket that notes what happens to it."""
+class Recorder:
+    """A socket that records its events."""
 
     loop: Loop
     connection: socket.socket
@@ -81,7 +81,7 @@ class Waiting:
         self.connection.close()
 
 
-def test_what_cannot_be_waited_for_is_not_taken_and_nothing_has_changed(tmp_path: Path) -> None:
+def test_a_socket_that_cannot_be_registered_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     loop = Loop()
     with (tmp_path / "file").open("w") as file, closing(loop):
         with pytest.raises(PermissionError):
@@ -91,17 +91,17 @@ def test_what_cannot_be_waited_for_is_not_taken_and_nothing_has_changed(tmp_path
     ours, theirs = socket.socketpair()
     with theirs:
         loop = Loop()
-        loop[ours.fileno()] = channel = Waiting(loop, ours)
+        loop[ours.fileno()] = channel = Recorder(loop, ours)
         with closing(loop), pytest.raises(FileExistsError):
             loop[ours.fileno()] = object()
         assert channel.heard == []
 
 
-def test_a_socket_that_was_closed_behind_the_loops_back_is_forgotten() -> None:
+def test_a_socket_closed_without_the_loops_knowledge_is_removed() -> None:
     loop = Loop()
     ours, theirs = socket.socketpair()
     with closing(loop), theirs:
-        loop[ours.fileno()] = channel = Waiting(loop, ours)
+        loop[ours.fileno()] = channel = Recorder(loop, ours)
         ours.close()
         channel.wants = False
         loop.update_all_interests()
@@ -109,16 +109,16 @@ def test_a_socket_that_was_closed_behind_the_loops_back_is_forgotten() -> None:
         assert dict(loop) == {}
 
 
-def test_a_client_that_is_gone_while_it_waits_is_told_once_and_seen_to_later() -> None:
+def test_a_client_that_leaves_while_it_waits_is_reported_once_and_handled_later() -> None:
     loop = Loop()
     ours, theirs = socket.socketpair()
     with closing(loop):
-        loop[ours.fileno()] = channel = Waiting(loop, ours, wants=False)
+        loop[ours.fileno()] = channel = Recorder(loop, ours, wants=False)
         loop.update_all_interests()
         theirs.close()
         for _ in range(3):
             loop.run_once(0)
-        # Else the loop would turn again and again for nothing.
+        # Otherwise the loop would spin.
         watching = select.poll()
         watching.register(loop._epoll.fileno(), select.POLLIN)  # noqa: SLF001 - as the kernel sees it
         assert watching.poll(0) == []

@@ -1,4 +1,4 @@
-"""The files beside a SQLite database are lost while the service runs: no acknowledged order is."""
+"""Losing the files next to a SQLite database under load loses no acknowledged order."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ MANY = 100
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[RunningService]:
-    """A service of its own for each test: it will be killed."""
+    """A separate service for each test, which will kill it."""
     with running_service(f"sqlite:///{tmp_path}/orders.db") as running:
         yield running
 
@@ -46,7 +46,7 @@ def replace_log(database: Path) -> None:
     copy.replace(log)
 
 
-HARM = [delete_log, delete_index, delete_both, move_log, replace_log]
+DAMAGE = [delete_log, delete_index, delete_both, move_log, replace_log]
 
 
 def readiness(service: RunningService) -> tuple[int, str]:
@@ -61,13 +61,15 @@ def not_ready(service: RunningService) -> bool:
     return status == 503 and "while it was in use" in body
 
 
-def refused_after(harm: Callable[[Path], None], service: RunningService, database: Path) -> Traffic:
-    """Harm a file under traffic, and wait until the service refuses it and is not ready."""
+def refused_after(
+    damage: Callable[[Path], None], service: RunningService, database: Path
+) -> Traffic:
+    """Damage a file under load, and wait until the service refuses it and is not ready."""
     traffic = Traffic(service)
     traffic.start()
     wait_until(lambda: len(traffic.acknowledged) >= MANY)
     assert readiness(service)[0] == 200
-    harm(database)
+    damage(database)
     wait_until(lambda: bool(traffic.refused))
     wait_until(lambda: not_ready(service))
     return traffic
@@ -80,22 +82,22 @@ def stored_after_a_kill(service: RunningService, traffic: Traffic) -> dict[str, 
     return stored(service)
 
 
-@pytest.mark.parametrize("harm", HARM)
-def test_every_acknowledged_order_outlives_a_kill_after_a_file_beside_the_database_was_lost(
-    service: RunningService, tmp_path: Path, harm: Callable[[Path], None]
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_acknowledged_orders_survive_the_loss_of_a_file_and_a_kill(
+    service: RunningService, tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
-    traffic = refused_after(harm, service, tmp_path / "orders.db")
+    traffic = refused_after(damage, service, tmp_path / "orders.db")
     found = stored_after_a_kill(service, traffic)
     assert traffic.unexpected == []
     assert traffic.acknowledged.items() <= found.items()
     assert len(found) <= len(traffic.acknowledged) + CLIENTS
 
 
-@pytest.mark.parametrize("harm", HARM)
-def test_a_service_whose_processes_have_let_go_of_the_lost_file_goes_on(
-    service: RunningService, tmp_path: Path, harm: Callable[[Path], None]
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_service_recovers_once_its_processes_have_closed_the_lost_file(
+    service: RunningService, tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
-    traffic = refused_after(harm, service, tmp_path / "orders.db")
+    traffic = refused_after(damage, service, tmp_path / "orders.db")
     before = len(traffic.acknowledged)
     wait_until(lambda: len(traffic.acknowledged) >= before + MANY)
     wait_until(lambda: readiness(service)[0] == 200)

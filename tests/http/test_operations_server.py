@@ -1,4 +1,4 @@
-"""The operations listener in a crowd: probes wait for no scrape, and a scrape for no other."""
+"""The operations listener under load: probes wait for no scrape, nor scrapes for each other."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -12,7 +12,7 @@ from orders_http.api.messages import Reply
 from orders_http.api.operations import Operations, Scrape
 from orders_http.server.listening import listen
 from orders_http.server.operations_server import OperationsServer
-from orders_http.server.self_request import SelfRequest
+from orders_http.server.self_check import SelfCheck
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, get, head
 from tests.http.test_gone_clients import reset_after
@@ -25,12 +25,12 @@ SCRAPE = get("/metrics")
 
 
 class DefectError(Exception):
-    """What no code of ours raises on purpose."""
+    """Stands for a bug."""
 
 
 @define
 class GatedMetrics:
-    """Metrics that take as long as a test wants, and count how often they were written."""
+    """Metrics that wait while their gate is closed, and count how often they were written."""
 
     open: Event = field(factory=Event)
     entered: Event = field(factory=Event)
@@ -49,7 +49,7 @@ class GatedMetrics:
 
 @define
 class Crowd:
-    """A server of the operations listener, and its clients."""
+    """An operations server and its clients."""
 
     server: OperationsServer
     metrics: GatedMetrics
@@ -84,7 +84,7 @@ def crowd() -> Iterator[Crowd]:
 
 
 @pytest.mark.parametrize("scrapers", [1, 300, 1_000])
-def test_probes_and_the_self_request_are_answered_while_every_scrape_waits(
+def test_probes_and_the_self_check_are_answered_while_every_scrape_waits(
     crowd: Crowd, scrapers: int
 ) -> None:
     wires = crowd.scrapers(scrapers)
@@ -93,20 +93,20 @@ def test_probes_and_the_self_request_are_answered_while_every_scrape_waits(
         assert crowd.status(path) == 200
     assert crowd.status("/nothing") == 404
     answers: list[float] = []
-    SelfRequest(crowd.server.connect, lambda: answers.append(1)).ask()
+    SelfCheck(crowd.server.connect, lambda: answers.append(1)).run()
     assert answers == [1]
     assert crowd.metrics.written == 1
     crowd.metrics.open.set()
     assert {wire.receive().status for wire in wires} == {200}
-    # One for the first, and one for all who came while that was written.
+    # Once for the first, and once for all that asked while it was being written.
     assert crowd.metrics.written == min(2, scrapers)
 
 
-def test_a_scrape_gets_nothing_that_was_written_before_it_asked(crowd: Crowd) -> None:
+def test_a_scrape_gets_only_metrics_written_after_it_asked(crowd: Crowd) -> None:
     (first,) = crowd.scrapers(1)
     assert crowd.metrics.entered.wait(SECONDS)
     second, third = crowd.scrapers(2)
-    assert crowd.status("/livez") == 200  # By now both have been read.
+    assert crowd.status("/livez") == 200  # By now the server has read both.
     crowd.metrics.open.set()
     assert first.receive().body.startswith(b"number 1\n")
     assert {second.receive().body[:9], third.receive().body[:9]} == {b"number 2\n"}
@@ -114,7 +114,7 @@ def test_a_scrape_gets_nothing_that_was_written_before_it_asked(crowd: Crowd) ->
     assert fourth.receive().body.startswith(b"number 3\n")
 
 
-def test_a_scrape_is_answered_when_it_is_written_though_nothing_else_wakes_the_loop() -> None:
+def test_a_finished_scrape_wakes_the_loop() -> None:
     class Unhurried(OperationsServer):
         def _run_once(self, timeout: float = SECONDS) -> None:
             super()._run_once(SECONDS * timeout)
@@ -128,7 +128,7 @@ def test_a_scrape_is_answered_when_it_is_written_though_nothing_else_wakes_the_l
                     assert wire.receive().status == HTTPStatus.OK
 
 
-def test_a_connection_may_ask_for_all_at_once(crowd: Crowd) -> None:
+def test_requests_on_the_operations_listener_can_be_pipelined(crowd: Crowd) -> None:
     crowd.metrics.open.set()
     wire = crowd.wire()
     wire.send(SCRAPE + get("/livez") + head("HEAD /metrics HTTP/1.1", HOST) + get("/readyz"))
@@ -139,7 +139,7 @@ def test_a_connection_may_ask_for_all_at_once(crowd: Crowd) -> None:
     assert wire.rest() == b""
 
 
-def test_metrics_that_cannot_be_written_are_a_logged_error_and_tried_again(
+def test_a_failure_to_write_metrics_is_logged_and_the_next_scrape_tries_again(
     crowd: Crowd, caplog: pytest.LogCaptureFixture
 ) -> None:
     crowd.metrics.fails = True
@@ -152,7 +152,7 @@ def test_metrics_that_cannot_be_written_are_a_logged_error_and_tried_again(
         assert wire.receive().status == 200
 
 
-def test_scrapers_that_are_gone_before_the_metrics_are_written_harm_nobody(
+def test_scrapers_that_leave_before_the_metrics_are_written_harm_no_other(
     crowd: Crowd, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(50):
@@ -167,7 +167,7 @@ UNWRITABLE = Reply(HTTPStatus.OK, headers=(("Location", "\u2028"),))
 
 
 @pytest.mark.parametrize("begun", [UNWRITABLE, Scrape(lambda: UNWRITABLE)])
-def test_a_reply_that_cannot_be_written_ends_its_connection_and_no_other(
+def test_a_reply_that_cannot_be_written_ends_only_its_connection(
     crowd: Crowd,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -182,7 +182,7 @@ def test_a_reply_that_cannot_be_written_ends_its_connection_and_no_other(
     assert "a reply could not be sent" in caplog.text
 
 
-def test_a_server_that_stops_answers_the_scrapes_that_it_has_accepted(crowd: Crowd) -> None:
+def test_a_stopping_server_answers_the_scrapes_that_it_has_accepted(crowd: Crowd) -> None:
     wires = crowd.scrapers(20)
     assert crowd.metrics.entered.wait(SECONDS)
     crowd.server.stop()
@@ -191,7 +191,7 @@ def test_a_server_that_stops_answers_the_scrapes_that_it_has_accepted(crowd: Cro
     assert {(answer.status, answer.closes) for answer in answers} == {(200, True)}
 
 
-def test_a_thousand_scrapes_of_a_service_hold_up_no_probe_and_none_is_lost(
+def test_a_thousand_scrapes_hold_up_no_probe_and_all_are_answered(
     sqlite_service: RunningService,
 ) -> None:
     before = sqlite_service.children

@@ -1,4 +1,4 @@
-"""The parser reads a request that comes whole as it reads one that comes byte by byte."""
+"""A request that arrives whole is parsed like one that arrives byte by byte."""
 
 from typing import Any, Final
 
@@ -55,29 +55,29 @@ def _requests(draw: st.DrawFn) -> bytes:
 
 
 def _read(raw: bytes, *, whole: bool) -> dict[str, Any]:
-    """Let a parser read; tell all that an answer depends on."""
+    """Parse a request; return everything that an answer depends on."""
     parser = Parser(Adjustments())
     consumed = 0
     step = len(raw) if whole else 1
     while consumed < len(raw) and not parser.completed:
         consumed += parser.received(raw[consumed : consumed + step])
-    told: dict[str, Any] = {"completed": parser.completed, "consumed": consumed}
+    parsed: dict[str, Any] = {"completed": parser.completed, "consumed": consumed}
     if parser.error is not None:
-        return {**told, "error": (type(parser.error), str(parser.error.body))}
+        return {**parsed, "error": (type(parser.error), str(parser.error.body))}
     if parser.completed and not parser.empty:
-        told.update({name: getattr(parser, name) for name in _READ})
-        told.update(close=parser.connection_close, length=parser.content_length)
-        told.update(body=parser.get_body_stream().read(), expects=parser.expect_continue)
+        parsed.update({name: getattr(parser, name) for name in _READ})
+        parsed.update(close=parser.connection_close, length=parser.content_length)
+        parsed.update(body=parser.get_body_stream().read(), expects=parser.expect_continue)
     parser.close()
-    return told
+    return parsed
 
 
 @given(_requests())
-def test_whole_or_byte_by_byte_a_request_is_read_the_same(raw: bytes) -> None:
+def test_a_whole_request_is_parsed_like_one_that_arrives_byte_by_byte(raw: bytes) -> None:
     assert _read(raw, whole=True) == _read(raw, whole=False)
 
 
-def test_the_hostile_requests_too_are_read_the_same() -> None:
+def test_so_are_the_hostile_requests() -> None:
     for request in all_requests():
         if len(request.raw) < 10_000:
             assert _read(request.raw, whole=True) == _read(request.raw, whole=False), request.name

@@ -1,4 +1,4 @@
-"""How long a list waits for a thread: longer where the store is far away, yet not for ever."""
+"""How long a list waits for a thread: longer if the store is far away, but not forever."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from tests.postgres_server import wait_until
 
 
 class GatedLists(MemoryStore):
-    """A store that reads as many lists as it is told to."""
+    """A store that reads as many lists as it has permits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Client:
 
 @define(eq=False)
 class World:
-    """A gatherer, on a clock that the test sets."""
+    """A gatherer with a simulated clock."""
 
     store: GatedLists
     clock: Clock
@@ -91,7 +91,7 @@ def world() -> Iterator[World]:
 
 
 def read_one_list(here: World, seconds: float) -> None:
-    """Let the store take so long for a list."""
+    """Read one list, for which the store takes this long."""
     (client,) = here.ask(1)
     wait_until(lambda: bool(here.store.begun))
     here.clock.seconds += seconds
@@ -101,7 +101,7 @@ def read_one_list(here: World, seconds: float) -> None:
 
 
 def waits_while_all_threads_read(here: World, seconds: float) -> list[int]:
-    """Let one list wait for so long while every thread reads one; tell what it was answered."""
+    """Let a list wait this long while every thread reads one; return the statuses it got."""
     before, readers = len(here.store.begun), WORK_THREADS["read"]
     here.ask(readers)
     wait_until(lambda: len(here.store.begun) == before + readers)
@@ -111,18 +111,18 @@ def waits_while_all_threads_read(here: World, seconds: float) -> list[int]:
     return late.statuses
 
 
-def test_over_a_near_store_a_list_waits_a_second_for_a_thread() -> None:
+def test_with_a_near_store_a_list_waits_one_second_for_a_thread() -> None:
     with world() as here:
         assert waits_while_all_threads_read(here, 1.2) == [503]
 
 
-def test_over_a_store_that_is_far_away_a_list_waits_for_two_others() -> None:
+def test_with_a_far_store_a_list_waits_for_two_others() -> None:
     with world() as here:
         read_one_list(here, 0.6)
         assert waits_while_all_threads_read(here, 1.2) == []
 
 
-def test_a_list_waits_two_seconds_for_a_thread_at_most() -> None:
+def test_a_list_waits_at_most_two_seconds_for_a_thread() -> None:
     with world() as here:
         read_one_list(here, 5.0)
         assert waits_while_all_threads_read(here, 2.2) == [503]

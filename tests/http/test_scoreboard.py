@@ -1,4 +1,4 @@
-"""Workers leave connections to each other."""
+"""Workers leave connections to those that have fewer."""
 
 import os
 from contextlib import ExitStack
@@ -22,7 +22,7 @@ from tests.service_process import served
     st.integers(1, 5),
     st.lists(st.tuples(st.booleans(), st.integers(0, 10)), max_size=200),
 )
-def test_no_worker_holds_more_than_the_others_and_the_slack(
+def test_no_worker_exceeds_the_others_by_more_than_the_slack(
     workers: int, events: list[tuple[bool, int]]
 ) -> None:
     scoreboard = Scoreboard(workers)
@@ -39,11 +39,11 @@ def test_no_worker_holds_more_than_the_others_and_the_slack(
             held[worker] -= 1
         slots[worker].heartbeat(held[worker])
         assert scoreboard.connections(worker) == held[worker]
-        # Whatever happens, someone takes the next connection.
+        # Some worker always accepts the next connection.
         assert any(slot.may_accept(held[slot.number]) for slot in slots)
 
 
-def test_a_worker_that_does_not_turn_is_not_waited_for() -> None:
+def test_a_worker_without_a_heartbeat_is_ignored() -> None:
     clock = Clock(1000.0)
     scoreboard = Scoreboard(2, clock)
     busy, stuck = scoreboard.slot(0), scoreboard.slot(1)
@@ -55,7 +55,7 @@ def test_a_worker_that_does_not_turn_is_not_waited_for() -> None:
     assert busy.may_accept(100)
 
 
-def test_a_worker_that_ended_is_not_waited_for() -> None:
+def test_a_worker_that_has_ended_is_ignored() -> None:
     scoreboard = Scoreboard(2, Clock(1000.0))
     here, ended = scoreboard.slot(0), scoreboard.slot(1)
     ended.heartbeat(0)
@@ -63,14 +63,14 @@ def test_a_worker_that_ended_is_not_waited_for() -> None:
     scoreboard.leave(1)
     assert here.may_accept(100)
     ended.heartbeat(0)
-    assert not here.may_accept(100), "its successor is there"
+    assert not here.may_accept(100), "its successor counts"
 
 
-def test_a_worker_alone_takes_all() -> None:
+def test_a_single_worker_accepts_everything() -> None:
     assert Scoreboard(1).slot(0).may_accept(10_000)
 
 
-def test_what_one_process_notes_the_others_read() -> None:
+def test_processes_see_what_others_note() -> None:
     scoreboard = Scoreboard(2)
     assert (scoreboard.last_heartbeat(1), scoreboard.stopping) == (0, False)
     child = os.fork()
@@ -84,13 +84,13 @@ def test_what_one_process_notes_the_others_read() -> None:
 
 
 class PatientServer(GatheringServer):
-    """A server whose loop turns only when something happens."""
+    """A server whose loop runs only after an event."""
 
     def _run_once(self, _timeout: float = 1.0) -> None:
         super()._run_once(60.0)
 
 
-def test_a_server_that_sleeps_takes_the_connection_that_another_one_leaves() -> None:
+def test_a_sleeping_server_wakes_to_accept_a_connection_that_another_leaves() -> None:
     store = MemoryStore()
     application = create_app(store, HttpSettings("USD", HostRule()))
     scoreboard = Scoreboard(2, Clock(1000.0))
@@ -110,7 +110,7 @@ def test_a_server_that_sleeps_takes_the_connection_that_another_one_leaves() -> 
             left = connect()
             first.send(get("/health"))
             assert first.receive().status == 200
-            assert server.connections == held, "it is left to the other"
+            assert server.connections == held, "it should be left to the other"
             other.heartbeat(100)
             assert left.receive().status == 200
             other.heartbeat(0)

@@ -1,4 +1,4 @@
-"""The server: what the connection itself must do right."""
+"""The server's connections: keep-alive, pipelining, refusals and shutdown."""
 
 import json
 import socket
@@ -33,7 +33,7 @@ def test_a_connection_serves_many_requests(sqlite_service: RunningService) -> No
             assert wire.receive().status == 201
 
 
-def test_requests_that_are_sent_at_once_are_answered_in_their_order(
+def test_pipelined_requests_are_answered_in_order(
     sqlite_service: RunningService,
 ) -> None:
     with connected(sqlite_service) as wire:
@@ -88,7 +88,7 @@ def test_what_follows_a_refused_request_is_not_answered(sqlite_service: RunningS
         assert wire.rest() == b""
 
 
-def test_a_client_that_asks_for_it_is_told_to_go_on(sqlite_service: RunningService) -> None:
+def test_a_client_that_expects_100_continue_gets_it(sqlite_service: RunningService) -> None:
     body = b'{"id":"expected","amount":1}'
     with connected(sqlite_service) as wire:
         length = f"Content-Length: {len(body)}"
@@ -98,7 +98,7 @@ def test_a_client_that_asks_for_it_is_told_to_go_on(sqlite_service: RunningServi
         assert wire.receive().status == 201
 
 
-def test_a_client_that_asks_whether_to_send_too_much_is_told_not_to(
+def test_a_client_that_asks_before_sending_too_much_is_refused(
     sqlite_service: RunningService,
 ) -> None:
     length = f"Content-Length: {5 * 1024 * 1024}"
@@ -110,7 +110,7 @@ def test_a_client_that_asks_whether_to_send_too_much_is_told_not_to(
 
 
 @pytest.mark.parametrize("mebibytes", [1, 3, 8])
-def test_a_body_of_any_size_is_answered_413_and_the_client_can_read_it(
+def test_a_client_can_read_the_413_for_a_body_of_any_size(
     sqlite_service: RunningService,
     mebibytes: int,
 ) -> None:
@@ -125,41 +125,41 @@ def test_a_chunked_body_of_any_size_is_answered_413(sqlite_service: RunningServi
     assert response.status == 413
 
 
-def test_a_line_of_a_chunked_body_has_a_limit(sqlite_service: RunningService) -> None:
+def test_the_length_of_a_line_in_a_chunked_body_is_limited(sqlite_service: RunningService) -> None:
     response = only_response(sqlite_service, chunked(b"1;" + b"a" * 5_000))
     assert response.status == 400
 
 
-def test_a_client_that_goes_away_in_the_middle_harms_nobody(
+def test_a_client_that_leaves_in_the_middle_harms_no_other(
     sqlite_service: RunningService,
 ) -> None:
     for raw in (get("/health")[:-2], post(ORDER)[:-1], chunked(b"5\r\nabc"), b""):
         with connected(sqlite_service) as wire:
             wire.send(raw)
             wire.finish_sending()
-            assert wire.rest() == b"", "half a request has no answer"
+            assert wire.rest() == b"", "an incomplete request gets no answer"
     assert only_response(sqlite_service, HEALTH).status == 200
 
 
-def send_for_ever(wire: Wire) -> None:
+def send_forever(wire: Wire) -> None:
     while True:
         wire.send(b"x")
 
 
-def test_a_refused_client_that_neither_reads_nor_closes_is_left(
+def test_a_refused_client_that_does_not_close_is_disconnected(
     sqlite_service: RunningService,
 ) -> None:
     with connected(sqlite_service) as wire:
         wire.send(b"x\r\n\r\n")
         assert wire.receive().status == 400
         assert wire.rest() == b""
-        # The service closes its side, and a while later the whole connection: then sending fails.
+        # The service closes its side first, and later the whole connection: then sending fails.
         with pytest.raises(OSError, match=r"[Rr]eset|[Pp]ipe"):
-            send_for_ever(wire)
+            send_forever(wire)
     assert only_response(sqlite_service, HEALTH).status == 200
 
 
-def test_a_refused_client_that_resets_harms_nobody(sqlite_service: RunningService) -> None:
+def test_a_refused_client_that_resets_harms_no_other(sqlite_service: RunningService) -> None:
     address = (sqlite_service.host, sqlite_service.port)
     for _ in range(20):
         with socket.create_connection(address) as connection:
@@ -169,7 +169,7 @@ def test_a_refused_client_that_resets_harms_nobody(sqlite_service: RunningServic
     assert only_response(sqlite_service, HEALTH).status == 200
 
 
-def test_a_client_of_http_1_0_is_answered_and_the_connection_closed(
+def test_an_http_1_0_request_is_answered_and_the_connection_closed(
     sqlite_service: RunningService,
 ) -> None:
     with connected(sqlite_service) as wire:
@@ -178,7 +178,7 @@ def test_a_client_of_http_1_0_is_answered_and_the_connection_closed(
         assert wire.rest() == b""
 
 
-def test_head_has_no_body_even_when_it_is_refused(sqlite_service: RunningService) -> None:
+def test_a_reply_to_head_has_no_body_even_if_it_is_refused(sqlite_service: RunningService) -> None:
     for raw in (head("HEAD /health HTTP/1.1", HOST), head("HEAD /x HTTP/1.1", HOST)):
         assert only_response(sqlite_service, raw).body == b""
     refused = head("HEAD /health HTTP/1.1", HOST, "Content-Length: 4194304")
@@ -206,14 +206,14 @@ def test_an_id_that_looks_like_a_path_is_found_at_its_location(
         assert (found.status, found.body) == (200, created.body)
 
 
-def test_an_id_with_slashes_is_found_where_they_stand_as_they_are(
+def test_an_id_with_slashes_is_found_at_its_unencoded_path_too(
     sqlite_service: RunningService,
 ) -> None:
     only_response(sqlite_service, post('{"id":"c/../d","amount":1}'))
     assert only_response(sqlite_service, get("/orders/c/../d")).status == 200
 
 
-def test_a_name_that_is_allowed_is_served(tmp_path: Path) -> None:
+def test_an_allowed_host_is_served(tmp_path: Path) -> None:
     allowed = {"ORDERS_ALLOWED_HOSTS": "shop.example"}
     with running_service(f"sqlite:///{tmp_path}/orders.db", allowed) as service:
         for host, status in (("SHOP.example:80", 200), ("other.example", 421)):
@@ -221,7 +221,7 @@ def test_a_name_that_is_allowed_is_served(tmp_path: Path) -> None:
             assert only_response(service, raw).status == status
 
 
-def test_a_defect_is_answered_as_a_problem_and_logged_and_the_service_goes_on(
+def test_a_defect_is_answered_as_a_problem_and_logged_and_the_server_continues(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class DefectError(Exception): ...
@@ -244,7 +244,7 @@ def test_a_defect_is_answered_as_a_problem_and_logged_and_the_service_goes_on(
     assert "DefectError" in caplog.text
 
 
-def test_a_connection_that_waited_when_the_server_stopped_is_answered() -> None:
+def test_a_connection_queued_when_the_server_stops_is_answered() -> None:
     application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
     server = ThreadedServer(application, listen("127.0.0.1", 0), 1)
     host, _, port = server.address.partition(":")
@@ -257,7 +257,7 @@ def test_a_connection_that_waited_when_the_server_stopped_is_answered() -> None:
         assert asking.rest() == silent.rest() == b""
 
 
-def test_a_connection_is_left_to_a_worker_with_fewer_and_taken_when_that_has_more() -> None:
+def test_a_worker_leaves_a_connection_to_one_with_fewer_and_accepts_it_later() -> None:
     scoreboard = Scoreboard(2, clock=lambda: 0.0)
     scoreboard.slot(1).heartbeat(0)
     store = MemoryStore()
@@ -286,7 +286,7 @@ def test_the_address_of_ipv6_is_written_as_in_a_url() -> None:
     server.run()
 
 
-def test_a_server_tells_that_it_is_stopping() -> None:
+def test_a_server_knows_whether_it_is_stopping() -> None:
     server = ThreadedServer(
         create_app(MemoryStore(), HttpSettings("USD", HostRule())), listen("127.0.0.1", 0), 1
     )
@@ -296,7 +296,7 @@ def test_a_server_tells_that_it_is_stopping() -> None:
     assert (before, server.stopping) == (False, True)
 
 
-def test_what_is_to_be_done_soon_is_done_by_the_loop() -> None:
+def test_call_soon_calls_in_the_loops_thread() -> None:
     application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
     server = ThreadedServer(application, listen("127.0.0.1", 0), threads=1)
     done: Queue[Thread] = Queue()
@@ -305,7 +305,7 @@ def test_what_is_to_be_done_soon_is_done_by_the_loop() -> None:
         assert done.get(timeout=30) is not current_thread()
 
 
-def test_a_server_that_has_ended_may_be_stopped_again() -> None:
+def test_a_server_that_has_ended_can_be_stopped_again() -> None:
     application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
     server = ThreadedServer(application, listen("127.0.0.1", 0), threads=1)
     with served(server):
@@ -314,7 +314,7 @@ def test_a_server_that_has_ended_may_be_stopped_again() -> None:
     assert server.stopping
 
 
-def test_a_connection_that_cannot_be_taken_is_lost_and_the_next_is_answered(
+def test_a_connection_that_cannot_be_set_up_is_lost_and_the_next_is_answered(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class FirstFailing(ThreadedConnection):

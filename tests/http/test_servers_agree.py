@@ -1,4 +1,4 @@
-"""The application is the same under the server that gathers, one of threads, and plain Waitress."""
+"""The application answers the same under our server, a threaded one, and plain Waitress."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -23,10 +23,10 @@ from tests.http.wire import HEALTH, connected_to
 from tests.service_process import served
 
 _DATE: Final = re.compile(rb"\r\nDate: [^\r\n]+")
-# Where the request brings none of its own, each server makes another one.
+# If the request has none, each server makes one.
 _MADE_ID: Final = re.compile(rb"(?<=\r\nX-Request-Id: )[0-9a-f]{12}-[0-9]+")
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] [2-5][0-9]{2} [A-Z]")
-# Waitress names itself, and closes after every answer without a length.
+# Plain Waitress names itself, and closes after every answer without a length.
 _PLAIN_OWN: Final = {"server", "connection", "keep-alive", "date"}
 _FORM: Final = "Content-Type: application/x-www-form-urlencoded"
 _ORIGIN: Final = "Origin: http://localhost"
@@ -39,7 +39,7 @@ _TARGETS: Final = (
 
 
 def every_route() -> Iterator[bytes]:
-    """Every path with every method, on an empty store and on one that holds orders."""
+    """Every path with every method, on an empty store and on one with orders."""
     for _ in range(2):
         for target in _TARGETS:
             for method in ("GET", "HEAD", "OPTIONS", "DELETE", "POST", "BREW"):
@@ -57,7 +57,7 @@ def every_route() -> Iterator[bytes]:
         yield post("id=&amount=x", _FORM, _ORIGIN, target="/")
         yield post("id=form&amount=1", _FORM, target="/")
         yield get("/health", "X-Request-Id: mine") + get("/nothing", "X-Request-Id: mine")
-        # Many at once on one connection are answered in their order.
+        # Pipelined requests are answered in order.
         yield get("/health") + get("/orders/hostile") + get("/orders") + post(ORDER)
 
 
@@ -76,16 +76,16 @@ def threaded(application: Application, _store: MemoryStore) -> Server:
 
 @contextmanager
 def running(make: Callable[[Application, MemoryStore], Server]) -> Iterator[int]:
-    """Run the application over an empty store, and give the port."""
+    """Run the application with an empty store, and yield the port."""
     store = MemoryStore()
     with served(make(create_app(store, HttpSettings("USD", HostRule())), store)) as port:
         yield port
 
 
 def answered(port: int, raw: bytes) -> bytes:
-    """Send bytes and a last request; give all that comes until the server closes.
+    """Send bytes and a last request; return all that arrives until the server closes.
 
-    Dates, and ids that the server made, are left out.
+    Dates and ids made by the server are left out.
     """
     with connected_to("127.0.0.1", port) as wire:
         wire.send(raw + HEALTH)
@@ -106,7 +106,7 @@ def test_both_servers_answer_the_same_requests_with_the_same_bytes(
 
 @contextmanager
 def plain_waitress() -> Iterator[int]:
-    """Run the application over an empty store as Waitress does by itself, and give the port."""
+    """Run the application with an empty store under plain Waitress, and yield the port."""
     application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
     sockets: dict[int, object] = {}
     server = waitress.create_server(application, map=sockets, listen="127.0.0.1:0")
@@ -128,7 +128,7 @@ def plain_waitress() -> Iterator[int]:
 
 
 def first_answer(port: int, raw: bytes) -> tuple[int, Mapping[str, str], bytes]:
-    """Send bytes and give the first answer, without what servers may have of their own."""
+    """Send bytes and return the first answer, without headers in which servers may differ."""
     with connected_to("127.0.0.1", port) as wire:
         wire.send(raw)
         answer = wire.receive(head=raw.startswith(b"HEAD "))

@@ -1,4 +1,4 @@
-"""Clients that send or read slowly: each has its time, and none holds up another."""
+"""Clients that send or read slowly have a time limit, and hold up no other."""
 
 import json
 import select
@@ -22,7 +22,9 @@ def test_a_request_that_does_not_arrive_in_time_is_refused(sqlite_service: Runni
         assert json.loads(response.body)["type"] == "urn:problem-type:orders:request-timeout"
 
 
-def test_a_request_has_its_time_from_its_own_first_byte(sqlite_service: RunningService) -> None:
+def test_the_time_limit_of_a_request_starts_at_its_own_first_byte(
+    sqlite_service: RunningService,
+) -> None:
     with connected(sqlite_service) as wire:
         wire.send(get("/health") + b"GET /hea")
         assert wire.receive().status == 200
@@ -44,7 +46,7 @@ def test_hundreds_of_slow_senders_do_not_stop_the_service(sqlite_service: Runnin
             assert probe.getresponse().status == 200
 
 
-def test_hundreds_of_slow_readers_do_not_stop_the_service_and_are_let_go(
+def test_hundreds_of_slow_readers_do_not_stop_the_service_and_are_disconnected(
     sqlite_service: RunningService,
 ) -> None:
     rows = "\n".join(f"{'slow-reader-':x<100}{number},1" for number in range(1_000))
@@ -76,7 +78,7 @@ def test_hundreds_of_slow_readers_do_not_stop_the_service_and_are_let_go(
 
 
 def _end_of(reader: socket.socket) -> bool:
-    """Wait, without reading, until the other side has ended the connection."""
+    """Wait, without reading, until the other side has closed the connection."""
     poll = select.poll()
     poll.register(reader, select.POLLHUP | select.POLLRDHUP)
     return bool(poll.poll(SECONDS * 1000))

@@ -1,4 +1,4 @@
-"""Several processes serve as one: they share what comes, and each can be done without."""
+"""Several worker processes: they share the connections, and each can fail."""
 
 import signal
 import socket
@@ -47,7 +47,7 @@ def test_each_worker_and_the_operations_have_a_process(service: RunningService) 
     assert set(service.children) == {*WORKERS, "operations"}
 
 
-def test_connections_are_shared_out_evenly(service: RunningService) -> None:
+def test_connections_are_shared_evenly(service: RunningService) -> None:
     before = sockets(service)
     with ExitStack() as stack:
         for _ in range(40):
@@ -59,20 +59,20 @@ def test_connections_are_shared_out_evenly(service: RunningService) -> None:
         assert max(held) - min(held) <= slack(min(held)) + 1
 
 
-def test_many_connections_at_once_are_taken_without_waiting_for_each_other(
+def test_a_burst_of_connections_is_accepted_without_delay(
     service: RunningService,
 ) -> None:
     before = sum(sockets(service).values())
     with ExitStack() as stack:
         for _ in range(BURST):
             stack.enter_context(connected(service))
-        # It would take longer if a worker that leaves a connection to the other went to sleep.
+        # It would take longer if a worker slept after leaving a connection to the other.
         wait_until(lambda: sum(sockets(service).values()) == before + BURST)
         held = sockets(service)
         assert max(held.values()) - min(held.values()) <= slack(min(held.values())) + 1
 
 
-def test_a_worker_that_is_killed_takes_only_its_own_connections_with_it(
+def test_a_killed_worker_loses_only_its_own_connections(
     service: RunningService,
 ) -> None:
     pids = service.children
@@ -91,7 +91,7 @@ def test_a_worker_that_is_killed_takes_only_its_own_connections_with_it(
     assert service.children["worker-1"] == pids["worker-1"]
 
 
-def test_workers_that_are_killed_one_after_the_other_lose_nothing(
+def test_killing_workers_one_after_another_loses_nothing(
     service: RunningService,
 ) -> None:
     acknowledged: dict[str, str] = {}
@@ -106,7 +106,7 @@ def test_workers_that_are_killed_one_after_the_other_lose_nothing(
         assert acknowledged.items() <= stored(service).items()
 
 
-def test_workers_whose_parent_is_killed_finish_what_they_have_and_leave(
+def test_workers_whose_parent_is_killed_finish_their_requests_and_end(
     service: RunningService,
 ) -> None:
     with connected(service) as wire, connected(service) as idle:

@@ -1,4 +1,4 @@
-"""The application answered by threads, as plain WSGI servers do it: what both say must agree."""
+"""A server that answers on threads, as plain WSGI servers do, to compare with ours."""
 
 import re
 import socket
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
-# Waitress writes it among the others; here it ends the head, with how long the connection is kept.
+# Waitress writes it among the other headers; ours ends the head, with the keep-alive time.
 _CONNECTION: Final = re.compile(rb"(?<=\n)Connection: [^\r]*\r\n")
 
 
 class Task(WSGITask):  # type: ignore[misc]  # Waitress has no types
-    """Answers through the application; says goodbye when the server is stopping."""
+    """Calls the application; closes the connection if the server is stopping."""
 
     def build_response_header(self) -> bytes:
-        """Write the head, which tells a client not to come back to a server that stops."""
+        """Write the head; it tells the client to close if the server is stopping."""
         if self.channel.server.draining:
             self.set_close_on_finish()
         head = _CONNECTION.sub(b"", bytes(super().build_response_header()))
@@ -33,9 +33,9 @@ class Task(WSGITask):  # type: ignore[misc]  # Waitress has no types
         return head.removesuffix(b"\r\n") + (CLOSED if self.close_on_finish else keep_alive)
 
     def set_close_on_finish(self) -> None:
-        """Close after the answer, unless only Waitress wants to.
+        """Close after the answer, unless only Waitress would.
 
-        It closes after every answer without a length; 204 and 304 need none.
+        Waitress closes after every answer without a length; 204 and 304 need none.
         """
         asked = self.request.headers.get("CONNECTION", "").lower() == "close"
         old = self.version == "1.0"
@@ -44,13 +44,13 @@ class Task(WSGITask):  # type: ignore[misc]  # Waitress has no types
 
 
 class ThreadedConnection(Connection):
-    """A connection whose requests a thread answers, one after the other."""
+    """A connection whose requests a thread answers, one after another."""
 
     task_class = Task
 
 
 class ThreadedServer(Server):
-    """A server that hands each request to one of a few threads, as plain Waitress does."""
+    """A server that gives each request to a thread of a pool, as plain Waitress does."""
 
     connection_class = ThreadedConnection
 

@@ -1,4 +1,4 @@
-"""Clients that place orders on keep-alive connections, and what was acknowledged to them."""
+"""Clients that place orders on keep-alive connections, and record what was acknowledged."""
 
 import json
 from http.client import HTTPConnection, HTTPException
@@ -16,17 +16,17 @@ class Reachable(Protocol):
     """A service that clients can connect to."""
 
     def connect(self) -> HTTPConnection:
-        """Make a client; the caller closes it."""
+        """Open a client connection; the caller closes it."""
 
 
 class Traffic:
-    """Clients that post one order after the other.
+    """Clients that post one order after another.
 
     Attributes:
-        acknowledged: The amounts of the orders that were acknowledged, by id.
-        refused: Orders that were answered with 503, and sent again.
-        unexpected: Answers other than that and 201.
-        broken: For each client that has met it, the error that ended its connection.
+        acknowledged: The amount of each acknowledged order, by id.
+        refused: The orders that were answered with 503, and sent again.
+        unexpected: Answers other than 503 and 201.
+        broken: The errors that ended connections unexpectedly, one for each client at most.
     """
 
     def __init__(self, service: Reachable, name: str = "order") -> None:
@@ -49,7 +49,7 @@ class Traffic:
             thread.join()
 
     def assert_each_created(self) -> None:
-        """Prove that each order was created as soon as it was sent, and none was cut off."""
+        """Prove that each order was created the first time it was sent, and none was cut off."""
         assert (self.refused, self.unexpected, self.broken) == ([], [], [])
 
     def _post(self, name: int) -> None:
@@ -69,7 +69,7 @@ class Traffic:
                 if begun - answered < DEFAULT_LIMITS.drain_idle_seconds / 2:
                     self.broken.append(error)
                     break
-                # A server that stops lets go of a client that is idle for so long.
+                # A stopping server closes connections that are idle for this long.
                 answered, again = monotonic(), True
                 continue
             answered = monotonic()
@@ -87,7 +87,7 @@ class Traffic:
 
 
 def stored(service: Reachable) -> dict[str, str]:
-    """List every order, page by page, the amounts as they are written."""
+    """List every order, page by page, with the amounts as in the JSON."""
     found: dict[str, str] = {}
     target = "/orders"
     connection = service.connect()

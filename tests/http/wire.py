@@ -1,4 +1,4 @@
-"""HTTP/1.1 over a bare socket: what is sent is exactly what the test says."""
+"""HTTP/1.1 over a bare socket: exactly what the test says is sent."""
 
 import socket
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Wire:
         self._socket.sendall(content)
 
     def finish_sending(self) -> None:
-        """Tell the other side that nothing follows."""
+        """Close the sending side."""
         self._socket.shutdown(socket.SHUT_WR)
 
     def receive(self, *, head: bool = False) -> Response:
@@ -53,7 +53,7 @@ class Wire:
         return Response(code, headers, body)
 
     def rest(self) -> bytes:
-        """Read until the other side closes; give what still came."""
+        """Return everything that arrives until the other side closes."""
         rest, self._received = self._received, b""
         while content := self._socket.recv(65_536):
             rest += content
@@ -82,9 +82,9 @@ def connected(service: RunningService) -> Iterator[Wire]:
 
 
 def only_response(service: RunningService, raw: bytes) -> Response:
-    """Send one request, and prove that the connection gives one response to it and no other.
+    """Send one request, and prove that it gets exactly one response.
 
-    Either the service closes the connection, or the next request on it is answered as ever.
+    Either the service closes the connection, or the next request on it is answered as usual.
     """
     with connected(service) as wire:
         wire.send(raw)

@@ -1,4 +1,4 @@
-"""The request that a process sends to itself, to show that it works."""
+"""The request that a process sends to its own server, to prove that it works."""
 
 import socket
 from http import HTTPStatus
@@ -9,7 +9,7 @@ import pytest
 from orders_http.api.operations import Operations
 from orders_http.server.listening import listen
 from orders_http.server.operations_server import OperationsServer
-from orders_http.server.self_request import SelfRequest
+from orders_http.server.self_check import SelfCheck
 from orders_memory import MemoryStore
 from tests.service_process import served
 
@@ -18,36 +18,36 @@ def operations(*, stopping: bool = False) -> Operations:
     return Operations(MemoryStore(), lambda: stopping, lambda: b"")
 
 
-def answers_to_itself(application: Operations, times: int = 1) -> int:
-    """Let a server ask itself, and count the answers that show that it works."""
+def passed_self_checks(application: Operations, times: int = 1) -> int:
+    """Let a server check itself, and count the checks that pass."""
     server = OperationsServer(application, listen("127.0.0.1", 0))
     answers: list[float] = []
     with served(server):
         for _ in range(times):
-            SelfRequest(server.connect, lambda: answers.append(1)).ask()
+            SelfCheck(server.connect, lambda: answers.append(1)).run()
     return len(answers)
 
 
-def test_a_server_that_is_alive_answers_itself_each_time() -> None:
-    assert answers_to_itself(operations(), times=3) == 3
+def test_a_live_server_passes_each_check() -> None:
+    assert passed_self_checks(operations(), times=3) == 3
 
 
-def test_a_server_that_stops_is_alive() -> None:
-    assert answers_to_itself(operations(stopping=True)) == 1
+def test_a_stopping_server_passes_the_check() -> None:
+    assert passed_self_checks(operations(stopping=True)) == 1
 
 
-def test_an_answer_of_a_server_that_fails_does_not_count_and_is_logged(
+def test_a_wrong_answer_fails_the_check_and_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     failing = operations()
     monkeypatch.setattr(failing, "_answers", {})
-    assert answers_to_itself(failing) == 0
+    assert passed_self_checks(failing) == 0
     (record,) = caplog.records
     assert record.message == "the self-check got a wrong answer"
     assert vars(record)["status"] == HTTPStatus.NOT_FOUND
 
 
-def test_no_answer_does_not_count_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_answer_fails_the_check_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     near, far = socket.socketpair()
     answers: list[float] = []
 
@@ -57,7 +57,7 @@ def test_no_answer_does_not_count_and_is_logged(caplog: pytest.LogCaptureFixture
 
     thread = Thread(target=hang_up)
     thread.start()
-    SelfRequest(lambda: near, lambda: answers.append(1)).ask()
+    SelfCheck(lambda: near, lambda: answers.append(1)).run()
     thread.join()
     assert answers == []
     assert caplog.messages == ["the self-check failed or timed out"]

@@ -1,4 +1,4 @@
-"""The server over a store that begins its work: the loop waits for it, and no thread does."""
+"""The server with a store that can begin calls: the loop waits for them, not a thread."""
 
 import socket
 import threading
@@ -26,12 +26,12 @@ from tests.service_process import served
 
 
 @define
-class Begun:
-    """A call that ends when its socket says so, or when it was asked often enough."""
+class FakePending:
+    """A pending call that has ended once it was asked `asks_needed` times, or at once."""
 
     run: Callable[[], Sequence[object] | None]
     asked: int = 0
-    patience: int | None = None
+    asks_needed: int | None = None
     sockets: tuple[socket.socket, socket.socket] = field(factory=socket.socketpair)
 
     def fileno(self) -> int:
@@ -42,7 +42,7 @@ class Begun:
 
     def proceed(self) -> bool:
         self.asked += 1
-        return self.asked == self.patience if self.patience else True
+        return self.asked == self.asks_needed if self.asks_needed else True
 
     def results(self) -> Sequence[object] | None:
         for each in self.sockets:
@@ -51,23 +51,23 @@ class Begun:
 
 
 class BeginningStore(MemoryStore):
-    """A store in memory that begins what it is asked; on which thread it ends, it remembers."""
+    """A store in memory that begins its calls, and records on which thread each one ends."""
 
     def __init__(self) -> None:
         super().__init__()
         self.loses_connections = False
-        self.patience: int | None = None
+        self.asks_needed: int | None = None
         self.ended_on: list[str] = []
 
-    def begin(self, call: Call) -> Begun:
+    def begin(self, call: Call) -> FakePending:
         if OrderId("defect") in call.items:
             raise StoreUnavailable(Reason.FAILED, "on purpose")
 
         def run() -> Sequence[object] | None:
             return None if self.loses_connections else call.run(self)
 
-        begun = Begun(run, patience=self.patience)
-        if self.patience is None:
+        begun = FakePending(run, asks_needed=self.asks_needed)
+        if self.asks_needed is None:
             begun.end()
         return begun
 
@@ -97,7 +97,7 @@ def asking(store: BeginningStore) -> Iterator[Wire]:
         yield wire
 
 
-def test_what_the_store_can_begin_takes_no_thread_of_the_server() -> None:
+def test_a_call_that_the_store_begins_needs_no_thread_of_the_server() -> None:
     store = BeginningStore()
     with asking(store) as wire:
         wire.send(post('{"id":"A","amount":1}') + get("/orders/A") + get("/orders/B"))
@@ -107,10 +107,10 @@ def test_what_the_store_can_begin_takes_no_thread_of_the_server() -> None:
     assert not any(name.startswith("batch") for name in store.ended_on)
 
 
-def test_a_batch_for_which_the_loop_has_no_room_to_wait_ends_all_the_same(
+def test_a_call_whose_socket_epoll_cannot_register_still_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fill_epoll(monkeypatch, room=3)  # The listener, Waitress's own pipe, the client.
+    fill_epoll(monkeypatch, room=3)  # The listener, Waitress's own pipe and the client.
     with asking(BeginningStore()) as wire:
         wire.send(post('{"id":"A","amount":1}') + get("/orders/A"))
         assert [wire.receive().status for _ in range(2)] == [201, 200]
@@ -125,15 +125,15 @@ def test_a_call_whose_connection_is_lost_is_made_again_on_a_thread() -> None:
     assert [name.partition("_")[0] for name in store.ended_on] == ["batch", "batch"]
 
 
-def test_work_is_asked_now_and_then_when_nothing_comes() -> None:
+def test_a_pending_call_proceeds_even_if_its_socket_is_silent() -> None:
     store = BeginningStore()
-    store.patience = 3
+    store.asks_needed = 3
     with asking(store) as wire:
         wire.send(get("/orders/A"))
         assert wire.receive().status == 404
 
 
-def test_a_store_that_fails_to_begin_is_told_and_the_service_goes_on() -> None:
+def test_a_call_that_fails_to_begin_is_answered_and_the_server_continues() -> None:
     with asking(BeginningStore()) as wire:
         wire.send(get("/orders/defect") + get("/orders/A"))
         assert [wire.receive().status for _ in range(2)] == [503, 404]
@@ -141,7 +141,7 @@ def test_a_store_that_fails_to_begin_is_told_and_the_service_goes_on() -> None:
 
 @define
 class LookUp:
-    """A connection on which one look-up has come, and the statuses of its replies."""
+    """A connection with one look-up, and the statuses of the replies to it."""
 
     statuses: list[int] = field(factory=list)
 
@@ -154,11 +154,11 @@ class LookUp:
         self.statuses.append(reply.status)
 
 
-def test_a_server_that_stood_still_itself_goes_on_and_refuses_nobody() -> None:
+def test_after_a_stall_the_server_continues_and_refuses_no_request() -> None:
     store, clock = BeginningStore(), Clock()
     limits = Limits(shed_seconds=1.0, request_seconds=6.0)
     store.add([Order("A", 1)])
-    store.patience = 1  # What has begun has ended when it is asked.
+    store.asks_needed = 1  # A pending call has ended when it is asked.
     application = create_app(store, HttpSettings("USD", HostRule()))
     gatherer = Gatherer(application, store, Loop(clock), lambda: None, limits)
     under_way, gathered = LookUp(), LookUp()

@@ -12,15 +12,15 @@ from attrs import frozen
 
 _LOG: Final = logging.getLogger(__name__)
 
-ASK_SECONDS: Final = 2.0
-"""How long to wait between an answer and the next request."""
+SELF_CHECK_SECONDS: Final = 2.0
+"""The time between an answer and the next request."""
 
 # As long as the parent waits before it replaces the process: under load a late answer counts too.
 _ANSWER_SECONDS: Final = 15.0
 
 
 @frozen
-class SelfRequest:
+class SelfCheck:
     """A request for `/livez`, which needs neither a network nor the database.
 
     Attributes:
@@ -31,7 +31,7 @@ class SelfRequest:
     connect: Callable[[], socket.socket]
     answered: Callable[[], None]
 
-    def ask(self) -> None:
+    def run(self) -> None:
         """Send one request; call `answered` if the answer is right, else log what went wrong."""
         with closing(HTTPConnection("localhost")) as client:
             try:
