@@ -267,9 +267,9 @@ def test_no_traceback_and_no_log_of_any_level_contains_the_password(
         pytest.raises(StoreUnavailable) as caught,
     ):
         store.check()
-    told = "".join(traceback.format_exception(caught.value))
+    formatted = "".join(traceback.format_exception(caught.value))
     objects = f"{url!r} {url} {caught.value!r} {vars(caught.value)}"
-    Secret(password).assert_not_in({"traceback": told, "log": caplog.text, "objects": objects})
+    Secret(password).assert_not_in({"traceback": formatted, "log": caplog.text, "objects": objects})
 
 
 def test_neither_a_valid_nor_an_invalid_token_leaks(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def service(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningService]:
-    """A service that the tests of a module share: each uses ids of its own."""
+    """A service that the tests of a module share: each uses its own ids."""
     if request.param == "sqlite":
         folder = tmp_path_factory.mktemp("service")
         with running_service(f"sqlite:///{folder}/orders.db") as running:

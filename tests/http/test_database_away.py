@@ -90,8 +90,8 @@ def test_every_route_asks_to_retry_and_the_service_recovers_by_itself(
     assert (response.status, response.getheader("Idempotent-Replayed")) == (200, "true")
     response, content = send(service, "GET", "/orders")
     assert content == b'[{"id":"A-1","amount":12.30}]'
-    told = {json.loads(line)["message"] for line in service.errors().splitlines()}
-    assert {"store unavailable", "store available again"} <= told
+    logged = {json.loads(line)["message"] for line in service.errors().splitlines()}
+    assert {"store unavailable", "store available again"} <= logged
 
 
 def test_a_service_that_starts_without_its_database_waits_for_it(

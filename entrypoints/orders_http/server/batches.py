@@ -11,10 +11,10 @@ from orders_http.api.messages import Reply
 from orders_http.server.limits import Limits
 
 INITIAL_BATCH_SIZE: Final = 16
-"""How many requests the first batch has at most, before the store's speed is known."""
+"""The largest batch before the store's speed is known."""
 
 MIN_BATCH_SIZE: Final = 8
-"""The limit of a batch is never smaller, however slow the store is."""
+"""Slow batches are not made smaller than this."""
 
 _FASTER: Final = 0.75
 """A smaller batch is faster if it takes less than this fraction of the larger one's time."""
@@ -22,17 +22,17 @@ _FASTER: Final = 0.75
 _SLOWER: Final = 2.0
 """A batch that takes this many times as long as usual is followed by a smaller one."""
 
-# A store that is far away takes the same time for any batch. A request may wait for two of them.
+# A far store takes the same time for a batch of any size. A request may wait for two batches.
 _BATCHES_TO_WAIT: Final = 2.5
 
-# Over such a store a batch waits a little, so that the clients just answered can be in it.
+# With a far store a batch waits a little, so that the clients just answered can join it.
 _FAR_SECONDS: Final = 0.02
 _REST: Final = 1 / 16
 _MAX_REST_SECONDS: Final = 0.01
 
 
 def max_queue_seconds(last_duration: float, limits: Limits) -> float:
-    """Return how long a request may queue over a far store, by how long the last work took."""
+    """Return how long a request may queue with a far store, by how long the last call took."""
     return min(_BATCHES_TO_WAIT * last_duration, 2 * limits.shed_seconds)
 
 
@@ -80,10 +80,10 @@ class Batcher:
     Attributes:
         call: The kind of call that a batch makes.
         limits: The server's limits.
-        max_batch_size: How many requests a batch has at most, however fast the store is.
+        max_batch_size: The largest batch, however fast the store is.
         queue: The requests that wait for the next batch.
         busy: Whether a batch is under way.
-        batch_size: How many requests the next batch has at most.
+        batch_size: The most requests that the next batch may have.
         begun: When the last batch was begun, by the loop's clock.
         last_duration: How long the last batch took, in seconds.
         rests_until: When the next batch begins at the latest, if requests wait for it.
@@ -107,8 +107,8 @@ class Batcher:
     def max_queue_seconds(self) -> float:
         """How long a request may queue before it is refused.
 
-        Together with its batch that makes `shed_seconds`. Over a store that is far away it may
-        wait for the batch under way and for one more: there a slow batch is no sign of overload.
+        Together with its batch it then takes `shed_seconds`. With a far store it may wait for the
+        batch under way and for one more: there a slow batch is no sign of overload.
         """
         shed = self.limits.shed_seconds
         near = shed - min(2 * self.last_duration, shed / 2)

@@ -173,7 +173,7 @@ class Connection(HTTPChannel):
         return self._lingers_until is not None or bool(super().readable())
 
     def writable(self) -> bool:
-        """Return whether there is something to send, or the connection is to be closed."""
+        """Return whether to wait until more can be sent, or to close."""
         if self._lingers_until is None:
             return bool(super().writable())
         return monotonic() >= self._lingers_until
@@ -263,7 +263,7 @@ class LoopConnection(Connection):
 
     def handle_write(self) -> None:
         """Send what waits, or close, or begin the next request."""
-        # Waitress would leave small amounts to its worker thread; here is none.
+        # Waitress would leave small amounts to its worker thread; there is none here.
         if self.connected and self.total_outbufs_len:
             self._flush_exception(self._flush_some)
         if self.connected:

@@ -1,4 +1,4 @@
-"""How long, how many and how much: the server's limits, in one object that is passed in."""
+"""The server's limits, in one object that is passed in."""
 
 from typing import Final
 
@@ -10,26 +10,25 @@ class Limits:
     """The limits of one process.
 
     Attributes:
-        request_seconds: How long a request may take in all before it is refused.
-        receive_seconds: How long a request may take to arrive, from its first byte to its last.
-        stalled_seconds: How long a client may read nothing of a reply that waits for it.
-        shed_seconds: How long a request waits for a busy store before it is refused: a client
-            that hears soon can try elsewhere. Over a store that is far away it may wait up to
-            twice as long.
-        late_seconds: How long requests wait in order of arrival before the latest go first: in
-            a queue that cannot be emptied, first in first out would answer all of them late.
-        slow_batch_seconds: How long a batch may take before a smaller one is tried.
-        max_batch_size: How many requests a batch has at most. It starts with fewer, and keeps
-            to fewer while they are faster.
-        max_page_batch_size: The same for lists, each of which may hold 500 orders.
-        idle_seconds: How long a connection stays open without a request. Clients are told.
+        request_seconds: A request that takes longer is refused.
+        receive_seconds: A request that takes longer to arrive, from its first byte to its last,
+            is refused.
+        stalled_seconds: A client that reads nothing of its reply for longer is disconnected.
+        shed_seconds: A request that waits longer for a busy store is refused, so that the client
+            can soon try again. With a store that is far away it may wait up to twice as long.
+        late_seconds: Requests queue in order of arrival for this long; then the latest go first.
+            If the queue cannot be emptied, first in, first out would answer all of them late.
+        slow_batch_seconds: A batch that takes longer is followed by a smaller one.
+        max_batch_size: The largest batch. Batches start smaller, and stay smaller if that is
+            faster.
+        max_page_batch_size: The same for lists, each of which may have 500 orders.
+        idle_seconds: A connection without a request is closed after this long. Clients are told.
         drain_seconds: How long a stopping server waits for the requests that it has accepted.
-        drain_idle_seconds: How long a stopping server still accepts a request on an idle
-            connection. The answer tells the client to reconnect.
-        connections: How many connections are open at most; more wait to be accepted.
-        least_connections: For how many the process must be able to open files, or it does not
-            start.
-        other_files: How many files are left for databases, logs and listening sockets.
+        drain_idle_seconds: How long a stopping server still accepts requests on idle connections.
+            The answer closes the connection.
+        connections: The maximum number of open connections; further clients wait.
+        least_connections: If the process cannot open this many connections, it does not start.
+        other_files: Open files for anything else: databases, logs, listening sockets.
     """
 
     request_seconds: float = 6.0
@@ -49,12 +48,12 @@ class Limits:
 
     @property
     def files(self) -> int:
-        """How many files the process opens at most."""
+        """The maximum number of files that the process opens."""
         return self.connections + self.other_files
 
     @property
     def least_files(self) -> int:
-        """How many files the process must be able to open to serve anyone."""
+        """How many files the process must be able to open, or it does not start."""
         return self.least_connections + self.other_files
 
 

@@ -86,7 +86,7 @@ class OperationsServer(Server):
             self._scrape(begun)
 
     def _scrape(self, scrape: Scrape) -> None:
-        """Begin to write the metrics for all who wait, unless a thread is writing them."""
+        """Begin to write the metrics for all waiting clients, unless a thread is writing them."""
         if self._is_scraping or not self._scrapers:
             return
         self._is_scraping = True

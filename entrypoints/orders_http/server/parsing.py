@@ -35,43 +35,36 @@ def _check_head(header_plus: bytes) -> None:
     request_line, *lines = header_plus.rstrip(b"\r\n").split(b"\r\n")
     words = request_line.split(b" ")
     if len(words) != _WORDS or words[-1] not in _VERSIONS:
-        message = "the request line is not a method, a target and HTTP/1.1 or HTTP/1.0"
-        raise ParsingError(message)
+        raise ParsingError("the request line is not a method, a target and HTTP/1.1 or HTTP/1.0")
     if _UNPRINTABLE.search(request_line):
-        message = "the request line contains a byte that is not printable ASCII"
-        raise ParsingError(message)
+        raise ParsingError("the request line contains a byte that is not printable ASCII")
     if b"#" in words[1]:
         # Waitress would drop what follows and serve another resource (RFC 9112, section 3.2).
-        message = "the request target contains #: leave out the fragment; in a path write %23"
-        raise ParsingError(message)
+        raise ParsingError(
+            "the request target contains #: leave out the fragment; in a path write %23"
+        )
     fields: dict[bytes, bytes] = {}
     for line in lines:
         if line[:1] in {b" ", b"\t"}:
-            message = "a header is continued on a second line"
-            raise ParsingError(message)
+            raise ParsingError("a header is continued on a second line")
         name, _, value = line.partition(b":")
         name = name.lower()
         if name in _ONCE and name in fields:
-            message = f"there are two {name.decode()} headers"
-            raise ParsingError(message)
+            raise ParsingError(f"there are two {name.decode()} headers")
         fields[name] = value.strip(b" \t")
     if b"host" not in fields and request_line.endswith(b"HTTP/1.1"):
-        message = "the Host header is missing"
-        raise ParsingError(message)
+        raise ParsingError("the Host header is missing")
     if b"transfer-encoding" in fields:
         _check_transfer_encoding(request_line, fields)
     if not _LENGTH.fullmatch(fields.get(b"content-length", b"0").decode("latin-1")):
-        message = "Content-Length is not a number of bytes"
-        raise ParsingError(message)
+        raise ParsingError("Content-Length is not a number of bytes")
 
 
 def _check_transfer_encoding(request_line: bytes, fields: dict[bytes, bytes]) -> None:
     if b"content-length" in fields:
-        message = "Content-Length and Transfer-Encoding cannot be used together"
-        raise ParsingError(message)
+        raise ParsingError("Content-Length and Transfer-Encoding cannot be used together")
     if fields[b"transfer-encoding"].lower() != b"chunked" or request_line.endswith(b"HTTP/1.0"):
-        message = "the only supported Transfer-Encoding is chunked, in HTTP/1.1"
-        raise ParsingError(message)
+        raise ParsingError("the only supported Transfer-Encoding is chunked, in HTTP/1.1")
 
 
 def _plain_fields(lines: list[str]) -> dict[str, str] | None:
@@ -183,8 +176,7 @@ class Parser(HTTPRequestParser):
         try:
             super().parse_header(header_plus)
         except ValueError as error:
-            message = "the request target cannot be parsed"
-            raise ParsingError(message) from error
+            raise ParsingError("the request target cannot be parsed") from error
         _join_cookies(self.headers, header_plus)
         _name_close_alone(self.headers)
         self.connection_close = self.connection_close or self.headers.get("CONNECTION") == "close"
