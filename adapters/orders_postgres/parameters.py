@@ -1,5 +1,6 @@
 """libpq's connection parameters: which values Orders accepts, and why it refuses the others."""
 
+import re
 from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
@@ -10,6 +11,8 @@ from attrs import frozen
 DEFAULT_APPLICATION_NAME: Final = "orders"
 DEFAULT_CONNECT_SECONDS: Final = 2
 DEFAULT_PORT: Final = 5432
+
+_DIGITS: Final = re.compile("[0-9]{1,9}")
 
 
 class SslMode(Enum):
@@ -66,8 +69,7 @@ def number(least: int, greatest: int, what: str = "number") -> Callable[[str], i
     """Return a reader of decimal numbers in a range."""
 
     def read(text: str) -> int:
-        digits = text.isascii() and text.isdigit() and len(text) < 10  # noqa: PLR2004
-        if not digits or not least <= int(text) <= greatest:
+        if not _DIGITS.fullmatch(text) or not least <= int(text) <= greatest:
             raise ValueError(f" is not a {what} from {least} to {greatest}")
         return int(text)
 
