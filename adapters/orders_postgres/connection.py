@@ -105,7 +105,7 @@ class Connection:
         self.prepare(statement)
         with self._exchange():
             context = self._send(statement, [str(value) for value in values])
-            self._session.end()
+            self._session.sync()
             self._session.handle_messages(context)
             rows: Sequence[Row] = context.rows or ()
             return rows
@@ -116,9 +116,9 @@ class Connection:
         Raises:
             StoreUnavailable: As `run`.
         """
-        if not self.state.is_pooled and not self._session.knows(statement):
+        if not self.state.is_pooled and not self._session.is_prepared(statement):
             with self._exchange():
-                self._session.keep(statement)
+                self._session.prepare_named(statement)
 
     def _send(self, statement: str, values: Sequence[str]) -> Any:  # noqa: ANN401 - untyped
         """Send a statement without ending the message; return the context of its answer."""
@@ -140,7 +140,7 @@ class Connection:
         """
         with self._exchange():
             self._context = self._send(statement, values)
-            self._session.end()
+            self._session.sync()
             self._answer.clear()
             self._position = 0
             self._last_received = monotonic()
@@ -204,8 +204,8 @@ class Connection:
         self.prepare(statement)
         with self._exchange():
             context = self._send(statement, ())
-            self._session.send_content(content)
-            self._session.end()
+            self._session.send_copy_data(content)
+            self._session.sync()
             self._session.handle_messages(context)
 
     def script(self, sql: str) -> None:
@@ -289,7 +289,7 @@ class Connection:
             found = diagnose(error)
             self._in_step = in_step and found.is_harmless
             raise found.failure(self._address) from error
-        if self._session.unreplicated():
+        if self._session.warned_of_unreplicated_commit():
             message = "no synchronous standby confirmed the commit before the wait was cancelled"
             raise StoreUnavailable(Reason.TIMEOUT, f"{self._address}: {message}")
         self._in_step = in_step

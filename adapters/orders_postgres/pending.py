@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from orders_core import StoreUnavailable
 from orders_postgres.connection import Connection
 from orders_postgres.errors import Interrupted
-from orders_postgres.pool import Lent, Pool
+from orders_postgres.pool import Pool, PooledConnection
 from orders_postgres.session import Row
 
 _Result = TypeVar("_Result")
@@ -29,26 +29,26 @@ def run(statements: Statements[_Result], connection: Connection) -> Sequence[_Re
 class PendingStatements:
     """Statements that run one after the other; see `orders_core.Pending`."""
 
-    def __init__(self, pool: Pool, lent: Lent, statements: Statements[Any]) -> None:
+    def __init__(self, pool: Pool, pooled: PooledConnection, statements: Statements[Any]) -> None:
         """Send the first statement; use `begin_statements` instead.
 
         Raises:
             StoreUnavailable: It cannot be sent.
         """
         self._pool = pool
-        self._lent = lent
+        self._pooled = pooled
         self._statements = statements
         self._ended: Sequence[Any] | Exception | None = None
         self._send(*next(statements))
 
     def fileno(self) -> int:
         """Return the file descriptor of the connection's socket."""
-        return self._lent.connection.fileno()
+        return self._pooled.connection.fileno()
 
     def proceed(self) -> bool:
         """Read what has arrived; once the result is complete, send the next statement."""
         try:
-            rows = self._lent.connection.receive()
+            rows = self._pooled.connection.receive()
             if rows is not None:
                 self._send(*self._statements.send(rows))
         except StopIteration as end:
@@ -63,25 +63,25 @@ class PendingStatements:
 
     def results(self) -> Sequence[Any] | None:
         """Return the connection to the pool, and the results; None if the connection was lost."""
-        self._pool.take_back(self._lent)
+        self._pool.release(self._pooled)
         if isinstance(self._ended, Exception):
             raise self._ended
         return self._ended
 
     def _send(self, statement: str, values: Sequence[str]) -> None:
-        self._lent.connection.send(statement, *values)
+        self._pooled.connection.send(statement, *values)
 
 
 def begin_statements(pool: Pool, statements: Statements[Any]) -> PendingStatements | None:
     """Begin on an open, idle connection; return None if there is none that works."""
     try:
-        lent = pool.take_open()
+        pooled = pool.acquire_idle()
     except StoreUnavailable:
         return None
-    if lent is None:
+    if pooled is None:
         return None
     try:
-        return PendingStatements(pool, lent, statements)
+        return PendingStatements(pool, pooled, statements)
     except StoreUnavailable:
-        pool.take_back(lent)
+        pool.release(pooled)
         return None

@@ -23,7 +23,7 @@ _AGE_JITTER: Final = 0.2
 
 
 @frozen
-class Lent:
+class PooledConnection:
     """A connection of the pool.
 
     Attributes:
@@ -71,7 +71,7 @@ class Pool:
         self._breaker = Breaker()
         self._permits = BoundedSemaphore(size)
         self._lock = Lock()
-        self._idle: list[Lent] = []
+        self._idle: list[PooledConnection] = []
         self._closed = False
         self._renewals = 0
 
@@ -95,15 +95,15 @@ class Pool:
             message = f"all {self._size} connections to the database are in use"
             raise StoreUnavailable(Reason.POOL, message)
         try:
-            lent = self._take(max_age_seconds) or self._open()
+            pooled = self._pop_idle(max_age_seconds) or self._open()
             try:
-                yield lent.connection
+                yield pooled.connection
             finally:
-                self._give_back(lent)
+                self._put_back(pooled)
         finally:
             self._permits.release()
 
-    def take_open(self) -> Lent | None:
+    def acquire_idle(self) -> PooledConnection | None:
         """Lend an open, idle connection without waiting; return None if there is none.
 
         Raises:
@@ -111,18 +111,18 @@ class Pool:
         """
         if not self._permits.acquire(blocking=False):
             return None
-        lent = None
+        pooled = None
         try:
-            lent = self._take()
+            pooled = self._pop_idle()
         finally:
-            if lent is None:
+            if pooled is None:
                 self._permits.release()
-        return lent
+        return pooled
 
-    def take_back(self, lent: Lent) -> None:
-        """Return what `take_open` lent; it is kept only if it is certainly reusable."""
+    def release(self, pooled: PooledConnection) -> None:
+        """Return what `acquire_idle` lent; it is kept only if it is certainly reusable."""
         try:
-            self._give_back(lent)
+            self._put_back(pooled)
         finally:
             self._permits.release()
 
@@ -141,7 +141,7 @@ class Pool:
             self._closed = True
         self._close_idle()
 
-    def _take(self, max_age_seconds: float = inf) -> Lent | None:
+    def _pop_idle(self, max_age_seconds: float = inf) -> PooledConnection | None:
         while True:
             with self._lock:
                 if self._closed:
@@ -149,38 +149,38 @@ class Pool:
                     raise StoreUnavailable(Reason.UNREACHABLE, message)
                 if not self._idle:
                     return None
-                lent = self._idle.pop()
+                pooled = self._idle.pop()
             now = monotonic()
-            is_young = now < lent.expires and now - lent.opened < max_age_seconds
-            if is_young and not lent.connection.is_stale():
-                return lent
-            lent.connection.close()
+            is_young = now < pooled.expires and now - pooled.opened < max_age_seconds
+            if is_young and not pooled.connection.is_stale():
+                return pooled
+            pooled.connection.close()
 
-    def _open(self) -> Lent:
+    def _open(self) -> PooledConnection:
         age = self._max_age_seconds * (1 - _AGE_JITTER * self._random.random())
         # Read first: if the pool is renewed meanwhile, this connection may have read the old files.
         renewals = self._renewals
         with self._breaker.attempt():
             connection = self._connect()
         opened = monotonic()
-        return Lent(connection, opened, opened + age, renewals)
+        return PooledConnection(connection, opened, opened + age, renewals)
 
-    def _give_back(self, lent: Lent) -> None:
-        if not lent.connection.reusable:
-            lent.connection.close()
+    def _put_back(self, pooled: PooledConnection) -> None:
+        if not pooled.connection.reusable:
+            pooled.connection.close()
             # What broke one, such as a failover, has probably broken the others too.
             self._close_idle()
             return
         with self._lock:
-            keep = not self._closed and lent.renewals == self._renewals
+            keep = not self._closed and pooled.renewals == self._renewals
             if keep:
-                lent.connection.is_new = False
-                self._idle.append(lent)
+                pooled.connection.is_new = False
+                self._idle.append(pooled)
         if not keep:
-            lent.connection.close()
+            pooled.connection.close()
 
     def _close_idle(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
-        for lent in idle:
-            lent.connection.close()
+        for pooled in idle:
+            pooled.connection.close()

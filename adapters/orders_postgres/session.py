@@ -41,7 +41,7 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
         self._binding = binding
         self._asked: int | None = None
         self._usock: Any
-        self._kept: dict[str, Any] = {}
+        self._prepared: dict[str, Any] = {}
         try:
             super().__init__(user, **parameters)
         except BaseException:
@@ -68,17 +68,17 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
         finally:
             self._usock = transport
 
-    def knows(self, statement: str) -> bool:
+    def is_prepared(self, statement: str) -> bool:
         """Return whether a statement was prepared."""
-        return statement in self._kept
+        return statement in self._prepared
 
-    def keep(self, statement: str) -> None:
+    def prepare_named(self, statement: str) -> None:
         """Prepare a statement that was not prepared yet."""
-        self._kept[statement] = self.prepare(statement)
+        self._prepared[statement] = self.prepare(statement)
 
     def send(self, statement: str, values: Sequence[str]) -> Any:  # noqa: ANN401 - untyped
         """Send a prepared statement; return the context that collects its result."""
-        prepared = self._kept[statement]
+        prepared = self._prepared[statement]
         self.send_BIND(prepared.name_bin, values)
         self.send_EXECUTE()
         return pg8000.core.Context(prepared.statement, None, prepared.cols, prepared.input_funcs)
@@ -91,7 +91,7 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
         self.send_EXECUTE()
         return pg8000.core.Context(statement, None, ())
 
-    def send_content(self, content: bytes) -> None:
+    def send_copy_data(self, content: bytes) -> None:
         """Send the whole content of a `COPY ... FROM STDIN` statement that was just sent.
 
         pg8000 itself would wait for the server's CopyInResponse first.
@@ -101,7 +101,7 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
             self._send_message(pg8000.core.COPY_DATA, part)
         self._sock.write(pg8000.core.COPY_DONE_MSG)
 
-    def end(self) -> None:
+    def sync(self) -> None:
         """End the message: now the server commits and answers."""
         self._sock.write(pg8000.core.SYNC_MSG)
         self._sock.flush()
@@ -139,7 +139,7 @@ class Session(pg8000.native.Connection):  # type: ignore[misc]  # untyped, hence
         (number,) = _FIRST_FIELD.unpack_from(self._backend_key_data or bytes(_FIRST_FIELD.size))
         return int(number)
 
-    def unreplicated(self) -> bool:
+    def warned_of_unreplicated_commit(self) -> bool:
         """Return whether the server has warned of an unreplicated commit since the last call."""
         warned = False
         while self.notices:

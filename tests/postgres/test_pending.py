@@ -148,4 +148,4 @@ def test_a_call_that_cannot_be_sent_does_not_begin(orders_database: OrdersDataba
         with pool.connection() as connection:
             assert connection.run("SELECT 2") == [[2]]
         assert begin_statements(pool, unprepared()) is None
-        assert pool.take_open() is None, "its connection is not used again"
+        assert pool.acquire_idle() is None, "its connection is not used again"
