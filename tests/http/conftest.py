@@ -39,7 +39,7 @@ def service(
 
 @pytest.fixture(scope="module")
 def sqlite_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service on SQLite, where the store makes no difference."""
+    """A service on SQLite, for tests that do not depend on the store."""
     folder = tmp_path_factory.mktemp("service")
     with running_service(f"sqlite:///{folder}/orders.db") as running:
         yield running
@@ -47,7 +47,7 @@ def sqlite_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
 
 @pytest.fixture
 def client() -> WsgiClient:
-    """A client of the application over a store in memory, empty."""
+    """A client of the application over an empty store in memory."""
     return WsgiClient(create_app(MemoryStore(), HttpSettings("USD", HostRule())))
 
 

@@ -31,7 +31,7 @@ class Response:
         return json.loads(self.body)
 
     def problem(self) -> str:
-        """Give the last part of a problem's type, and prove that it is a whole problem."""
+        """Give the last part of a problem's type, and assert that the problem is complete."""
         assert self.headers["content-type"] == "application/problem+json"
         members = self.json()
         assert members["status"] == self.status
@@ -42,7 +42,7 @@ class Response:
 
 
 def headers_once(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Give headers by their names in small letters, and prove that none is there twice."""
+    """Give headers by their lower-case names, and assert that none is repeated."""
     pairs = list(fields)
     # The one header that may be (RFC 9110, section 5.3); the first one is given.
     cookies = [pair for pair in pairs if pair[0].lower() == "set-cookie"]

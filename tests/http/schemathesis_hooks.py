@@ -1,4 +1,4 @@
-"""What schemathesis must know beyond the description: two forms of bodies, and rules in words.
+"""What Schemathesis must know beyond the description: two media types, and rules in prose.
 
 `schemathesis.toml` names this file.
 """
@@ -16,7 +16,7 @@ from orders_http.api.cursors import cursor_of_id
 from orders_records import CSV_HEADER
 from tests.strategies import order_ids
 
-# OpenAPI has no words for parameters that exclude each other; their descriptions say it.
+# OpenAPI cannot express parameters that exclude each other; their descriptions do.
 EXCLUSIVE: Final = {
     "/orders": ({"id"}, {"after", "limit"}),
     "/": ({"id"}, {"after"}, {"before"}, {"stored"}),
@@ -31,7 +31,7 @@ schemathesis.openapi.format("uri-reference", st.just("/"))
 
 @schemathesis.serializer("application/x-ndjson")
 def write_ndjson(_context: schemathesis.SerializationContext, value: object) -> bytes:
-    """Write the items of an array as lines; anything else as a line of its own."""
+    """Write each item of an array as a line; anything else as one line."""
     lines = value if isinstance(value, list) else [value]
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
@@ -40,8 +40,8 @@ def write_ndjson(_context: schemathesis.SerializationContext, value: object) -> 
 def write_csv(_context: schemathesis.SerializationContext, value: object) -> bytes:
     """Write the items of an array as rows.
 
-    A cell has no type, so that what should be a text and is none would become one: such a row
-    is written with a cell too many instead.
+    A cell has no type, so a value of the wrong type would become text: such a row gets an extra
+    cell instead.
     """
     text = io.StringIO()
     text.write(f"{CSV_HEADER}\r\n")
@@ -65,7 +65,7 @@ def filter_failure(
     case: schemathesis.Case[Any],
     response: schemathesis.Response,
 ) -> bool:
-    """Keep a failure, unless a rule that the description tells in words was broken.
+    """Keep a failure, unless it is due to a rule that the description has in prose.
 
     Parameters that exclude each other are refused with 400, and numbers with more than two
     decimal places with 422: `multipleOf` would say that, but readers that use doubles then

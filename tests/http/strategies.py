@@ -17,7 +17,7 @@ _PIECES: Final = (
 
 
 def awkward_id_texts() -> SearchStrategy[str]:
-    """Ids, most of them such as a careless layer would change."""
+    """Ids, most of which a careless layer would change."""
     awkward = st.lists(st.sampled_from(_PIECES), min_size=1, max_size=12).map("".join)
     usable = awkward.map(str.strip).filter(lambda text: text not in {"", ".", ".."})
     usable = usable.filter(has_usable_edges)

@@ -1,4 +1,4 @@
-"""Tokens at the interface for programs: who is let in, and what the others are told."""
+"""Tokens of the API: which requests are accepted, and what the others get."""
 
 import json
 import logging
@@ -38,7 +38,7 @@ HTML = "text/html; charset=utf-8"
 
 @frozen
 class Locked:
-    """An application that asks for tokens, and the tokens that there are."""
+    """An application that requires tokens, and its tokens."""
 
     client: WsgiClient
     tokens: TokenFile
@@ -96,7 +96,9 @@ def test_storing_needs_a_token_with_the_scope_write(locked: Locked) -> None:
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Basic b3JkZXJz", "Digest x", "bearertoken"])
-def test_who_sends_no_token_is_asked_for_one(locked: Locked, authorization: str | None) -> None:
+def test_a_request_without_a_token_is_asked_for_one(
+    locked: Locked, authorization: str | None
+) -> None:
     for method, target, body in (("GET", "/orders", b""), ("POST", "/orders", ORDER)):
         answer = locked.ask(method, target, authorization, body)
         assert (answer.status, answer.problem()) == (401, "token-required")
@@ -107,24 +109,26 @@ def test_who_sends_no_token_is_asked_for_one(locked: Locked, authorization: str 
     "authorization",
     ["Bearer", "Bearer ", "Bearer x", "bearer  orders_", "Bearer a b", f"Bearer orders_{'0' * 64}"],
 )
-def test_who_sends_a_wrong_token_is_told_so(locked: Locked, authorization: str) -> None:
+def test_a_wrong_token_is_reported(locked: Locked, authorization: str) -> None:
     answer = locked.ask("GET", "/orders", authorization)
     assert (answer.status, answer.problem()) == (401, "invalid-token")
     assert answer.headers["www-authenticate"] == 'Bearer realm="orders", error="invalid_token"'
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer "])
-def test_the_scheme_is_in_any_case_and_followed_by_any_blanks(locked: Locked, scheme: str) -> None:
+def test_the_scheme_is_case_insensitive_and_may_be_followed_by_several_blanks(
+    locked: Locked, scheme: str
+) -> None:
     assert locked.ask("GET", "/orders", f"{scheme} {locked.reader}").status == 200
 
 
 @given(st.text(st.characters(codec="latin-1", exclude_categories=["Cc"])))
-def test_no_other_header_gets_in(locked: Locked, authorization: str) -> None:
+def test_no_other_header_grants_access(locked: Locked, authorization: str) -> None:
     assert locked.ask("GET", "/orders", authorization).status == 401
     assert locked.ask("GET", "/orders", f"Bearer {authorization}").status == 401
 
 
-def test_a_token_in_the_query_is_no_token(locked: Locked) -> None:
+def test_a_token_in_the_query_is_ignored(locked: Locked) -> None:
     answer = locked.ask("GET", f"/orders?access_token={locked.reader}", None)
     assert (answer.status, answer.problem()) == (401, "token-required")
 
@@ -162,7 +166,7 @@ def test_every_endpoint_is_open_or_needs_a_session_or_a_token(
         ("DELETE", "/orders", 405),
     ],
 )
-def test_what_tells_nothing_of_orders_is_open(
+def test_endpoints_without_orders_are_open(
     locked: Locked,
     method: str,
     target: str,
@@ -171,18 +175,18 @@ def test_what_tells_nothing_of_orders_is_open(
     assert locked.ask(method, target, None).status == status
 
 
-def test_the_host_is_looked_at_before_the_token(locked: Locked) -> None:
+def test_the_host_is_checked_before_the_token(locked: Locked) -> None:
     answer = locked.client.get("/orders", Host="elsewhere.example")
     assert answer.problem() == "misdirected-request"
 
 
-def test_the_token_is_looked_at_before_the_body(locked: Locked) -> None:
+def test_the_token_is_checked_before_the_body(locked: Locked) -> None:
     for body, content_type in ((b"{", "application/json"), (b" " * 2_000_000, "text/plain")):
         headers = {"Content-Type": content_type}
         assert locked.client.request("POST", "/orders", body, headers).problem() == "token-required"
 
 
-def test_a_session_of_the_page_opens_nothing_for_programs(locked: Locked) -> None:
+def test_a_session_of_the_page_is_not_valid_for_the_api(locked: Locked) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded", "Origin": "http://localhost"}
     entered = locked.client.request("POST", "/login", f"token={locked.both}".encode(), form)
     cookie = entered.headers["set-cookie"].partition(";")[0]
@@ -195,7 +199,7 @@ def test_a_session_of_the_page_opens_nothing_for_programs(locked: Locked) -> Non
     assert locked.ask("GET", "/orders", f"Bearer {value}").problem() == "invalid-token"
 
 
-def test_without_a_token_file_tokens_mean_nothing(client: WsgiClient) -> None:
+def test_without_a_token_file_tokens_are_ignored(client: WsgiClient) -> None:
     for authorization in ("Bearer x", f"Bearer {new_secret()}", "Basic x"):
         assert client.get("/orders", Authorization=authorization).status == 200
     assert client.get("/login").problem() == "not-found"
@@ -209,7 +213,7 @@ def test_without_a_token_file_tokens_mean_nothing(client: WsgiClient) -> None:
 
 @frozen
 class Guarded:
-    """A service that asks for tokens."""
+    """A service that requires tokens."""
 
     service: RunningService
     file: Path
@@ -239,7 +243,7 @@ def raw(method: str, target: str, *lines: str) -> bytes:
     return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
 
 
-def test_a_connection_is_let_in_by_request_and_not_for_ever(guarded: Guarded) -> None:
+def test_each_request_of_a_connection_needs_a_token(guarded: Guarded) -> None:
     with connected(guarded.service) as wire:
         for _ in range(3):
             wire.send(raw("GET", "/orders", f"Authorization: Bearer {guarded.shop}"))
@@ -248,7 +252,7 @@ def test_a_connection_is_let_in_by_request_and_not_for_ever(guarded: Guarded) ->
             assert wire.receive().status == 401
 
 
-def test_two_authorization_headers_are_no_token(guarded: Guarded) -> None:
+def test_two_authorization_headers_are_refused(guarded: Guarded) -> None:
     good, bad = f"Authorization: Bearer {guarded.shop}", "Authorization: Bearer x"
     with connected(guarded.service) as wire:
         for lines in ((good, bad), (bad, good), (good, good)):
@@ -264,7 +268,9 @@ def test_a_refused_body_is_not_taken_for_the_next_request(guarded: Guarded) -> N
         assert [wire.receive().status for _ in range(2)] == [401, 200]
 
 
-def test_tokens_change_under_load_and_who_keeps_one_notices_nothing(guarded: Guarded) -> None:
+def test_tokens_change_under_load_without_failing_requests_with_other_tokens(
+    guarded: Guarded,
+) -> None:
     line = guarded.file.read_text()
     stopped = threading.Event()
     statuses: set[int] = set()
@@ -299,7 +305,7 @@ def test_tokens_change_under_load_and_who_keeps_one_notices_nothing(guarded: Gua
     assert statuses == {200}
 
 
-def test_a_token_is_never_told_wherever_it_was_sent(guarded: Guarded) -> None:
+def test_a_token_is_never_revealed_wherever_it_was_sent(guarded: Guarded) -> None:
     wrong = new_secret()
     told: list[bytes] = []
     with connected(guarded.service) as wire:
@@ -349,7 +355,7 @@ def test_a_token_is_never_told_wherever_it_was_sent(guarded: Guarded) -> None:
         assert secret.removeprefix("orders_")[:16] not in everything
 
 
-def test_sighup_reads_a_file_whose_change_cannot_be_seen(guarded: Guarded) -> None:
+def test_sighup_reloads_a_file_whose_change_is_undetectable(guarded: Guarded) -> None:
     changed = Token.of_secret("shop", Scope, SECRET)
     overwrite_unseen(guarded.file, f"{changed.line()}\n".encode())
     with closing(guarded.service.connect()) as connection:
@@ -358,7 +364,7 @@ def test_sighup_reads_a_file_whose_change_cannot_be_seen(guarded: Guarded) -> No
         wait_until(lambda: guarded.status(SECRET, connection) == 200)
 
 
-def test_a_worker_that_is_replaced_does_not_let_a_revoked_token_in_again(guarded: Guarded) -> None:
+def test_a_replaced_worker_does_not_accept_a_revoked_token_again(guarded: Guarded) -> None:
     old = guarded.file.read_text()
     kept = write_tokens(guarded.file, kept="read")["kept"]
     with closing(guarded.service.connect()) as connection:
@@ -374,7 +380,7 @@ def test_a_worker_that_is_replaced_does_not_let_a_revoked_token_in_again(guarded
         assert guarded.status(guarded.shop, connection) == 401
 
 
-def test_a_socket_that_others_reach_is_refused_whoever_opened_it(tmp_path: Path) -> None:
+def test_an_inherited_socket_that_others_can_reach_is_refused(tmp_path: Path) -> None:
     (listener,) = listen("0.0.0.0", 0)  # noqa: S104 - what must not be served
     with listener:
         service = RunningService(f"sqlite:///{tmp_path}/orders.db", listener=listener)

@@ -1,4 +1,4 @@
-"""Errors as people see them, and that no cache keeps any."""
+"""Errors as pages for people; errors are not cached."""
 
 from typing import Final
 
@@ -28,7 +28,7 @@ WRONG: Final = pytest.mark.parametrize(
 
 
 @WRONG
-def test_a_person_is_told_an_error_by_a_page_with_the_same_status(
+def test_a_browser_gets_an_error_as_a_page_with_the_same_status(
     client: WsgiClient, method: str, target: str, status: int
 ) -> None:
     page = client.request(method, target, b"", {"Accept": BROWSER})
@@ -45,7 +45,7 @@ def test_the_page_has_the_headers_of_the_problem(client: WsgiClient) -> None:
     assert b"DELETE is not allowed at /orders" in page.body
 
 
-def test_what_a_path_holds_is_text_on_the_page(client: WsgiClient) -> None:
+def test_markup_in_a_path_is_text_on_the_page(client: WsgiClient) -> None:
     page = client.get("/%3Cscript%3E", Accept=BROWSER)
     assert b"<script>" not in page.body
     assert b"there is nothing at /&lt;script&gt;" in page.body
@@ -67,7 +67,7 @@ def test_what_a_path_holds_is_text_on_the_page(client: WsgiClient) -> None:
         "text/html;q=x",
     ],
 )
-def test_a_program_is_told_an_error_as_a_problem(client: WsgiClient, accept: str | None) -> None:
+def test_a_program_gets_an_error_as_a_problem(client: WsgiClient, accept: str | None) -> None:
     headers = {} if accept is None else {"Accept": accept}
     answer = client.request("GET", "/nothing", b"", headers)
     assert answer.problem() == "not-found"
@@ -83,12 +83,12 @@ def test_a_program_is_told_an_error_as_a_problem(client: WsgiClient, accept: str
         "text/html, */*",
     ],
 )
-def test_a_browser_is_a_person(client: WsgiClient, accept: str) -> None:
+def test_the_accept_headers_of_browsers_get_a_page(client: WsgiClient, accept: str) -> None:
     assert b"<h1>" in client.get("/nothing", Accept=accept).body
 
 
 @WRONG
-def test_no_cache_keeps_an_error(client: WsgiClient, method: str, target: str, status: int) -> None:
+def test_errors_are_not_cached(client: WsgiClient, method: str, target: str, status: int) -> None:
     answer = client.request(method, target)
     assert (answer.status, answer.headers["cache-control"]) == (status, "no-store")
 
@@ -103,7 +103,7 @@ class Broken(MemoryStore):
 
 
 @pytest.mark.parametrize(("order_id", "status"), [("away", 503), ("defect", 500)])
-def test_failures_of_the_service_are_told_to_people_too(order_id: str, status: int) -> None:
+def test_failures_of_the_service_are_shown_as_pages_too(order_id: str, status: int) -> None:
     client = WsgiClient(create_app(Broken(), HttpSettings("USD", HostRule())))
     page = client.get(f"/orders/{order_id}", Accept=BROWSER)
     assert (page.status, page.headers["cache-control"]) == (status, "no-store")
@@ -111,7 +111,7 @@ def test_failures_of_the_service_are_told_to_people_too(order_id: str, status: i
     assert client.get(f"/orders/{order_id}").headers["cache-control"] == "no-store"
 
 
-def test_a_request_that_the_server_refuses_is_told_to_a_person_by_a_page(tmp_path: object) -> None:
+def test_a_request_refused_by_the_server_gets_a_page_too(tmp_path: object) -> None:
     with running_service(f"sqlite:///{tmp_path}/orders.db") as service:
         for fields, expected in ((f"Accept: {BROWSER}", b"<h1>"), ("Accept: */*", b'"detail"')):
             with connected(service) as wire:

@@ -1,4 +1,4 @@
-"""Which Host headers are answered."""
+"""Allowed Host headers."""
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ def refusal(rule: HostRule, host: str | None) -> ProblemType | None:
 
 
 @given(st.ip_addresses(v=4).map(str) | st.ip_addresses(v=6).map("[{}]".format), PORTS)
-def test_every_address_is_answered(address: str, port: str) -> None:
+def test_every_address_is_allowed(address: str, port: str) -> None:
     assert refusal(HostRule(), address + port) is None
     assert refusal(HostRule(), address.upper() + port) is None
 
@@ -36,12 +36,12 @@ def test_every_address_is_answered(address: str, port: str) -> None:
         None,
     ],
 )
-def test_this_machine_is_answered(host: str | None) -> None:
+def test_localhost_is_allowed(host: str | None) -> None:
     assert refusal(HostRule(), host) is None
 
 
 @given(st.from_regex(r"[a-z][a-z0-9-]{0,20}(\.[a-z][a-z0-9-]{0,20}){0,3}", fullmatch=True), PORTS)
-def test_a_name_is_answered_when_it_is_listed_and_not_otherwise(name: str, port: str) -> None:
+def test_a_name_is_allowed_only_if_it_is_listed(name: str, port: str) -> None:
     assert refusal(HostRule(frozenset({name})), name.upper() + port) is None
     assert refusal(HostRule(frozenset({name})), f"{name}.{port}") is None
     assert refusal(HostRule(frozenset({"*"})), name + port) is None
@@ -73,12 +73,12 @@ def test_a_name_is_answered_when_it_is_listed_and_not_otherwise(name: str, port:
         "%6cocalhost",
     ],
 )
-def test_what_is_no_host_is_malformed(host: str) -> None:
+def test_an_invalid_host_is_malformed(host: str) -> None:
     assert refusal(HostRule(frozenset({"*"})), host) is ProblemType.MALFORMED_REQUEST
 
 
 @pytest.mark.parametrize("host", ["localhost..", ".", "0x7f000001", "2130706433", "127.1", "[::g]"])
-def test_what_only_looks_like_this_machine_is_refused(host: str) -> None:
+def test_a_name_that_resembles_localhost_is_refused(host: str) -> None:
     assert refusal(HostRule(), host) in {
         ProblemType.MISDIRECTED_REQUEST,
         ProblemType.MALFORMED_REQUEST,

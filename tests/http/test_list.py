@@ -40,7 +40,7 @@ def next_target(answer: Response) -> str | None:
     return target.removeprefix("<")
 
 
-def test_orders_come_by_id(client: WsgiClient) -> None:
+def test_orders_are_sorted_by_id(client: WsgiClient) -> None:
     answer = client.get("/orders")
     assert (answer.status, ids(answer)) == (200, ["A", "B", "C"])
     assert answer.headers["content-type"] == "application/json"
@@ -56,7 +56,7 @@ def test_an_empty_store_gives_an_empty_list_of_each_type() -> None:
     assert client.get("/orders", Accept="text/csv").body == b"id,amount\r\n"
 
 
-def test_the_link_leads_on_until_there_is_no_more(client: WsgiClient) -> None:
+def test_the_link_leads_to_the_next_page_until_the_last(client: WsgiClient) -> None:
     first = client.get("/orders?limit=2")
     assert ids(first) == ["A", "B"]
     following = next_target(first)
@@ -70,7 +70,7 @@ def test_a_full_last_page_has_no_link(client: WsgiClient) -> None:
     assert next_target(client.get("/orders?limit=3")) is None
 
 
-def test_under_a_prefix_the_link_holds_it(client: WsgiClient) -> None:
+def test_the_link_contains_the_root_path(client: WsgiClient) -> None:
     mounted = WsgiClient(client.application, {"SCRIPT_NAME": "/shop"})
     target = next_target(mounted.get("/orders?limit=1"))
     assert target is not None
@@ -83,14 +83,14 @@ def test_csv_has_a_header_and_says_so(client: WsgiClient) -> None:
     assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
 
 
-def test_ndjson_has_an_order_in_each_line(client: WsgiClient) -> None:
+def test_ndjson_has_one_order_per_line(client: WsgiClient) -> None:
     answer = client.get("/orders?limit=2", Accept="application/x-ndjson")
     assert answer.body == b'{"id":"A","amount":1.00}\n{"id":"B","amount":1.00}\n'
     assert answer.headers["content-type"] == "application/x-ndjson"
     assert "link" in answer.headers
 
 
-def test_each_media_type_has_an_entity_tag_of_its_own(client: WsgiClient) -> None:
+def test_each_media_type_has_a_different_entity_tag(client: WsgiClient) -> None:
     types = ("application/json", "application/x-ndjson", "text/csv")
     tags = {each: client.get("/orders", Accept=each).headers["etag"] for each in types}
     assert len(set(tags.values())) == 3
@@ -107,14 +107,14 @@ def test_a_new_order_changes_the_entity_tag(client: WsgiClient) -> None:
 
 
 @pytest.mark.parametrize("accept", ["image/png", "application/xml, image/*", "*/*;q=0"])
-def test_a_client_that_accepts_no_offered_type_is_told(client: WsgiClient, accept: str) -> None:
+def test_a_client_that_accepts_no_offered_type_gets_406(client: WsgiClient, accept: str) -> None:
     answer = client.get("/orders", Accept=accept)
     assert (answer.status, answer.problem()) == (406, "not-acceptable")
     assert "application/json, application/x-ndjson, text/csv" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("limit", ["1", "01", str(MAX_PAGE), f"0{MAX_PAGE}"[-5:]])
-def test_a_limit_in_range_is_taken(client: WsgiClient, limit: str) -> None:
+def test_a_limit_in_range_is_accepted(client: WsgiClient, limit: str) -> None:
     assert client.get(f"/orders?limit={limit}").status == 200
 
 
@@ -132,7 +132,7 @@ def test_any_other_limit_is_refused(client: WsgiClient, limit: str) -> None:
     "query",
     ["offset=1", "limit=1&limit=1", "&".join(f"x{n}=" for n in range(17)), "limit=%FF", "%FF=1"],
 )
-def test_a_query_that_cannot_be_understood_is_refused(client: WsgiClient, query: str) -> None:
+def test_an_invalid_query_is_refused(client: WsgiClient, query: str) -> None:
     answer = client.get(f"/orders?{query}")
     assert (answer.status, answer.problem()) == (400, "invalid-query")
 
@@ -143,19 +143,19 @@ def test_the_bytes_of_a_query_are_utf_8(client: WsgiClient) -> None:
     assert client.get("/orders?id=\xe9").problem() == "invalid-query"
 
 
-def test_a_cursor_need_not_be_of_a_stored_order(client: WsgiClient) -> None:
+def test_a_cursor_works_without_a_stored_order(client: WsgiClient) -> None:
     assert ids(client.get(f"/orders?after={cursor_of_id(OrderId('AA'))}")) == ["B", "C"]
 
 
 @given(awkward_id_texts())
-def test_a_cursor_reads_as_the_id_it_was_made_of(text: str) -> None:
+def test_a_cursor_decodes_to_its_id(text: str) -> None:
     cursor = cursor_of_id(OrderId(text))
     assert quote(cursor, safe="") == cursor
     assert id_of_cursor(cursor) == OrderId(text)
 
 
 @given(st.text() | st.text("ABCDEFabcdef0189-_=+/", max_size=20) | st.binary().map(repr))
-def test_what_is_no_cursor_is_refused(text: str) -> None:
+def test_an_invalid_cursor_is_refused(text: str) -> None:
     refusal: ProblemType | None
     try:
         order_id = id_of_cursor(text)
@@ -168,14 +168,14 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "A", "QQ==", "QR", "Lg", "é", "Q Q", "/+8", "7aCA"])
-def test_a_forged_cursor_is_answered_400(client: WsgiClient, cursor: str) -> None:
+def test_a_forged_cursor_gets_400(client: WsgiClient, cursor: str) -> None:
     answer = client.get(f"/orders?after={quote(cursor)}")
     assert (answer.status, answer.problem()) == (400, "invalid-query")
     assert "Link" in answer.json()["detail"]
 
 
 @given(st.lists(awkward_orders(), max_size=12, unique_by=lambda order: order.id), st.integers(1, 5))
-def test_a_scan_along_the_links_sees_every_order_once_and_by_id(
+def test_a_scan_along_the_links_returns_every_order_once_sorted_by_id(
     orders: list[Order],
     limit: int,
 ) -> None:

@@ -41,7 +41,7 @@ def test_an_id_that_is_not_stored_is_not_found(client: WsgiClient, target: str) 
     "order_id",
     ["A-1%0A", "%0AA-1", "A-1%00", "%20A-1", ".", "..", "x" * 129, "%7F", "A-1%0D%0A"],
 )
-def test_an_id_that_no_order_can_have_is_not_found_and_told_why(
+def test_an_impossible_id_is_not_found_with_the_reason(
     client: WsgiClient,
     order_id: str,
 ) -> None:
@@ -51,7 +51,7 @@ def test_an_id_that_no_order_can_have_is_not_found_and_told_why(
         assert "no order can have this id" in answer.json()["detail"]
 
 
-def test_a_look_up_that_fails_names_the_characters_that_may_not_show(client: WsgiClient) -> None:
+def test_a_failed_look_up_names_invisible_characters(client: WsgiClient) -> None:
     for target in ("/orders/A-1%E2%80%8B", "/orders?id=A-1%E2%80%8B"):
         answer = client.get(target)
         assert (answer.status, answer.problem()) == (404, "order-not-found")
@@ -92,7 +92,7 @@ def test_every_order_is_found_by_path_and_by_query(order: Order) -> None:
 
 
 @BOTH
-def test_a_client_that_has_the_order_is_not_sent_it_again(client: WsgiClient, target: str) -> None:
+def test_a_client_with_the_current_order_gets_304(client: WsgiClient, target: str) -> None:
     tag = client.get(target).headers["etag"]
     for known in (tag, f"W/{tag}", f'"x", {tag}', f'"a,b",{tag} ', "*", " * "):
         answer = client.get(target, If_None_Match=known)
@@ -103,7 +103,7 @@ def test_a_client_that_has_the_order_is_not_sent_it_again(client: WsgiClient, ta
 
 
 @BOTH
-def test_a_client_that_has_something_else_is_sent_the_order(
+def test_a_client_with_another_version_gets_the_order(
     client: WsgiClient,
     target: str,
 ) -> None:
@@ -112,12 +112,12 @@ def test_a_client_that_has_something_else_is_sent_the_order(
         assert client.get(target, If_None_Match=known).status == 200, known
 
 
-def test_what_is_not_there_is_never_unmodified(client: WsgiClient) -> None:
+def test_a_missing_order_is_never_304(client: WsgiClient) -> None:
     assert client.get("/orders/A-2", If_None_Match="*").status == 404
 
 
 @BOTH
-def test_a_client_that_accepts_no_json_is_told(client: WsgiClient, target: str) -> None:
+def test_a_client_that_accepts_no_json_gets_406(client: WsgiClient, target: str) -> None:
     answer = client.get(target, Accept="text/csv")
     assert (answer.status, answer.problem()) == (406, "not-acceptable")
 
@@ -126,6 +126,6 @@ def test_a_client_that_accepts_no_json_is_told(client: WsgiClient, target: str) 
     "target",
     ["/orders/A-1?x=1", "/orders?id=A-1&limit=1", "/orders?id=A-1&id=A-1", "/orders?id=A-1&after="],
 )
-def test_a_query_that_says_more_is_refused(client: WsgiClient, target: str) -> None:
+def test_a_query_with_other_parameters_is_refused(client: WsgiClient, target: str) -> None:
     answer = client.get(target)
     assert (answer.status, answer.problem()) == (400, "invalid-query")

@@ -1,4 +1,4 @@
-"""The running service against a dict, over a socket: a stateful model of what clients may do."""
+"""The running service compared with a dict, over a socket: a stateful model of its clients."""
 
 import json
 from http.client import HTTPConnection

@@ -1,4 +1,4 @@
-"""The choice of a media type against a reading of RFC 9110, section 12.5.1, of its own."""
+"""The choice of a media type, compared with an independent reading of RFC 9110, section 12.5.1."""
 
 from fractions import Fraction
 
@@ -35,7 +35,7 @@ def quality_of(ranges: list[tuple[str, Fraction]], media_type: str) -> Fraction:
 @given(
     st.lists(st.tuples(RANGES, QUALITIES), min_size=1, max_size=5), st.sampled_from([",", " , "])
 )
-def test_the_type_that_the_client_likes_best_is_chosen(
+def test_the_type_that_the_client_prefers_is_chosen(
     elements: list[tuple[str, str | None]],
     comma: str,
 ) -> None:
@@ -53,7 +53,7 @@ def test_the_type_that_the_client_likes_best_is_chosen(
 
 
 @pytest.mark.parametrize("accept", [None, "", " ", ",", " , ,"])
-def test_a_client_that_says_nothing_takes_anything(accept: str | None) -> None:
+def test_a_client_without_an_accept_header_accepts_anything(accept: str | None) -> None:
     if accept is not None and accept.strip():
         # An empty list names no type that is accepted.
         with pytest.raises(Problem):
@@ -79,16 +79,16 @@ def test_a_client_that_says_nothing_takes_anything(accept: str | None) -> None:
         "text/csv;q=0.5, (",
     ],
 )
-def test_what_is_no_list_of_media_ranges_is_refused(accept: str) -> None:
+def test_an_invalid_accept_header_is_refused(accept: str) -> None:
     with pytest.raises(Problem) as refused:
         choose(accept, OFFERED)
     assert refused.value.type is ProblemType.MALFORMED_REQUEST
 
 
-def test_other_parameters_of_a_range_are_passed_over() -> None:
+def test_other_parameters_of_a_range_are_ignored() -> None:
     assert choose("text/csv; header=present;Q=1;", OFFERED) is MediaType.CSV
 
 
-def test_what_javas_own_client_sends_is_understood() -> None:
+def test_the_accept_header_of_javas_own_client_is_accepted() -> None:
     accept = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
     assert choose(accept, OFFERED) is MediaType.JSON

@@ -108,7 +108,7 @@ def test_it_names_the_version_of_the_distribution(client: WsgiClient) -> None:
     assert answer.json()["info"]["version"] == version("orders-core")
 
 
-def test_a_client_that_has_it_is_not_sent_it_again(client: WsgiClient) -> None:
+def test_a_client_with_the_current_version_gets_304(client: WsgiClient) -> None:
     tag = client.get("/openapi.json").headers["etag"]
     assert client.get("/openapi.json", If_None_Match=tag).status == 304
 
@@ -233,7 +233,7 @@ def test_every_component_is_used() -> None:
         assert [name for name in components if f"#/components/{kind}/{name}" not in used] == []
 
 
-def test_every_operation_has_an_id_of_its_own() -> None:
+def test_every_operation_has_a_unique_id() -> None:
     ids = [described["operationId"] for _, _, described in operations()]
     assert len(set(ids)) == len(ids)
 
@@ -262,12 +262,12 @@ def test_every_content_and_every_parameter_has_an_example() -> None:
                 assert {"example", "examples"} & set(media), (path, method, media_type)
 
 
-def test_every_operation_tells_what_is_refused_on_arrival() -> None:
+def test_every_operation_describes_the_errors_on_arrival() -> None:
     for path, method, described in operations():
         assert {"408", "421", "431"} <= set(described["responses"]), (path, method)
 
 
-def test_a_method_that_a_path_has_not_is_described_with_allow() -> None:
+def test_unsupported_methods_are_described_with_allow() -> None:
     response = DOCUMENT["components"]["responses"]["MethodNotAllowed"]
     assert response["headers"]["Allow"]["required"]
     assert "#/components/responses/MethodNotAllowed" in DOCUMENT["info"]["description"]
@@ -285,21 +285,21 @@ def test_every_error_has_an_example_of_each_of_its_types() -> None:
                 assert str(example["value"]["status"]) == status
 
 
-def test_every_error_is_described_as_a_page_for_people_too() -> None:
+def test_every_error_is_also_described_as_a_page() -> None:
     for path, method, described in operations():
         for status, response in described["responses"].items():
             if status >= "400" and method != "head":
                 assert "text/html; charset=utf-8" in response["content"], (path, method, status)
 
 
-def test_every_error_is_described_as_one_that_no_cache_keeps() -> None:
+def test_every_error_is_described_as_not_cached() -> None:
     for path, method, described in operations():
         for status, response in described["responses"].items():
             if status >= "400":
                 assert response["headers"]["Cache-Control"]["required"], (path, method, status)
 
 
-def test_503_always_tells_when_to_try_again() -> None:
+def test_every_503_has_retry_after() -> None:
     statuses = [
         response["headers"]["Retry-After"]["required"]
         for _, _, described in operations()
@@ -315,7 +315,7 @@ def test_every_id_is_valid(text: str) -> None:
 
 
 @given(st.text(max_size=130) | st.text("a. \n\x00\x85\u3000\ufeff\u200b\U000e0041", max_size=5))
-def test_an_id_is_valid_exactly_when_it_is_accepted(text: str) -> None:
+def test_the_schema_accepts_exactly_the_valid_ids(text: str) -> None:
     try:
         OrderId(text)
     except InvalidOrder:
@@ -362,7 +362,7 @@ def test_every_amount_is_valid_to_another_validator(
 
 
 @given(st.from_regex(r"[0-9]{1,15}(\.[0-9]{1,3})?", fullmatch=True) | st.text("0123456789.-+eE "))
-def test_a_text_that_is_valid_is_an_amount(text: str) -> None:
+def test_every_text_that_the_schema_accepts_is_an_amount(text: str) -> None:
     if is_valid("AmountText", text):
         Order("A", text)
 
@@ -372,11 +372,11 @@ def test_a_text_that_is_valid_is_an_amount(text: str) -> None:
     [{}, {"id": "A"}, {"id": "A", "amount": 1, "x": 1}, {"id": 1, "amount": 1}, [], None]
     + [{"id": "A", "amount": amount} for amount in (-1, 1e13, "1.005", "", "a", True, None)],
 )
-def test_what_is_no_order_is_not_valid(order: object) -> None:
+def test_an_invalid_order_does_not_fit_the_schema(order: object) -> None:
     assert not is_valid("NewOrder", order)
 
 
-def test_the_problems_of_the_service_are_valid(client: WsgiClient) -> None:
+def test_the_problems_of_the_service_fit_the_schema(client: WsgiClient) -> None:
     answers = [
         client.post("{}"),
         client.post('{"id":"","amount":-1}'),

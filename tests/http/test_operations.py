@@ -1,4 +1,4 @@
-"""The operations listener: alive, ready, metrics."""
+"""The operations listener: liveness, readiness, metrics."""
 
 import json
 from collections.abc import Iterator
@@ -24,26 +24,26 @@ def operations(store: OrderStore, *, stopping: bool = False) -> WsgiClient:
     return WsgiClient(Operations(store, lambda: stopping, lambda: b"# none\n"))
 
 
-def test_a_process_that_runs_is_alive_whatever_the_store_does(tmp_path: Path) -> None:
+def test_a_running_process_is_live_whatever_the_store_does(tmp_path: Path) -> None:
     for store in (MemoryStore(), SqliteStore(tmp_path / "no such folder" / "orders.db")):
         for stopping in (False, True):
             answer = operations(store, stopping=stopping).get("/livez")
             assert (answer.status, answer.json()) == (200, {"status": "live"})
 
 
-def test_a_service_whose_store_answers_is_ready() -> None:
+def test_a_service_is_ready_if_its_store_answers() -> None:
     answer = operations(MemoryStore()).get("/readyz")
     assert (answer.status, answer.json()) == (200, {"status": "ready"})
 
 
-def test_a_service_whose_store_is_away_is_not_ready_and_says_why(tmp_path: Path) -> None:
+def test_a_service_is_not_ready_if_its_store_is_unavailable_and_says_why(tmp_path: Path) -> None:
     answer = operations(SqliteStore(tmp_path / "no such folder" / "orders.db")).get("/readyz")
     assert (answer.status, answer.json()["status"]) == (503, "not ready")
     (reason,) = answer.json()["reasons"]
     assert reason.startswith("store: unreachable: ")
 
 
-def test_a_service_that_stops_is_not_ready_whatever_the_store_does() -> None:
+def test_a_stopping_service_is_not_ready_whatever_the_store_does() -> None:
     answer = operations(MemoryStore(), stopping=True).get("/readyz")
     assert (answer.status, answer.json()) == (503, {"status": "not ready", "reasons": ["stopping"]})
 
@@ -123,7 +123,7 @@ def test_every_request_is_counted_by_route_method_and_status(
     assert after[created] - before.get(created, 0) == 1
 
 
-def test_every_route_and_every_status_has_a_label_of_its_own(client: WsgiClient) -> None:
+def test_every_route_and_every_status_has_a_label(client: WsgiClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert {path.replace("{", "<").replace("}", ">") for path in paths} <= set(
         REQUEST_LABELS.routes
@@ -139,7 +139,7 @@ def test_every_route_and_every_status_has_a_label_of_its_own(client: WsgiClient)
     assert statuses <= set(map(str, REQUEST_LABELS.statuses))
 
 
-def test_no_client_can_make_labels(
+def test_no_client_can_create_labels(
     sqlite_service: RunningService,
     operations_connection: HTTPConnection,
 ) -> None:
@@ -171,7 +171,7 @@ def test_the_probes_of_a_running_service_answer(operations_connection: HTTPConne
         assert (response.status, json.loads(response.read())) == (200, expected)
 
 
-def test_what_the_operations_listener_cannot_read_it_refuses(
+def test_the_operations_listener_refuses_malformed_requests(
     sqlite_service: RunningService,
 ) -> None:
     with connected_to(sqlite_service.host, sqlite_service.operations_port) as wire:

@@ -37,7 +37,7 @@ def test_all_orders_are_stored_and_counted(client: WsgiClient, content_type: str
 
 
 @BOTH
-def test_what_is_stored_already_is_counted_apart(client: WsgiClient, content_type: str) -> None:
+def test_replays_are_counted_separately(client: WsgiClient, content_type: str) -> None:
     client.post('{"id":"B","amount":2.50}')
     answer = client.post(TWO_ORDERS[content_type], content_type)
     assert (answer.status, answer.json()) == (200, {"created": 1, "replayed": 1})
@@ -52,7 +52,7 @@ def test_an_order_twice_in_one_body_is_a_replay(client: WsgiClient, content_type
 
 
 @BOTH
-def test_a_conflict_stores_nothing_and_names_each_line(
+def test_a_conflict_stores_nothing_and_lists_each_line(
     client: WsgiClient,
     content_type: str,
 ) -> None:
@@ -68,7 +68,7 @@ def test_a_conflict_stores_nothing_and_names_each_line(
 
 
 @BOTH
-def test_a_conflict_within_the_body_is_not_told_as_one_with_what_is_stored_alone(
+def test_a_conflict_within_the_body_is_reported_as_possibly_that(
     client: WsgiClient,
     content_type: str,
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_conflict_within_the_body_is_not_told_as_one_with_what_is_stored_alone
 
 
 @BOTH
-def test_orders_that_are_not_acceptable_store_nothing_and_are_named_by_line(
+def test_unacceptable_orders_store_nothing_and_are_listed_by_line(
     client: WsgiClient,
     content_type: str,
 ) -> None:
@@ -95,7 +95,7 @@ def test_orders_that_are_not_acceptable_store_nothing_and_are_named_by_line(
 
 
 @BOTH
-def test_one_line_that_cannot_be_read_makes_the_body_malformed(
+def test_one_unreadable_line_makes_the_body_malformed(
     client: WsgiClient,
     content_type: str,
 ) -> None:
@@ -114,7 +114,7 @@ def test_a_body_without_an_order_is_refused(client: WsgiClient, content_type: st
 
 
 @BOTH
-def test_as_many_orders_as_allowed_are_stored_and_not_one_more(
+def test_the_maximum_number_of_orders_is_stored_and_one_more_refused(
     client: WsgiClient,
     content_type: str,
 ) -> None:
@@ -127,7 +127,7 @@ def test_as_many_orders_as_allowed_are_stored_and_not_one_more(
 
 
 @BOTH
-def test_a_body_of_1_mib_of_wrong_lines_takes_little_memory(
+def test_a_body_of_1_mib_of_wrong_lines_needs_little_memory(
     client: WsgiClient,
     content_type: str,
 ) -> None:
@@ -147,7 +147,7 @@ def test_a_body_of_1_mib_of_wrong_lines_takes_little_memory(
 
 
 @BOTH
-def test_1_mib_is_taken_and_one_byte_more_is_not(client: WsgiClient, content_type: str) -> None:
+def test_1_mib_is_accepted_and_one_byte_more_refused(client: WsgiClient, content_type: str) -> None:
     order = lines(content_type, ("A", "1"))
     # One line more, which is too long: what is wrong is told, once the body was read.
     wrong = order + "x" * (MAX_BULK_BYTES - len(order))
@@ -172,7 +172,7 @@ def test_blank_lines_count_as_orders_do(
 
 
 @BOTH
-def test_line_ends_may_be_of_either_kind_and_the_last_may_lack(
+def test_both_kinds_of_line_ends_work_and_the_last_is_optional(
     client: WsgiClient,
     content_type: str,
 ) -> None:
@@ -182,7 +182,7 @@ def test_line_ends_may_be_of_either_kind_and_the_last_may_lack(
 
 
 @BOTH
-def test_a_line_longer_than_any_order_is_refused_and_the_next_ones_are_read(
+def test_a_line_longer_than_any_order_is_refused_and_reading_continues(
     client: WsgiClient,
     content_type: str,
 ) -> None:
@@ -208,7 +208,7 @@ def test_a_line_longer_than_any_order_is_refused_and_the_next_ones_are_read(
         ("", "the content is empty"),
     ],
 )
-def test_csv_without_its_header_is_refused_with_what_it_is(
+def test_csv_without_its_header_is_refused_with_a_diagnosis(
     client: WsgiClient,
     body: str,
     found: str,
@@ -230,7 +230,7 @@ def test_csv_without_its_header_is_refused_with_what_it_is(
         (gzip.compress(b"id,amount\r\nA,1\r\n", mtime=0), "gzip"),
     ],
 )
-def test_a_body_that_is_no_text_is_refused_with_what_it_is(
+def test_a_body_that_is_not_text_is_refused_with_a_diagnosis(
     client: WsgiClient,
     content_type: str,
     body: bytes,
@@ -241,11 +241,11 @@ def test_a_body_that_is_no_text_is_refused_with_what_it_is(
     assert what in answer.json()["detail"]
 
 
-def test_a_header_may_be_quoted_in_part(client: WsgiClient) -> None:
+def test_a_csv_header_may_be_partly_quoted(client: WsgiClient) -> None:
     assert client.post('"id",amount\r\nA,1\r\n', CSV).json()["created"] == 1
 
 
-def test_a_line_break_in_quotes_ends_no_row_of_csv(client: WsgiClient) -> None:
+def test_a_line_break_in_quotes_does_not_end_a_csv_row(client: WsgiClient) -> None:
     answer = client.post('id,amount\r\n"x\r\nB-9,7.00\r\ny",5.00\r\nC-1,1.00\r\n', CSV)
     assert (answer.status, answer.problem()) == (422, "invalid-order")
     detail = "id holds a line feed: its quote closes in a later line"
@@ -254,7 +254,7 @@ def test_a_line_break_in_quotes_ends_no_row_of_csv(client: WsgiClient) -> None:
     assert client.get("/orders").body == b"[]"
 
 
-def test_a_last_row_of_csv_needs_no_line_end_since_the_body_has_its_length(
+def test_the_last_row_of_csv_needs_no_line_end(
     client: WsgiClient,
 ) -> None:
     assert client.post("id,amount\r\nT-1,345.67\r\nT-2,1234.56", CSV).json()["created"] == 2
@@ -264,7 +264,7 @@ def test_a_last_row_of_csv_needs_no_line_end_since_the_body_has_its_length(
     "row",
     ["A", "A,1,2", '"A,1', 'A"B",1,', '="00123",5', 'A"1,5', '"A"B,1', "A\rB,1", " ", "\xff"],
 )
-def test_a_row_of_csv_that_is_not_two_fields_of_utf_8_is_refused(
+def test_a_csv_row_must_be_two_fields_of_utf_8(
     client: WsgiClient,
     row: str,
 ) -> None:
@@ -274,7 +274,7 @@ def test_a_row_of_csv_that_is_not_two_fields_of_utf_8_is_refused(
 
 
 @BOTH
-def test_a_body_of_many_may_begin_with_a_byte_order_mark_as_spreadsheets_write_it(
+def test_a_body_of_many_may_begin_with_a_byte_order_mark(
     client: WsgiClient,
     content_type: str,
 ) -> None:
@@ -283,13 +283,13 @@ def test_a_body_of_many_may_begin_with_a_byte_order_mark_as_spreadsheets_write_i
     assert client.post("\ufeff" + body, content_type).problem() == "malformed-body"
 
 
-def test_a_body_of_one_order_has_no_byte_order_mark(client: WsgiClient) -> None:
+def test_a_body_of_one_order_must_not_begin_with_a_byte_order_mark(client: WsgiClient) -> None:
     answer = client.post('\ufeff{"id":"A","amount":1}')
     assert (answer.status, answer.problem()) == (400, "malformed-body")
     assert "byte order mark" in answer.json()["detail"]
 
 
-def test_csv_may_quote_what_it_must(client: WsgiClient) -> None:
+def test_quoted_fields_of_csv_are_read(client: WsgiClient) -> None:
     client.post('id,amount\r\n"a ""b"", c",1\r\n', CSV)
     assert client.get("/orders?id=a+%22b%22,+c").status == 200
 
@@ -298,6 +298,6 @@ def test_csv_may_quote_what_it_must(client: WsgiClient) -> None:
     "line",
     ["[]", "1", '{}\n\ufeff{"id":"A","amount":1}', '{"id":"A","amount":1} {"id":"B","amount":1}'],
 )
-def test_a_line_of_ndjson_that_is_not_one_object_is_refused(client: WsgiClient, line: str) -> None:
+def test_a_line_of_ndjson_must_be_one_object(client: WsgiClient, line: str) -> None:
     answer = client.post(line, NDJSON)
     assert (answer.status, answer.problem()) == (400, "malformed-body")

@@ -27,7 +27,7 @@ def test_a_new_order_is_created_and_located(client: WsgiClient) -> None:
     assert client.get("/orders/A-1").body == answer.body
 
 
-def test_a_replay_answers_200_with_the_stored_order_and_says_so(client: WsgiClient) -> None:
+def test_a_replay_gets_200_with_the_stored_order_and_a_header(client: WsgiClient) -> None:
     first = client.post(A_1)
     replay = client.post('{"amount":"1230e-2", "id":"A-1"}')
     assert (replay.status, replay.body) == (200, first.body)
@@ -43,7 +43,7 @@ def test_another_amount_is_a_conflict_and_changes_nothing(client: WsgiClient) ->
     assert client.get("/orders/A-1").json()["amount"] == 12.3
 
 
-def test_the_entity_tag_is_that_of_a_later_look_up(client: WsgiClient) -> None:
+def test_a_later_look_up_has_the_same_entity_tag(client: WsgiClient) -> None:
     created, replayed = client.post(A_1), client.post(A_1)
     looked_up = client.get("/orders/A-1")
     assert created.headers["etag"] == replayed.headers["etag"] == looked_up.headers["etag"]
@@ -92,7 +92,7 @@ def test_an_amount_is_kept_exactly(client: WsgiClient, amount: str, written: str
         ('{"id":"","amount":-1,"x":1,"\\ud800":2}', ["x", "\ud800", "id", "amount"]),
     ],
 )
-def test_an_order_that_is_not_acceptable_is_refused_with_everything_that_is_wrong(
+def test_an_unacceptable_order_is_refused_with_every_error(
     client: WsgiClient,
     body: str,
     members: list[str],
@@ -124,7 +124,7 @@ def test_an_order_that_is_not_acceptable_is_refused_with_everything_that_is_wron
         "[[[[[]]]]]",
     ],
 )
-def test_a_body_that_is_not_strict_json_of_an_object_with_both_members_is_refused(
+def test_a_body_must_be_strict_json_of_an_object_with_both_members(
     client: WsgiClient,
     body: str,
 ) -> None:
@@ -132,7 +132,7 @@ def test_a_body_that_is_not_strict_json_of_an_object_with_both_members_is_refuse
     assert (answer.status, answer.problem()) == (400, "malformed-body")
 
 
-def test_what_lacks_is_named(client: WsgiClient) -> None:
+def test_a_missing_member_is_named(client: WsgiClient) -> None:
     assert "lacks id and amount" in client.post("{}").json()["detail"]
 
 
@@ -148,7 +148,7 @@ def test_what_lacks_is_named(client: WsgiClient) -> None:
         ("{}", "an object"),
     ],
 )
-def test_a_member_of_the_wrong_type_is_told_in_words_of_json(
+def test_a_wrong_type_is_reported_in_terms_of_json(
     client: WsgiClient,
     value: str,
     kind: str,
@@ -161,14 +161,14 @@ def test_a_member_of_the_wrong_type_is_told_in_words_of_json(
         assert answer.json()["detail"] == f"{wanted}, not {kind}"
 
 
-def test_an_unknown_member_is_named_as_it_is_and_quoted_in_words(client: WsgiClient) -> None:
+def test_an_unknown_member_is_named_exactly_and_quoted_in_the_detail(client: WsgiClient) -> None:
     answer = client.post('{"id":"A","amount":1,"pa\\u001bid":true}')
     (error,) = answer.json()["errors"]
     assert error["member"] == "pa\x1bid"
     assert error["detail"] == '"pa\\u001bid" is unknown: an order has id and amount'
 
 
-def test_of_many_unknown_members_ten_are_named_and_the_others_counted(client: WsgiClient) -> None:
+def test_ten_unknown_members_are_named_and_the_others_counted(client: WsgiClient) -> None:
     names = ",".join(f'"member-{number}":0' for number in range(3_000))
     answer = client.post(f'{{"id":"A","amount":1,{names}}}')
     assert [error["member"] for error in answer.json()["errors"]] == [
@@ -179,7 +179,7 @@ def test_of_many_unknown_members_ten_are_named_and_the_others_counted(client: Ws
 
 @pytest.mark.parametrize("letter", ["x", "é", "\U0010ffff", '\\"', "\\u0000"])
 @pytest.mark.parametrize("count", [1, 10, 40])
-def test_the_answer_to_unknown_members_is_smaller_than_what_was_sent(
+def test_the_answer_to_unknown_members_is_smaller_than_the_request(
     client: WsgiClient,
     letter: str,
     count: int,
@@ -209,7 +209,9 @@ def test_a_body_that_is_not_utf_8_is_refused(client: WsgiClient) -> None:
         "application/json; version=1",
     ],
 )
-def test_the_media_type_is_read_as_http_says(client: WsgiClient, content_type: str) -> None:
+def test_the_media_type_is_parsed_by_the_rules_of_http(
+    client: WsgiClient, content_type: str
+) -> None:
     assert client.post(A_1, content_type).status == 201
 
 
@@ -217,7 +219,7 @@ def test_the_media_type_is_read_as_http_says(client: WsgiClient, content_type: s
     "content_type",
     [None, "", "text/plain", "application/x-www-form-urlencoded", "application/problem+json", ";"],
 )
-def test_another_media_type_is_refused_with_those_that_are_taken(
+def test_another_media_type_is_refused_with_the_supported_ones(
     client: WsgiClient,
     content_type: str | None,
 ) -> None:
@@ -227,13 +229,13 @@ def test_another_media_type_is_refused_with_those_that_are_taken(
 
 
 @pytest.mark.parametrize("coding", ["identity", "Identity", "", "identity, identity"])
-def test_a_body_that_is_sent_as_it_is_may_say_so(client: WsgiClient, coding: str) -> None:
+def test_the_content_encoding_identity_is_accepted(client: WsgiClient, coding: str) -> None:
     assert client.post(A_1, **{"Content-Encoding": coding}).status == 201
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x", "deflate,identity"])
 @pytest.mark.parametrize("content_type", ["application/json", "text/csv", "application/x-ndjson"])
-def test_a_compressed_body_is_refused_with_what_is_taken(
+def test_a_compressed_body_is_refused_with_the_supported_encoding(
     client: WsgiClient, coding: str, content_type: str
 ) -> None:
     answer = client.post(b"\x1f\x8b", content_type, **{"Content-Encoding": coding})
@@ -249,12 +251,12 @@ def test_a_compressed_body_is_refused_with_what_is_taken(
 @pytest.mark.parametrize(
     "charset", ["latin-1", "utf-16", "utf_8", "utf-88", '"utf-8', 'utf-8"', "utf-8 x", "cp1252"]
 )
-def test_another_character_set_is_refused(client: WsgiClient, charset: str) -> None:
+def test_another_charset_is_refused(client: WsgiClient, charset: str) -> None:
     answer = client.post(A_1, f"application/json; charset={charset}")
     assert (answer.status, answer.problem()) == (415, "unsupported-media-type")
 
 
-def test_a_client_that_accepts_no_json_is_told_before_anything_is_stored(
+def test_a_client_that_accepts_no_json_gets_406_before_anything_is_stored(
     client: WsgiClient,
 ) -> None:
     answer = client.post(A_1, Accept="image/png")
@@ -268,7 +270,7 @@ def test_a_parameter_is_refused(client: WsgiClient) -> None:
     assert client.get("/orders/A-1").status == 404
 
 
-def test_64_kib_are_taken_and_one_byte_more_is_not(client: WsgiClient) -> None:
+def test_64_kib_are_accepted_and_one_byte_more_refused(client: WsgiClient) -> None:
     whole = A_1.ljust(64 * 1024)
     assert client.post(whole).status == 201
     answer = client.post(whole + " ")
@@ -276,20 +278,20 @@ def test_64_kib_are_taken_and_one_byte_more_is_not(client: WsgiClient) -> None:
 
 
 @pytest.mark.parametrize("length", ["+5", "5 ", "0_5", "\u0665", "1" + "0" * 18])
-def test_a_length_that_is_no_number_of_bytes_is_refused(client: WsgiClient, length: str) -> None:
+def test_an_invalid_content_length_is_refused(client: WsgiClient, length: str) -> None:
     announced = WsgiClient(client.application, {"CONTENT_LENGTH": length})
     answer = announced.post(A_1)
     assert (answer.status, answer.problem()) == (400, "malformed-request")
 
 
-def test_a_body_that_ends_too_soon_is_refused(client: WsgiClient) -> None:
+def test_a_truncated_body_is_refused(client: WsgiClient) -> None:
     announced = WsgiClient(client.application, {"CONTENT_LENGTH": "100"})
     answer = announced.post(A_1)
     assert (answer.status, answer.problem()) == (400, "malformed-body")
     assert "after 27 of 100 bytes" in answer.json()["detail"]
 
 
-def test_a_body_without_a_length_is_read_where_the_server_marks_its_end(
+def test_a_body_without_a_length_is_read_to_the_end_marked_by_the_server(
     client: WsgiClient,
 ) -> None:
     marked = WsgiClient(client.application, {"CONTENT_LENGTH": "", "wsgi.input_terminated": True})
@@ -299,7 +301,7 @@ def test_a_body_without_a_length_is_read_where_the_server_marks_its_end(
     assert unmarked.post(A_1).problem() == "malformed-body"
 
 
-def test_under_a_prefix_the_location_holds_it(client: WsgiClient) -> None:
+def test_the_location_contains_the_root_path(client: WsgiClient) -> None:
     mounted = WsgiClient(client.application, {"SCRIPT_NAME": "/sh\xc3\xb6p"})
     assert mounted.post(A_1).headers["location"] == "/sh%C3%B6p/orders/A-1"
 
@@ -324,7 +326,7 @@ def _order(answer: Response) -> Order:
 
 
 @given(awkward_orders())
-def test_the_body_written_reads_as_the_exact_order(order: Order) -> None:
+def test_the_body_reads_back_as_the_exact_order(order: Order) -> None:
     client = WsgiClient(create_app(MemoryStore(), HttpSettings("USD", HostRule())))
     # A client that reads JSON numbers as doubles loses nothing.
     members = client.post(json.dumps({"id": order.id.value, "amount": str(order.amount)})).json()

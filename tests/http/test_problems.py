@@ -1,4 +1,4 @@
-"""The catalogue of problems is complete, and a problem is what RFC 9457 says."""
+"""The catalogue of problems is complete, and problems conform to RFC 9457."""
 
 import json
 import re
@@ -16,7 +16,7 @@ def test_the_catalogue_has_every_type_with_its_status_and_no_other() -> None:
     assert len(listed) == len(re.findall(r"^## ", text, re.MULTILINE))
 
 
-def test_every_type_has_a_uri_of_its_own_that_is_stable() -> None:
+def test_every_type_has_a_unique_uri() -> None:
     uris = [each.uri for each in ProblemType]
     assert len(set(uris)) == len(uris)
     assert all(re.fullmatch(r"urn:problem-type:orders:[a-z]+(-[a-z]+)*", uri) for uri in uris)
@@ -34,10 +34,10 @@ def test_a_problem_has_the_members_of_the_standard_and_error(problem_type: Probl
     }
 
 
-def test_a_problem_lists_all_that_is_wrong() -> None:
+def test_a_problem_lists_every_error() -> None:
     errors = ({"line": 1, "detail": "a"}, {"line": 2, "detail": "b"})
     assert json.loads(Problem(ProblemType.INVALID_ORDER, "a", errors).body())["errors"] == [*errors]
 
 
-def test_a_problem_is_ascii_whatever_it_tells() -> None:
+def test_a_problem_is_always_ascii() -> None:
     assert Problem(ProblemType.NOT_FOUND, "\ud800 \x1b é").body().isascii()

@@ -1,4 +1,4 @@
-"""What holds at every path: methods, hosts, paths, errors, and an application that is strict."""
+"""What holds at every path: methods, hosts, paths and errors."""
 
 from pathlib import Path
 
@@ -38,14 +38,14 @@ def test_health_is_exactly_this(client: WsgiClient) -> None:
 
 
 @EVERY_PATH
-def test_options_tells_the_methods(client: WsgiClient, path: str, allow: str) -> None:
+def test_options_lists_the_methods(client: WsgiClient, path: str, allow: str) -> None:
     answer = client.request("OPTIONS", path)
     assert (answer.status, answer.body, answer.headers["allow"]) == (204, b"", allow)
 
 
 @EVERY_PATH
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE"])
-def test_a_method_that_a_path_has_not_is_refused_with_those_it_has(
+def test_an_unsupported_method_gets_405_with_allow(
     client: WsgiClient,
     path: str,
     allow: str,
@@ -76,7 +76,7 @@ def test_head_has_the_headers_of_get_and_no_body(client: WsgiClient, target: str
     "path",
     ["/nothing", "/orders/", "/Orders", "/health/", "/health%0A", "/orders%2FA-1%00x", "/.", "/ö"],
 )
-def test_a_path_that_there_is_not_is_not_found(client: WsgiClient, path: str) -> None:
+def test_an_unknown_path_is_not_found(client: WsgiClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status == 404
     assert answer.problem() in {"not-found", "order-not-found"}
@@ -106,7 +106,7 @@ def test_a_malformed_host_is_refused(client: WsgiClient) -> None:
     assert client.get("/health", Host="a/b").problem() == "malformed-request"
 
 
-def test_a_request_of_http_1_0_needs_no_host() -> None:
+def test_a_request_in_http_1_0_needs_no_host() -> None:
     application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
 
     def without_host(environ: dict[str, object], start_response: object) -> object:
@@ -117,7 +117,7 @@ def test_a_request_of_http_1_0_needs_no_host() -> None:
 
 
 @pytest.mark.parametrize("target", [*PATHS, "/nothing", "/%FF", "/orders/x"])
-def test_no_browser_guesses_a_type(client: WsgiClient, target: str) -> None:
+def test_browsers_must_not_guess_the_media_type(client: WsgiClient, target: str) -> None:
     assert client.get(target).headers["x-content-type-options"] == "nosniff"
 
 
@@ -132,7 +132,7 @@ def test_no_browser_guesses_a_type(client: WsgiClient, target: str) -> None:
         ("POST", "/orders", "id,amount\nA-1,1", "text/csv"),
     ],
 )
-def test_while_the_store_is_away_a_request_is_to_be_sent_again(
+def test_an_unavailable_store_gets_503_with_retry_after(
     client_of_store_away: WsgiClient,
     method: str,
     target: str,
@@ -147,7 +147,7 @@ def test_while_the_store_is_away_a_request_is_to_be_sent_again(
 
 
 @pytest.mark.parametrize("target", ["/health", "/openapi.json", "/favicon.svg"])
-def test_what_needs_no_store_is_answered_while_it_is_away(
+def test_endpoints_without_the_store_work_while_it_is_unavailable(
     client_of_store_away: WsgiClient,
     target: str,
 ) -> None:
@@ -180,7 +180,7 @@ class Observed(Unobserved):
         assert self.begun == len(self.answered)
 
 
-def test_every_request_is_observed_under_a_label_of_a_small_set() -> None:
+def test_every_request_is_observed_with_labels_of_a_small_set() -> None:
     observed = Observed()
     application = create_app(MemoryStore(), HttpSettings("USD", HostRule()), observed)
     client = WsgiClient(application)
@@ -200,7 +200,7 @@ def test_every_request_is_observed_under_a_label_of_a_small_set() -> None:
     ]
 
 
-def test_a_defect_is_answered_with_500_and_logged_with_the_id_of_its_request(
+def test_a_defect_gets_500_and_is_logged_with_the_request_id(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     observed = Observed()

@@ -1,4 +1,4 @@
-"""Header fields that come several times, as HTTP/2 proxies and odd clients send them."""
+"""Repeated header fields, as HTTP/2 proxies and unusual clients send them."""
 
 from collections.abc import Iterator
 
@@ -45,7 +45,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         service.stop()
 
 
-def test_one_cookie_field_holds_the_session(guarded: Guarded) -> None:
+def test_the_session_is_found_in_one_cookie_field(guarded: Guarded) -> None:
     assert guarded.status(f"Cookie: {guarded.session}") == 200
     assert guarded.status() == 401
 
@@ -80,11 +80,11 @@ def test_the_session_is_found_among_several_cookie_fields(
         ["X-Forwarded-For: 10.0.0.1", "X-Forwarded-For: 10.0.0.2"],
     ],
 )
-def test_other_fields_that_come_twice_do_no_harm(guarded: Guarded, fields: list[str]) -> None:
+def test_other_repeated_fields_do_no_harm(guarded: Guarded, fields: list[str]) -> None:
     token = f"Authorization: Bearer {guarded.secret}"
     assert guarded.status(token, *fields, target="/orders") == 200
 
 
-def test_two_tokens_are_none(guarded: Guarded) -> None:
+def test_two_tokens_are_refused(guarded: Guarded) -> None:
     token = f"Authorization: Bearer {guarded.secret}"
     assert guarded.status(token, token, target="/orders") == 401

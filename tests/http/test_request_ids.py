@@ -1,4 +1,4 @@
-"""Request ids: every answer names its request, as the client does when it names it well."""
+"""Request ids: every answer has one, the client's own if it is valid."""
 
 import re
 from typing import Final
@@ -22,21 +22,21 @@ SPAN: Final = "00f067aa0ba902b7"
 
 
 @given(st.from_regex(r"[A-Za-z0-9-]{1,64}", fullmatch=True))
-def test_a_good_id_of_the_client_is_kept(name: str) -> None:
+def test_a_valid_id_from_the_client_is_used(name: str) -> None:
     assert RequestIds().of({"HTTP_X_REQUEST_ID": name}) == name
 
 
 @given(st.text().filter(lambda text: not re.fullmatch(r"[A-Za-z0-9-]{1,64}", text)))
-def test_any_other_id_of_the_client_is_replaced(name: str) -> None:
+def test_an_invalid_id_from_the_client_is_replaced(name: str) -> None:
     assert MADE.fullmatch(RequestIds().of({"HTTP_X_REQUEST_ID": name}))
 
 
 @pytest.mark.parametrize("name", ["a" * 65, "a\n", "a b", "ä", "", "a_b", '"', "٣"])
-def test_these_are_no_ids(name: str) -> None:
+def test_these_ids_are_invalid(name: str) -> None:
     assert MADE.fullmatch(RequestIds().of({"HTTP_X_REQUEST_ID": name}))
 
 
-def test_no_two_requests_are_given_the_same_id() -> None:
+def test_generated_ids_are_unique() -> None:
     processes = [RequestIds() for _ in range(10)]
     assert len({ids.of({}) for ids in processes for _ in range(100)}) == 1_000
 
@@ -48,13 +48,13 @@ def test_every_answer_has_the_id_of_its_request(client: WsgiClient, target: str)
         assert answer.headers["x-request-id"] == "mine-1"
 
 
-def test_an_answer_of_a_store_that_is_away_has_it_too(client_of_store_away: WsgiClient) -> None:
+def test_the_503_of_an_unavailable_store_has_it_too(client_of_store_away: WsgiClient) -> None:
     for target in ("/orders", "/orders/A-1", "/"):
         answer = client_of_store_away.get(target, X_Request_Id="mine-2")
         assert (answer.status, answer.headers["x-request-id"]) == (503, "mine-2")
 
 
-def test_a_request_that_brings_none_is_given_one() -> None:
+def test_a_request_without_an_id_gets_one() -> None:
     application = create_app(MemoryStore(), HttpSettings("USD", HostRule()))
     client = WsgiClient(application, {"HTTP_X_REQUEST_ID": ""})
     first, second = (client.get("/health").headers["x-request-id"] for _ in range(2))
@@ -62,7 +62,7 @@ def test_a_request_that_brings_none_is_given_one() -> None:
     assert first != second
 
 
-def test_an_answer_of_the_server_itself_has_one_too(sqlite_service: RunningService) -> None:
+def test_an_error_from_the_server_has_one_too(sqlite_service: RunningService) -> None:
     named = "X-Request-Id: mine-3"
     too_large = head("POST /orders HTTP/1.1", HOST, named, "Content-Length: 99999999")
     for raw, status, expected in (
@@ -98,7 +98,7 @@ def test_an_answer_of_the_server_itself_has_one_too(sqlite_service: RunningServi
         ("", None),
     ],
 )
-def test_a_traceparent_is_kept_when_it_is_one(given: str, kept: str | None) -> None:
+def test_only_a_valid_traceparent_is_kept(given: str, kept: str | None) -> None:
     assert traceparent({"HTTP_TRACEPARENT": given}) == kept
 
 

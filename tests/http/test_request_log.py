@@ -1,4 +1,4 @@
-"""The request log: every request of a newcomer, some of a busy service's, nothing secret."""
+"""The request log: limited in lines per second, and without secrets."""
 
 import json
 import logging
@@ -26,7 +26,7 @@ CANARY = "canary"
 
 @define
 class Busy:
-    """A request log, the time, and what the log has told."""
+    """A request log with a clock."""
 
     lines_per_second: int
     now: float = 0.0
@@ -51,7 +51,7 @@ def _heard(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, LOGGER)
 
 
-def test_a_second_has_so_many_lines_and_the_next_line_counts_what_was_left_out(
+def test_lines_per_second_are_limited_and_the_next_line_counts_the_omitted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     busy = Busy(2)
@@ -61,7 +61,7 @@ def test_a_second_has_so_many_lines_and_the_next_line_counts_what_was_left_out(
     assert busy.lines(caplog) == [(200, 0), (200, 0), (200, 3), (200, 0), (200, 1)]
 
 
-def test_failures_have_lines_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
+def test_failures_have_a_separate_limit(caplog: pytest.LogCaptureFixture) -> None:
     busy = Busy(1)
     for status in (200, 404, 503, 201, 500, 503):
         busy.answer(status)
@@ -71,7 +71,7 @@ def test_failures_have_lines_of_their_own(caplog: pytest.LogCaptureFixture) -> N
     assert busy.lines(caplog) == [(200, 0), (503, 0), (499, 2), (500, 2)]
 
 
-def test_0_lines_are_none(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_limit_of_0_writes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     busy = Busy(0)
     for busy.now in (0.0, 2.0):
         busy.answer(200)
@@ -83,7 +83,7 @@ def test_0_lines_are_none(caplog: pytest.LogCaptureFixture) -> None:
     st.integers(1, 5),
     st.lists(st.tuples(st.sampled_from([200, 404, 500, 503]), st.floats(0, 2)), max_size=60),
 )
-def test_every_request_is_told_or_counted_and_no_second_has_more_lines_than_twice_the_allowance(
+def test_every_request_is_logged_or_counted_and_no_second_exceeds_twice_the_limit(
     lines_per_second: int,
     answers: list[tuple[int, float]],
 ) -> None:
@@ -120,7 +120,7 @@ def line(
     return {name: value for name, value in vars(record).items() if name not in plain}
 
 
-def test_a_line_tells_what_was_asked_and_what_came_of_it(
+def test_a_line_describes_the_request_and_its_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     found = line(caplog, "GET", "/orders")
@@ -136,7 +136,7 @@ def test_a_line_tells_what_was_asked_and_what_came_of_it(
     }
 
 
-def test_a_line_has_the_trace_that_the_request_belongs_to(
+def test_a_line_has_the_traceparent_of_the_request(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -152,7 +152,7 @@ def test_a_line_has_the_trace_that_the_request_belongs_to(
         ("PATCH", f"/orders/{CANARY}", ("(other)", "(none)", 405)),
     ],
 )
-def test_a_line_has_nothing_that_the_client_chose(
+def test_a_line_has_no_data_of_the_client(
     caplog: pytest.LogCaptureFixture,
     method: str,
     target: str,
@@ -170,7 +170,7 @@ def requests_logged(service: RunningService) -> list[dict[str, Any]]:
     return [each for each in lines if each["message"] == "request"]
 
 
-def test_the_running_service_logs_what_it_answers_and_what_it_refuses(tmp_path: Path) -> None:
+def test_the_running_service_logs_answered_and_refused_requests(tmp_path: Path) -> None:
     with running_service(f"sqlite:///{tmp_path}/orders.db") as service:
         with connected(service) as wire:
             wire.send(head("GET /health HTTP/1.1", HOST, "X-Request-Id: first"))
@@ -184,7 +184,7 @@ def test_the_running_service_logs_what_it_answers_and_what_it_refuses(tmp_path: 
     assert {each["client"] for each in found} == {"127.0.0.1"}
 
 
-def test_the_running_service_is_silent_when_it_is_told_so(tmp_path: Path) -> None:
+def test_the_running_service_does_not_log_requests_if_disabled(tmp_path: Path) -> None:
     settings = {"ORDERS_LOG_REQUESTS": "0"}
     with running_service(f"sqlite:///{tmp_path}/orders.db", settings) as service:
         with connected(service) as wire:

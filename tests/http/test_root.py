@@ -1,4 +1,4 @@
-"""A service below a path, whether the proxy in front passes that path on or takes it off."""
+"""A service below a root path, whether or not the proxy removes it."""
 
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,7 @@ def client() -> WsgiClient:
 
 
 @BOTH
-def test_an_order_has_its_place_below_the_path(client: WsgiClient, passed_on: str) -> None:
+def test_an_order_is_located_below_the_path(client: WsgiClient, passed_on: str) -> None:
     stored = client.post('{"id":"A/1","amount":1}', target=f"{passed_on}/orders")
     assert (stored.status, stored.headers["location"]) == (201, "/shop/orders/A%2F1")
     assert client.get(f"{passed_on}/orders/A%2F1").status == 200
@@ -72,7 +72,7 @@ def test_an_error_page_leads_below_the_path(client: WsgiClient, passed_on: str) 
     assert b'href="/"' not in page.body
 
 
-def test_a_path_that_the_service_has_itself_is_passed_on() -> None:
+def test_a_root_equal_to_a_path_of_the_service_works() -> None:
     client = WsgiClient(create_app(MemoryStore(), HttpSettings("USD", HostRule(), root="/orders")))
     stored = client.post('{"id":"A","amount":1}', target="/orders/orders")
     assert (stored.status, stored.headers["location"]) == (201, "/orders/orders/A")
@@ -85,11 +85,13 @@ def test_the_path_itself_is_the_page(client: WsgiClient) -> None:
 
 
 @pytest.mark.parametrize("target", ["/shopping", "/shopping/orders", "/shop/shop/orders", "/sho"])
-def test_what_only_begins_like_the_path_is_not_found(client: WsgiClient, target: str) -> None:
+def test_a_path_that_only_begins_like_the_root_is_not_found(
+    client: WsgiClient, target: str
+) -> None:
     assert client.get(target).status == 404
 
 
-def test_probes_that_know_no_path_are_answered(client: WsgiClient) -> None:
+def test_requests_without_the_root_are_answered(client: WsgiClient) -> None:
     assert client.get("/health").body == b'{"status":"ok"}'
 
 

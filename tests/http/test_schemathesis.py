@@ -1,4 +1,4 @@
-"""schemathesis: thousands of requests drawn from the description, every check on."""
+"""Schemathesis: thousands of requests generated from the description, with every check on."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from tests.service_python import ROOT
 FOLDER: Final = Path(__file__).parent
 
 
-def test_the_service_does_what_its_description_says(
+def test_the_service_conforms_to_its_description(
     service: RunningService,
     tmp_path: Path,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Sessions of the page: what their cookie is worth, and what it is not."""
+"""Sessions of the page, and the limits of their cookie."""
 
 import hashlib
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ def steady_desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     return Desk(path, write_tokens(path, **{"shop.1": "read,write", "other": "read"}))
 
 
-def test_every_process_with_the_same_file_understands_a_session(desk: Desk) -> None:
+def test_a_session_is_valid_in_every_process_with_the_same_file(desk: Desk) -> None:
     assert desk.visitor(desk.value("shop")) == "shop"
     assert desk.visitor(desk.value("other")) == "other"
 
@@ -76,7 +76,7 @@ def test_a_session_ends_after_half_a_day(desk: Desk) -> None:
     assert desk.visitor(value) is None
 
 
-def test_a_session_ends_when_its_token_is_revoked_or_made_anew(desk: Desk) -> None:
+def test_a_session_ends_when_its_token_is_revoked_or_replaced(desk: Desk) -> None:
     value = desk.value("shop")
     put(desk.path, "# nobody\n")
     assert desk.visitor(value) is None
@@ -84,7 +84,7 @@ def test_a_session_ends_when_its_token_is_revoked_or_made_anew(desk: Desk) -> No
     assert desk.visitor(value) is None
 
 
-def test_a_session_has_the_scopes_that_the_file_gives_now(desk: Desk) -> None:
+def test_a_session_has_the_current_scopes_of_its_token(desk: Desk) -> None:
     value = desk.value("shop")
     lines = desk.path.read_text().replace("read,write", "read")
     put(desk.path, lines)
@@ -93,14 +93,14 @@ def test_a_session_has_the_scopes_that_the_file_gives_now(desk: Desk) -> None:
     assert token.scopes == {Scope.READ}
 
 
-def test_the_cookie_tells_neither_the_token_nor_its_hash(desk: Desk) -> None:
+def test_the_cookie_reveals_neither_the_token_nor_its_hash(desk: Desk) -> None:
     value, secret = desk.value("shop"), desk.secrets["shop"]
     assert secret.removeprefix("orders_") not in value
     assert hashlib.sha256(secret.encode()).hexdigest() not in value
 
 
 @given(st.data())
-def test_a_cookie_that_was_changed_is_worth_nothing(steady_desk: Desk, data: st.DataObject) -> None:
+def test_a_changed_cookie_is_invalid(steady_desk: Desk, data: st.DataObject) -> None:
     value = steady_desk.value("shop.1")
     name, ends, sealed = value.rsplit(".", 2)
     later = st.integers(0, 10**12).map(lambda end: f"{name}.{end}.{sealed}")
@@ -118,7 +118,7 @@ def test_a_cookie_that_was_changed_is_worth_nothing(steady_desk: Desk, data: st.
 
 
 @given(st.binary(min_size=32, max_size=32))
-def test_who_has_the_file_alone_makes_no_session(steady_desk: Desk, bits: bytes) -> None:
+def test_the_file_alone_does_not_yield_a_session(steady_desk: Desk, bits: bytes) -> None:
     token = TokenFile(steady_desk.path).named("shop.1")
     assert token is not None
     # All that the file tells is known, and so how to encrypt; but not what.
@@ -129,7 +129,7 @@ def test_who_has_the_file_alone_makes_no_session(steady_desk: Desk, bits: bytes)
 
 
 @given(st.text(st.characters(codec="latin-1")))
-def test_no_other_cookie_is_a_session(steady_desk: Desk, text: str) -> None:
+def test_no_other_cookie_is_a_valid_session(steady_desk: Desk, text: str) -> None:
     for cookie in (text, f"{COOKIE}={text}", f"{COOKIE}=shop.1.{text}"):
         assert steady_desk.sessions().token(request(cookie=cookie)) is None
 
@@ -151,14 +151,14 @@ def test_the_cookie_is_found_among_others(desk: Desk) -> None:
         assert token.name == "shop"
 
 
-def test_of_two_good_sessions_the_one_that_no_neighbour_can_set_counts(desk: Desk) -> None:
+def test_of_two_valid_sessions_the_prefixed_cookie_counts(desk: Desk) -> None:
     shop, other = desk.value("shop"), desk.value("other")
     token = desk.sessions().token(request(cookie=f"{COOKIE}={other}; {GUARDED}={shop}"))
     assert token is not None
     assert token.name == "shop"
 
 
-def test_below_a_path_the_cookie_goes_to_that_path_alone(desk: Desk) -> None:
+def test_below_a_path_the_cookie_is_limited_to_it(desk: Desk) -> None:
     secret = new_secret()
     token = Token.of_secret("shop", [Scope.READ], secret)
     for scheme, name in (("https", f"__Secure-{COOKIE}"), ("http", COOKIE)):
@@ -192,7 +192,7 @@ def test_a_request_without_a_cookie_has_no_session(desk: Desk) -> None:
         ({}, True),
     ],
 )
-def test_the_cookie_is_for_this_site_and_no_script_and_for_tls_when_it_came_by_that(
+def test_the_cookie_is_strict_http_only_and_secure_over_tls(
     desk: Desk,
     headers: dict[str, str],
     secure: bool,  # noqa: FBT001 - an example

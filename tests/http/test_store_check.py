@@ -1,4 +1,4 @@
-"""What readiness asks the store: once at a time, and not more often than is of use."""
+"""The check of the store for readiness: one at a time, and not too often."""
 
 from threading import Event, Thread
 
@@ -27,7 +27,7 @@ class CountedStore(MemoryStore):
             raise StoreUnavailable(Reason.UNREACHABLE, "gone")
 
 
-def test_an_answer_counts_for_a_second_and_no_longer() -> None:
+def test_a_result_is_valid_for_one_second() -> None:
     store, clock = CountedStore(), Clock()
     check = StoreCheck(store, clock)
     assert check.problem() is None
@@ -40,7 +40,7 @@ def test_an_answer_counts_for_a_second_and_no_longer() -> None:
     assert store.asked == 2
 
 
-def test_a_store_that_is_back_is_told_after_a_second() -> None:
+def test_a_store_that_is_back_is_noticed_after_a_second() -> None:
     store, clock = CountedStore(), Clock()
     check = StoreCheck(store, clock)
     store.away = True
@@ -50,7 +50,7 @@ def test_a_store_that_is_back_is_told_after_a_second() -> None:
     assert check.problem() is None
 
 
-def test_while_one_waits_for_the_store_the_others_get_the_last_answer() -> None:
+def test_during_a_check_others_get_the_last_result() -> None:
     store, clock = CountedStore(), Clock()
     check = StoreCheck(store, clock)
     assert check.problem() is None
@@ -68,7 +68,7 @@ def test_while_one_waits_for_the_store_the_others_get_the_last_answer() -> None:
         waiting.join()
 
 
-def test_nothing_is_ready_before_the_store_was_asked() -> None:
+def test_nothing_is_ready_before_the_first_check() -> None:
     store = CountedStore()
     check = StoreCheck(store)
     store.open.clear()

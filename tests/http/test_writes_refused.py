@@ -43,7 +43,7 @@ def limit_files(service: RunningService, most: int) -> None:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, hard))
 
 
-def test_a_disk_that_takes_nothing_makes_the_service_not_ready_until_it_takes_something(
+def test_a_full_disk_makes_the_service_not_ready_until_it_has_space(
     service: RunningService, tmp_path: Path
 ) -> None:
     assert placed(service, "before") == 201

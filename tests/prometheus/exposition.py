@@ -1,4 +1,4 @@
-"""An exposition as Prometheus reads it."""
+"""Parses an exposition as Prometheus does."""
 
 from hypothesis import strategies as st
 from prometheus_client import Metric
@@ -11,14 +11,14 @@ exact_seconds = st.integers(0, 20 * 1024).map(lambda number: number / 1024)
 
 
 def families(metrics: SharedMetrics) -> dict[str, Metric]:
-    """Parse an exposition, and prove that no family is there twice."""
+    """Parse an exposition, and assert that no family is repeated."""
     parsed = list(text_string_to_metric_families(metrics.exposition().decode()))
     assert len({family.name for family in parsed}) == len(parsed)
     return {family.name: family for family in parsed}
 
 
 def samples(text: str, name: str) -> dict[tuple[tuple[str, str], ...], float]:
-    """Give the samples of one name by their labels, which are ascending."""
+    """Give the samples of one name by their sorted labels."""
     return {
         tuple(sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)

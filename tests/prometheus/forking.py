@@ -1,4 +1,4 @@
-"""A program whose processes count what they are told on standard input, and are killed.
+"""A program whose processes count requests from standard input, and are killed.
 
 Each line is a JSON array of generations; each of those has, for every process, the requests that it
 counts. The processes of a generation are forked together, and end as a crash ends them. For every
@@ -16,7 +16,7 @@ from tests.prometheus.request_labels import LABELS
 
 
 def count(shared: SharedMetrics, process: int, requests: Any) -> None:  # noqa: ANN401 - JSON
-    """Count some requests in a process of their own, which nothing cleans up after."""
+    """Count some requests in a separate process, which is then killed."""
     if os.fork() == 0:
         try:
             metrics = shared.of(process)

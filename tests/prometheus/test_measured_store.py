@@ -1,4 +1,4 @@
-"""A measured store does what the store does, and counts it."""
+"""A measured store behaves like its store, and counts the operations."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -32,7 +32,7 @@ from tests.strategies import orders
 
 @define
 class Away:
-    """A store that is not there: whatever is asked, it fails for one reason."""
+    """An unavailable store: every operation fails for one reason."""
 
     reason: Reason
     closed: bool = False
@@ -49,13 +49,13 @@ class Away:
 
 
 def measured(store: OrderStore | None = None) -> tuple[MeasuredStore, SharedMetrics]:
-    """Measure a store, an empty one unless given; give the figures too."""
+    """Measure a store, by default an empty one; give the metrics too."""
     shared = SharedMetrics(1)
     return MeasuredStore(MemoryStore() if store is None else store, shared.of(0)), shared
 
 
 def counted(shared: SharedMetrics, name: str) -> dict[str, float]:
-    """Give a metric's series by their one label, but for those at 0."""
+    """Give a metric's series by their one label, except those at 0."""
     found = samples(shared.exposition().decode(), name)
     return {label: number for ((_, label),), number in found.items() if number}
 
@@ -87,7 +87,7 @@ def test_it_counts_each_outcome() -> None:
     assert outcomes(shared) == {"created": 2, "replayed": 1, "conflict": 1}
 
 
-def test_of_an_atomic_batch_with_a_conflict_only_the_conflicts_happened() -> None:
+def test_only_the_conflicts_of_a_refused_atomic_batch_are_counted() -> None:
     store, shared = measured()
     place_each(store, [Order("A", 1)])
     with pytest.raises(Exception, match="another amount"):
@@ -95,13 +95,13 @@ def test_of_an_atomic_batch_with_a_conflict_only_the_conflicts_happened() -> Non
     assert outcomes(shared) == {"created": 1, "conflict": 2}
 
 
-def test_an_atomic_batch_without_a_conflict_is_counted_whole() -> None:
+def test_an_atomic_batch_without_a_conflict_is_counted_completely() -> None:
     store, shared = measured()
     place_all(store, [Order("A", 1), Order("B", 1), Order("A", 1)])
     assert outcomes(shared) == {"created": 2, "replayed": 1}
 
 
-def test_loaded_orders_are_created_unless_they_were_refused() -> None:
+def test_loaded_orders_are_counted_as_created_unless_refused() -> None:
     store, shared = measured()
     assert store.load([("A", "1"), ("B", "1")])
     assert not store.load([("C", "1"), ("B", "1")])
@@ -121,7 +121,7 @@ def test_it_counts_each_operation() -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_a_store_that_is_away_is_counted_by_its_reason(reason: Reason) -> None:
+def test_a_failure_of_the_store_is_counted_by_its_reason(reason: Reason) -> None:
     store, shared = measured(Away(reason))  # type: ignore[arg-type]  # it answers every method
     calls = (
         lambda: store.add([Order("A", 1)]),
@@ -152,7 +152,7 @@ def test_renewing_renews_the_store() -> None:
         measured(away)[0].renew()  # type: ignore[arg-type]  # it answers every method
 
 
-def test_the_counted_outcomes_are_all_that_there_are() -> None:
+def test_every_outcome_is_counted() -> None:
     store, shared = measured()
     place_each(store, [Order("A", 1), Order("A", 1), Order("A", 2)])
     assert set(outcomes(shared)) == {outcome.value for outcome in Outcome}
@@ -164,7 +164,7 @@ class GuardedStore(MemoryStore):
     breaker_open = False
 
 
-def test_a_breaker_that_opens_and_closes_is_told() -> None:
+def test_an_opening_and_closing_breaker_is_exposed() -> None:
     guarded = GuardedStore()
     store, shared = measured(guarded)
     for is_open in (False, True, False):
@@ -207,7 +207,7 @@ ADD = AddOrders([Order("A", 1), Order("B", 1)])
 CALLS = (ADD, GetOrders([OrderId("A")]), ReadPages([PageQuery(1)]))
 
 
-def test_a_call_that_is_begun_is_measured_when_it_has_ended() -> None:
+def test_a_begun_call_is_measured_when_it_ends() -> None:
     store, shared = measured(Beginning((Outcome.CREATED, Outcome.CREATED)))
     pending = store.begin(ADD)
     assert pending is not None
@@ -219,7 +219,7 @@ def test_a_call_that_is_begun_is_measured_when_it_has_ended() -> None:
 
 
 @pytest.mark.parametrize("given", [StoreUnavailable(Reason.UNREACHABLE, "on purpose"), None])
-def test_a_call_that_is_begun_and_fails_is_counted(given: StoreUnavailable | None) -> None:
+def test_a_begun_call_that_fails_is_counted(given: StoreUnavailable | None) -> None:
     store, shared = measured(Beginning(given))
     pending = store.begin(ADD)
     assert pending is not None
@@ -229,11 +229,11 @@ def test_a_call_that_is_begun_and_fails_is_counted(given: StoreUnavailable | Non
     assert outcomes(shared) == {}
 
 
-def test_what_a_store_cannot_begin_a_measured_one_cannot() -> None:
+def test_a_measured_store_cannot_begin_a_call_that_its_store_cannot() -> None:
     assert [measured()[0].begin(call) for call in CALLS] == [None, None, None]
 
 
-def test_each_kind_of_call_that_is_begun_is_measured() -> None:
+def test_each_kind_of_begun_call_is_measured() -> None:
     store, shared = measured(Beginning(()))
     for call in CALLS:
         pending = store.begin(call)

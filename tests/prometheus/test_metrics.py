@@ -1,4 +1,4 @@
-"""The metrics: their names, their labels, their independence."""
+"""The metrics: names, labels and independence."""
 
 import platform
 import re
@@ -21,13 +21,13 @@ REQUESTS = "orders_http_request_duration_seconds"
 
 @pytest.fixture
 def shared() -> SharedMetrics:
-    """The metrics of three processes, none of which runs yet."""
+    """The metrics of three processes, none of which has started."""
     return SharedMetrics(3, REQUEST_LABELS)
 
 
 @pytest.fixture
 def metrics(shared: SharedMetrics) -> Metrics:
-    """What the first of them writes."""
+    """The metrics of the first process."""
     return shared.of(0)
 
 
@@ -53,21 +53,19 @@ def test_a_request_is_in_flight_until_it_is_answered(
     assert value(shared, "orders_http_requests_in_flight") == 1
 
 
-def test_what_has_no_label_of_its_own_is_counted_as_other(
-    shared: SharedMetrics, metrics: Metrics
-) -> None:
+def test_unknown_label_values_are_counted_as_other(shared: SharedMetrics, metrics: Metrics) -> None:
     metrics.request_answered("/orders/<script>", "BREW", 418, 0.1)
     other = {"route": "(other)", "method": "(other)", "status": "(other)"}
     assert value(shared, f"{REQUESTS}_count", **other) == 1
 
 
-def test_the_first_failure_of_a_route_is_an_increase(shared: SharedMetrics) -> None:
+def test_series_of_failures_exist_from_the_start(shared: SharedMetrics) -> None:
     for status in ("500", "503"):
         series = {"route": "/orders", "method": "POST", "status": status}
         assert value(shared, f"{REQUESTS}_count", **series) == 0
 
 
-def test_a_batch_is_counted_by_its_size_and_the_waits_of_its_requests(
+def test_a_batch_is_counted_with_its_size_and_the_waits_of_its_requests(
     shared: SharedMetrics, metrics: Metrics
 ) -> None:
     metrics.batch_begun("add", [0.5, 0.25, 0.25])
@@ -83,7 +81,7 @@ def test_a_batch_is_counted_by_its_size_and_the_waits_of_its_requests(
         assert found == {(("operation", key),): number for key, number in expected.items()}
 
 
-def test_the_processes_levels_add_up(shared: SharedMetrics) -> None:
+def test_the_gauges_of_processes_add_up(shared: SharedMetrics) -> None:
     first, second = shared.of(0), shared.of(1)
     first.connections_open(3)
     second.connections_open(4)
@@ -95,7 +93,7 @@ def test_the_processes_levels_add_up(shared: SharedMetrics) -> None:
     assert value(shared, "orders_store_breaker_open") == 1
 
 
-def test_the_parent_tells_of_the_workers(shared: SharedMetrics) -> None:
+def test_the_parent_counts_the_workers(shared: SharedMetrics) -> None:
     parent = shared.of(2, "parent")
     parent.workers_running(2)
     parent.workers_running(1)
@@ -104,7 +102,7 @@ def test_the_parent_tells_of_the_workers(shared: SharedMetrics) -> None:
     assert value(shared, "orders_worker_restarts_total") == 1
 
 
-def test_what_was_found_of_the_database_is_told_and_nothing_before(
+def test_the_state_of_the_database_is_exposed_once_it_is_known(
     shared: SharedMetrics, metrics: Metrics
 ) -> None:
     names = {
@@ -126,22 +124,20 @@ def test_what_was_found_of_the_database_is_told_and_nothing_before(
     assert expiries == {(("certificate", "ca"),): 2.5e9}
 
 
-def test_a_request_that_waited_too_long_is_counted_by_what_it_waited_for(
-    shared: SharedMetrics, metrics: Metrics
-) -> None:
+def test_a_shed_request_is_counted_by_its_reason(shared: SharedMetrics, metrics: Metrics) -> None:
     metrics.request_shed("busy")
     found = samples(shared.exposition().decode(), "orders_http_requests_shed_total")
     assert found == {(("reason", "busy"),): 1, (("reason", "deadline"),): 0}
 
 
-def test_two_services_in_one_process_do_not_meet() -> None:
+def test_two_services_in_one_process_are_independent() -> None:
     first, second = SharedMetrics(1), SharedMetrics(1)
     first.of(0).worker_restarted()
     assert value(first, "orders_worker_restarts_total") == 1
     assert value(second, "orders_worker_restarts_total") == 0
 
 
-def test_every_outcome_and_every_reason_begins_at_0(shared: SharedMetrics) -> None:
+def test_every_outcome_and_every_reason_starts_at_0(shared: SharedMetrics) -> None:
     parsed = families(shared)
     for name, label, values in (
         ("orders_store_orders", "outcome", Outcome),
@@ -151,7 +147,7 @@ def test_every_outcome_and_every_reason_begins_at_0(shared: SharedMetrics) -> No
         assert series == {value.value: 0 for value in values}
 
 
-def test_what_runs_is_told(shared: SharedMetrics) -> None:
+def test_the_versions_are_exposed(shared: SharedMetrics) -> None:
     assert value(
         shared,
         "orders_build_info",
@@ -161,7 +157,7 @@ def test_what_runs_is_told(shared: SharedMetrics) -> None:
     )
 
 
-def test_the_kernels_figures_are_told_for_each_process_by_its_kind(shared: SharedMetrics) -> None:
+def test_the_kernels_figures_are_labelled_by_process(shared: SharedMetrics) -> None:
     for process, kind in enumerate(("worker", "operations", "parent")):
         shared.of(process, kind)  # type: ignore[arg-type]  # a kind
     text = shared.exposition().decode()
@@ -176,7 +172,7 @@ def test_the_kernels_figures_are_told_for_each_process_by_its_kind(shared: Share
         assert all(number > 0 for number in found.values())
 
 
-def test_no_series_tells_when_it_was_created(shared: SharedMetrics, metrics: Metrics) -> None:
+def test_no_series_exposes_its_creation_time(shared: SharedMetrics, metrics: Metrics) -> None:
     metrics.request_answered("/orders", "GET", 200, 0.1)
     assert b"_created" not in shared.exposition()
 

@@ -1,4 +1,4 @@
-"""The service's processes: what they have counted outlives them."""
+"""Counts outlive the processes that made them."""
 
 import json
 import os
@@ -29,7 +29,7 @@ requests = st.tuples(
 
 @st.composite
 def generations(draw: st.DrawFn) -> list[list[list[Request]]]:
-    """Draw what each process of each generation counts."""
+    """Draw the requests that each process of each generation counts."""
     processes = draw(st.integers(1, 4))
     generation = st.lists(st.lists(requests, max_size=20), min_size=processes, max_size=processes)
     return draw(st.lists(generation, min_size=1, max_size=3))
@@ -37,7 +37,7 @@ def generations(draw: st.DrawFn) -> list[list[list[Request]]]:
 
 @pytest.fixture(scope="module")
 def count() -> Iterator[Count]:
-    """Let forked processes count requests, and give the exposition."""
+    """Count requests in forked processes, and give the exposition."""
     with subprocess.Popen(
         [SERVICE_PYTHON, "-m", "tests.prometheus.forking"],
         stdin=subprocess.PIPE,
@@ -58,7 +58,7 @@ def count() -> Iterator[Count]:
 
 @settings(max_examples=20)
 @given(drawn=generations())
-def test_what_killed_processes_and_their_successors_have_counted_adds_up_exactly(
+def test_the_counts_of_killed_processes_and_their_successors_add_up_exactly(
     count: Count,
     drawn: list[list[list[Request]]],
 ) -> None:
@@ -86,5 +86,5 @@ def test_a_successor_begins_with_nothing_in_flight(
     assert in_flight == {(): sum(map(len, drawn[-1]))}
 
 
-def test_a_process_that_has_ended_has_no_figures_of_the_kernel(count: Count) -> None:
+def test_an_ended_process_has_no_figures_from_the_kernel(count: Count) -> None:
     assert "process_" not in count([[[], []]])

@@ -25,7 +25,7 @@ FOUND: Final = OptionalGauge("found", "What was found.", {"kind": ("a", "b")})
     st.lists(exact_seconds, min_size=1, max_size=8, unique=True).map(sorted),
     st.lists(st.lists(exact_seconds, max_size=8), min_size=1, max_size=4),
 )
-def test_buckets_are_cumulative_and_hold_what_is_not_greater_than_their_bounds(
+def test_buckets_are_cumulative_and_their_bounds_inclusive(
     bounds: list[float],
     observed: list[list[float]],
 ) -> None:
@@ -57,12 +57,12 @@ def shown(shared: SharedValues) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_every_series_of_counters_and_gauges_is_there_from_the_beginning() -> None:
+def test_every_series_of_counters_and_gauges_exists_from_the_start() -> None:
     shared, _ = values_of_one_process()
     assert shown(shared) == {("counted_total", "a"): 0, ("counted_total", "b"): 0, ("level",): 0}
 
 
-def test_a_counter_goes_on_where_the_predecessor_of_the_process_stopped() -> None:
+def test_a_counter_continues_from_the_predecessor_of_its_process() -> None:
     shared, first = values_of_one_process()
     first.numbers(COUNTED)["a",].add(2)
     first.numbers(LEVEL)[()].set(5)
@@ -70,7 +70,7 @@ def test_a_counter_goes_on_where_the_predecessor_of_the_process_stopped() -> Non
     assert shown(shared) == {("counted_total", "a"): 3, ("counted_total", "b"): 0, ("level",): 0}
 
 
-def test_a_histogram_shows_the_series_that_were_observed_and_those_that_it_always_shows() -> None:
+def test_a_histogram_shows_the_observed_series_and_the_monitored_ones() -> None:
     labels = {"kind": ("always", "never", "seen")}
     histogram = Histogram("taken", "Time.", labels, bounds=(1.0,), shown={("always",)})
     shared = SharedValues([histogram], 1)
@@ -78,7 +78,7 @@ def test_a_histogram_shows_the_series_that_were_observed_and_those_that_it_alway
     assert {labels for _, labels, *_ in shown(shared)} == {"always", "seen"}
 
 
-def test_threads_of_one_process_lose_no_count() -> None:
+def test_concurrent_threads_lose_no_count() -> None:
     shared, own = values_of_one_process()
     number = own.numbers(COUNTED)["a",]
 
@@ -94,7 +94,7 @@ def test_threads_of_one_process_lose_no_count() -> None:
     assert shown(shared)["counted_total", "a"] == 80_000
 
 
-def test_what_was_found_is_there_from_then_on_also_when_it_is_0() -> None:
+def test_an_optional_gauge_is_exposed_once_set_even_to_0() -> None:
     shared = SharedValues([FOUND], 2)
     first, _ = shared.of(0), shared.of(1)
     assert shown(shared) == {}
@@ -104,7 +104,7 @@ def test_what_was_found_is_there_from_then_on_also_when_it_is_0() -> None:
     assert shown(shared) == {("found", "a"): 5}
 
 
-def test_the_successor_of_a_process_begins_with_nothing_found() -> None:
+def test_a_successor_starts_with_unset_optional_gauges() -> None:
     shared = SharedValues([FOUND], 1)
     shared.of(0).optional_numbers(FOUND)["a",].set(5)
     shared.of(0)

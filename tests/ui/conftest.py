@@ -1,4 +1,4 @@
-"""A real browser before a real service, and a watch over what the browser complains about."""
+"""A real browser with a real service; tests fail on what the browser reports."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ _PATIENCE_SECONDS: Final = 30.0
 
 
 class OpenPage(Protocol):
-    """Opens an empty tab in a window of its own."""
+    """Opens an empty tab in a separate browser context."""
 
     def __call__(
         self,
@@ -46,7 +46,7 @@ class OpenPage(Protocol):
 
 @pytest.fixture(scope="session")
 def launch() -> Iterator[Callable[..., Browser]]:
-    """Start Chromium without a window, with further arguments."""
+    """Start headless Chromium, with further arguments."""
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
@@ -63,14 +63,14 @@ def launch() -> Iterator[Callable[..., Browser]]:
 
 @pytest.fixture(scope="session")
 def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
-    """Chromium without a window; the machine's own, none is downloaded."""
+    """Headless Chromium; the system's own, none is downloaded."""
     with launch() as chromium:
         yield chromium
 
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Open tabs, and in the end fail for whatever the browser found wrong in them."""
+    """Open tabs, and fail at the end for any error that the browser reported."""
     complaints: list[str] = []
     contexts = []
 
@@ -110,7 +110,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
 
 def _tells_the_pages_own_status(message: ConsoleMessage) -> bool:
-    """Tell whether it is the line that Chromium writes for each page with an error status."""
+    """Tell whether it is the message that Chromium logs for each page with an error status."""
     return message.text.startswith(
         "Failed to load resource: the server responded with a status of"
     ) and urlsplit(message.location["url"]).path in {"/", "/login", "/nothing"}
@@ -118,7 +118,7 @@ def _tells_the_pages_own_status(message: ConsoleMessage) -> bool:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """The place of the SQLite file that the service keeps its orders in."""
+    """The path of the service's SQLite file."""
     return tmp_path / "orders.db"
 
 

@@ -1,4 +1,4 @@
-"""What a person does on the page, and orders for it to show."""
+"""Actions of a person on the page, and orders to show."""
 
 import signal
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ def fill_in(page: Page, order_id: str, amount: str) -> None:
 
 
 def log_in(page: Page, secret: str) -> None:
-    """Type a token into the form that asks for one, and send it."""
+    """Type a token into the log-in form, and send it."""
     page.get_by_label("Token").fill(secret)
     with page.expect_navigation():
         page.get_by_role("button", name="Log in").click()
@@ -58,7 +58,7 @@ def shown_ids(page: Page) -> list[str]:
 
 
 def store_orders(database: Path, orders: Iterable[Order]) -> None:
-    """Put orders into the SQLite file of a service."""
+    """Store orders in the SQLite file of a service."""
     store = SqliteStore(database)
     try:
         place_all(store, list(orders))
@@ -67,6 +67,6 @@ def store_orders(database: Path, orders: Iterable[Order]) -> None:
 
 
 def end_service(service: RunningService) -> None:
-    """End a service that may not be judged by its log: it tells why its database is away."""
+    """Stop a service without checking its log, which reports the unavailable database."""
     service.send_signal(signal.SIGTERM)
     assert service.wait() == 0

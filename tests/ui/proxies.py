@@ -22,7 +22,7 @@ Program = Literal["nginx", "haproxy"]
 
 
 def examples(language: str) -> list[str]:
-    """Give the examples in a language, in their order."""
+    """Give the examples in a language, in order."""
     return re.findall(
         rf"^```{language}\n(.*?)^```$", _DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
@@ -36,7 +36,7 @@ class Ports:
     tls: int
 
     def url(self, scheme: str, *, with_port: bool) -> str:
-        """Give the public URL; a browser that is told so finds the default ports elsewhere."""
+        """Give the public URL; the browser maps its default ports to these."""
         port = self.tls if scheme == "https" else self.plain
         return f"{scheme}://{NAME}:{port}" if with_port else f"{scheme}://{NAME}"
 
@@ -54,7 +54,7 @@ def _certificates(folder: Path) -> None:
 
 
 def nginx_configuration(site: str, folder: Path, ports: Ports) -> str:
-    """Put a site into a configuration that needs no rights; it listens for plain HTTP too."""
+    """Put a site into a configuration that needs no privileges; it also listens for plain HTTP."""
     listen = f"listen {HOST}:{ports.tls} ssl http2; listen {HOST}:{ports.plain};"
     site = _replaced(site, "listen 443 ssl http2;", listen)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -66,7 +66,7 @@ def nginx_configuration(site: str, folder: Path, ports: Ports) -> str:
 
 
 def haproxy_configuration(example: str, ports: Ports) -> str:
-    """Let the example listen for plain HTTP too."""
+    """Make the example also listen for plain HTTP."""
     plain = f"bind {HOST}:{ports.plain}\n    bind {HOST}:{ports.tls} ssl"
     return _replaced(example, "bind :443 ssl", plain)
 

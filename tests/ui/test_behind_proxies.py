@@ -34,13 +34,13 @@ Address = tuple[str, str]
 
 @pytest.fixture(scope="module")
 def ports() -> Ports:
-    """Where every proxy of these tests listens."""
+    """The ports of all proxies in these tests."""
     return choose_ports()
 
 
 @pytest.fixture(scope="module")
 def window(launch: Callable[..., Browser], ports: Ports) -> Iterator[Browser]:
-    """A browser to which the public names, with their default ports, are the proxy."""
+    """A browser that maps the public names, with their default ports, to the proxy."""
     rules = ",".join(
         (
             f"MAP *{NAME}:80 127.0.0.1:{ports.plain}",
@@ -55,13 +55,13 @@ def window(launch: Callable[..., Browser], ports: Ports) -> Iterator[Browser]:
 
 @frozen
 class Front:
-    """Where a proxy stands: its ports, and a folder for its files."""
+    """A proxy's ports, and a folder for its files."""
 
     ports: Ports
     folder: Path
 
     def url(self, address: Address) -> str:
-        """Give the public URL, without a slash at its end."""
+        """Give the public URL, without a trailing slash."""
         scheme, port = address
         return self.ports.url(scheme, with_port=port == "own port")
 
@@ -82,20 +82,20 @@ class Front:
 
 @pytest.fixture
 def front(ports: Ports, tmp_path: Path) -> Front:
-    """The place of a proxy."""
+    """The ports and the folder of a proxy."""
     return Front(ports, tmp_path)
 
 
 @pytest.fixture
 def page(window: Browser) -> Iterator[Page]:
-    """An empty tab that takes the certificates of these tests."""
+    """An empty tab that accepts the certificates of these tests."""
     with window.new_context(ignore_https_errors=True) as context:
         yield context.new_page()
 
 
 @frozen
 class Shop:
-    """A service that asks for tokens."""
+    """A service that requires tokens."""
 
     service: RunningService
     secret: str
@@ -112,7 +112,7 @@ class Shop:
 
 @contextmanager
 def open_shop(folder: Path, **settings: str) -> Iterator[Shop]:
-    """Run a service that asks for tokens, under the public name."""
+    """Run a service that requires tokens, under the public name."""
     database = folder / "orders.db"
     secret = write_tokens(folder / "tokens", shop="read,write")["shop"]
     given = {
@@ -146,7 +146,7 @@ def use(page: Page, url: str, shop: Shop) -> None:
 
 @pytest.mark.parametrize("host", ["$host", "$http_host", "$host:PUBLIC"])
 @ADDRESSES
-def test_the_page_works_behind_nginx_whatever_it_passes_on_as_host(
+def test_the_page_works_behind_nginx_with_any_forwarded_host(
     page: Page, shop: Shop, front: Front, host: str, address: Address
 ) -> None:
     scheme, port = address
@@ -206,7 +206,7 @@ FORM: Final = """<!doctype html><meta name="referrer" content="{policy}">
         (f"http://{NAME}", "https"),
     ],
 )
-def test_a_form_of_another_site_is_refused_behind_a_proxy_and_kept_for_a_person_to_look_at(
+def test_a_form_of_another_site_is_refused_behind_a_proxy_and_its_text_kept(
     page: Page, front: Front, origin: str, target: str, policy: str
 ) -> None:
     form = FORM.format(action=front.url((target, "default port")), policy=policy)

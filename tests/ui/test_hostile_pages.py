@@ -1,4 +1,4 @@
-"""What an attacker tries through the page: markup in ids, and forms on other sites."""
+"""Attacks through the page: markup in ids, and forms on other sites."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,14 +44,14 @@ HOSTILE_IDS: Final = (
 
 @pytest.fixture(scope="module")
 def hostile_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service that these tests share: each stores one id of its own."""
+    """A service that these tests share; each stores a different id."""
     database = tmp_path_factory.mktemp("hostile") / "orders.db"
     with running_service(f"sqlite:///{database}") as service:
         yield service
 
 
 def elements(page: Page) -> list[str]:
-    """Give the names of the elements that text could have made."""
+    """Give the names of the elements that text could have injected."""
     names: list[str] = page.locator("body *").evaluate_all(
         "elements => elements.map(element => element.localName)",
     )
@@ -71,7 +71,7 @@ def test_markup_in_ids_is_text_in_the_list(
 
 
 @pytest.mark.parametrize("hostile", HOSTILE_IDS)
-def test_markup_is_text_wherever_the_page_repeats_it(
+def test_markup_is_text_everywhere_on_the_page(
     hostile_service: RunningService,
     open_page: OpenPage,
     hostile: str,
@@ -91,7 +91,7 @@ def test_markup_is_text_wherever_the_page_repeats_it(
     assert elements(page) == []
 
 
-def test_a_script_that_came_into_the_page_would_not_run(
+def test_an_injected_script_would_not_run(
     service: RunningService,
     browser: Browser,
 ) -> None:
@@ -129,7 +129,7 @@ def foreign_page(action: str, policy: str) -> Iterator[int]:
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), ForeignPage) as server:
         thread = Thread(target=server.serve_forever)
@@ -166,7 +166,7 @@ def test_a_form_on_another_site_stores_nothing(
     expect(page.get_by_role("heading", name="No orders yet")).to_be_visible()
 
 
-def test_the_service_is_used_by_each_of_its_names(
+def test_the_page_works_under_each_of_its_names(
     service: RunningService,
     open_page: OpenPage,
 ) -> None:

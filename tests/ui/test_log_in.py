@@ -31,7 +31,7 @@ READ_ONLY: Final = (
 
 @frozen
 class Guarded:
-    """A service that asks for tokens, with one order."""
+    """A service that requires tokens, with one order."""
 
     service: RunningService
     file: Path
@@ -54,7 +54,7 @@ def guarded(database: Path, tmp_path: Path) -> Iterator[Guarded]:
 
 @pytest.fixture
 def page(guarded: Guarded, open_page: OpenPage) -> Page:
-    """The page as somebody sees it who comes for the first time."""
+    """The page as a new visitor sees it."""
     opened = open_page()
     answer = opened.goto(guarded.service.url)
     assert answer is not None
@@ -63,7 +63,7 @@ def page(guarded: Guarded, open_page: OpenPage) -> Page:
 
 
 def expect_log_in(page: Page) -> None:
-    """Prove that the page asks for a token, and shows no order."""
+    """Assert that the page asks for a token and shows no order."""
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
     expect(page.get_by_label("Token")).to_have_value("")
     expect(page.get_by_text("A-1")).to_have_count(0)
@@ -71,7 +71,7 @@ def expect_log_in(page: Page) -> None:
     expect(page.get_by_label("Look up an id")).to_have_count(0)
 
 
-def test_who_comes_for_the_first_time_is_asked_for_a_token(page: Page) -> None:
+def test_a_new_visitor_is_asked_for_a_token(page: Page) -> None:
     expect_log_in(page)
     assert page.title() == "Log in - Orders"
 
@@ -90,14 +90,16 @@ def test_a_token_with_both_scopes_shows_the_orders_and_stores_one(
     assert shown_ids(page) == ["A-1"]
 
 
-def test_a_token_that_may_read_shows_no_form_and_says_why(guarded: Guarded, page: Page) -> None:
+def test_a_token_that_can_only_read_shows_no_form_and_says_why(
+    guarded: Guarded, page: Page
+) -> None:
     log_in(page, guarded.reader)
     assert shown_ids(page) == ["A-1"]
     expect(page.get_by_role("button", name="Store order")).to_have_count(0)
     expect(page.get_by_role("region", name="New order")).to_contain_text(READ_ONLY)
 
 
-def test_a_token_that_may_not_read_shows_nothing_and_can_be_changed_for_another(
+def test_a_token_that_cannot_read_shows_nothing_and_can_be_replaced(
     guarded: Guarded,
     page: Page,
 ) -> None:
@@ -122,7 +124,7 @@ def test_a_wrong_token_is_refused_beside_its_field_and_not_repeated(page: Page) 
     expect_log_in(page)
 
 
-def test_after_logging_out_the_way_back_shows_no_order(guarded: Guarded, page: Page) -> None:
+def test_after_logging_out_the_back_button_shows_no_order(guarded: Guarded, page: Page) -> None:
     log_in(page, guarded.both)
     log_out(page)
     assert page.url == f"{guarded.service.url}/login"
@@ -148,7 +150,7 @@ def token_is_revoked(guarded: Guarded, page: Page) -> None:
 
 
 @pytest.mark.parametrize("end", [session_ends, token_is_revoked])
-def test_an_order_that_is_sent_without_a_session_is_said_not_to_be_stored(
+def test_an_order_sent_without_a_session_is_reported_as_not_stored(
     guarded: Guarded,
     page: Page,
     end: Callable[[Guarded, Page], None],
@@ -160,7 +162,7 @@ def test_an_order_that_is_sent_without_a_session_is_said_not_to_be_stored(
     expect_log_in(page)
 
 
-def test_the_cookie_is_kept_from_scripts_and_other_sites_and_is_no_token(
+def test_the_cookie_is_hidden_from_scripts_and_other_sites_and_is_not_a_token(
     guarded: Guarded,
     page: Page,
 ) -> None:
@@ -172,7 +174,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_is_no_token(
     assert page.evaluate("document.cookie") == ""
 
 
-def test_the_interface_for_programs_takes_no_notice_of_the_session(
+def test_the_api_ignores_the_session(
     guarded: Guarded,
     page: Page,
 ) -> None:
@@ -196,7 +198,7 @@ def test_logging_in_needs_no_script_and_no_pointer(
     assert shown_ids(page) == ["A-1"]
 
 
-def test_who_is_logged_in_is_not_printed(guarded: Guarded, page: Page) -> None:
+def test_the_visitor_is_not_printed(guarded: Guarded, page: Page) -> None:
     log_in(page, guarded.both)
     page.emulate_media(media="print")
     expect(page.get_by_role("table")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Logging in as HTTP: statuses, headers, what it refuses; without a browser."""
+"""Logging in, over HTTP without a browser: statuses, headers, refusals."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +25,7 @@ ASKING: Final = 'Bearer realm="orders"'
 
 @define
 class Visitor:
-    """A browser with its one cookie, before an application that asks for tokens."""
+    """A browser with one cookie, and an application that requires tokens."""
 
     client: WsgiClient
     store: MemoryStore
@@ -59,7 +59,7 @@ class Visitor:
 
 @pytest.fixture
 def visitor(tmp_path: Path) -> Visitor:
-    """Somebody who comes for the first time; there is one order."""
+    """A new visitor of an application with one order."""
     file = tmp_path / "tokens"
     secrets = write_tokens(file, both="read,write", reader="read", writer="write")
     store = MemoryStore()
@@ -68,7 +68,7 @@ def visitor(tmp_path: Path) -> Visitor:
     return Visitor(WsgiClient(application), store, secrets)
 
 
-def test_who_has_not_logged_in_is_asked_to_whatever_they_ask_for(visitor: Visitor) -> None:
+def test_without_a_session_every_request_is_asked_to_log_in(visitor: Visitor) -> None:
     for target in ("/", "/?id=A-1", "/?after=x", "/?nothing=1", "/?stored=A-1"):
         answer = visitor.get(target)
         assert (answer.status, answer.headers["www-authenticate"]) == (401, ASKING)
@@ -76,18 +76,18 @@ def test_who_has_not_logged_in_is_asked_to_whatever_they_ask_for(visitor: Visito
         assert b"A-1" not in answer.body
 
 
-def test_a_head_is_asked_too(visitor: Visitor) -> None:
+def test_head_is_asked_too(visitor: Visitor) -> None:
     answer = visitor.client.request("HEAD", "/")
     assert (answer.status, answer.body) == (401, b"")
 
 
-def test_the_form_has_an_address_of_its_own(visitor: Visitor) -> None:
+def test_the_log_in_form_has_its_own_address(visitor: Visitor) -> None:
     answer = visitor.get("/login")
     assert answer.status == 200
     assert b'action="/login"' in answer.body
 
 
-def test_what_was_asked_for_is_no_longer_kept_by_anybody(visitor: Visitor) -> None:
+def test_the_requested_url_is_not_remembered(visitor: Visitor) -> None:
     for answer in (visitor.get(), visitor.log_in("both"), visitor.get(), visitor.post("/logout")):
         assert answer.headers["cache-control"] == "no-store"
         assert "script" not in answer.headers["content-security-policy"]
@@ -102,7 +102,7 @@ def test_logging_in_leads_to_the_page_and_logging_out_to_the_form(visitor: Visit
     assert visitor.get().status == 401
 
 
-def test_under_a_path_of_its_own_it_stays_there(visitor: Visitor) -> None:
+def test_below_a_root_path_it_stays_there(visitor: Visitor) -> None:
     mounted = Visitor(
         WsgiClient(visitor.client.application, {"SCRIPT_NAME": "/shop"}),
         visitor.store,
@@ -124,7 +124,7 @@ def test_a_wrong_token_begins_no_session(visitor: Visitor) -> None:
 
 
 @given(text=st.text())
-def test_what_was_typed_instead_of_a_token_is_never_shown(
+def test_text_typed_as_a_token_is_never_shown(
     tmp_path_factory: pytest.TempPathFactory,
     text: str,
 ) -> None:
@@ -174,7 +174,7 @@ def test_a_form_of_another_site_neither_logs_in_nor_out(
         {"Referer": "http://localhost/login"},
     ],
 )
-def test_logging_in_and_out_works_whatever_port_a_proxy_passes_on(
+def test_logging_in_and_out_works_with_any_forwarded_port(
     visitor: Visitor, headers: dict[str, str]
 ) -> None:
     entered = visitor.post("/login", f"token={visitor.secrets['both']}", headers=headers)
@@ -182,12 +182,12 @@ def test_logging_in_and_out_works_whatever_port_a_proxy_passes_on(
     assert visitor.post("/logout", headers=headers).status == 303
 
 
-def test_a_parameter_in_the_address_of_the_form_does_not_count(visitor: Visitor) -> None:
+def test_a_query_of_the_form_is_ignored(visitor: Visitor) -> None:
     answer = visitor.post(f"/login?token={visitor.secrets['both']}", "token=x")
     assert (answer.status, "set-cookie" in answer.headers) == (401, False)
 
 
-def test_an_order_refused_for_where_it_came_from_is_kept_for_who_is_logged_in(
+def test_the_text_of_a_foreign_form_is_kept_for_a_logged_in_visitor(
     visitor: Visitor,
 ) -> None:
     body = "id=kept-id&amount=1"
@@ -209,7 +209,7 @@ def test_an_order_refused_for_where_it_came_from_is_kept_for_who_is_logged_in(
         ("/login", f"token={'x' * 70_000}", FORM, 413),
     ],
 )
-def test_what_is_not_the_form_is_refused(
+def test_a_body_other_than_the_form_is_refused(
     visitor: Visitor,
     target: str,
     body: str,
@@ -221,7 +221,7 @@ def test_what_is_not_the_form_is_refused(
     assert b"Look up an id" not in answer.body
 
 
-def test_a_reader_sees_the_orders_and_stores_none(visitor: Visitor) -> None:
+def test_a_reader_sees_orders_and_cannot_store(visitor: Visitor) -> None:
     visitor.log_in("reader")
     page = visitor.get()
     assert page.status == 200
@@ -235,7 +235,7 @@ def test_a_reader_sees_the_orders_and_stores_none(visitor: Visitor) -> None:
     assert visitor.store.totals().count == 1
 
 
-def test_a_writer_sees_no_order_and_so_stores_none_by_the_page(visitor: Visitor) -> None:
+def test_a_writer_without_read_cannot_use_the_page(visitor: Visitor) -> None:
     visitor.log_in("writer")
     for answer in (visitor.get(), visitor.get("/?id=A-1"), visitor.post("/", "id=A-2&amount=x")):
         assert answer.status == 403
@@ -244,7 +244,7 @@ def test_a_writer_sees_no_order_and_so_stores_none_by_the_page(visitor: Visitor)
     assert visitor.store.totals().count == 1
 
 
-def test_an_empty_list_tells_a_reader_no_first_step(visitor: Visitor, tmp_path: Path) -> None:
+def test_an_empty_list_suggests_no_first_step_to_a_reader(visitor: Visitor, tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     application = create_app(MemoryStore(), HttpSettings("USD", HostRule(), watched(file)))
     reader = Visitor(WsgiClient(application), MemoryStore(), visitor.secrets)
@@ -266,12 +266,12 @@ def test_an_order_without_a_session_is_not_stored_and_its_body_not_read(visitor:
     assert visitor.store.totals().count == 1
 
 
-def test_a_token_in_a_header_opens_no_page(visitor: Visitor) -> None:
+def test_a_token_in_a_header_does_not_open_the_page(visitor: Visitor) -> None:
     answer = visitor.client.get("/", Authorization=f"Bearer {visitor.secrets['both']}")
     assert answer.status == 401
 
 
-def test_the_log_in_is_not_there_where_no_token_is_needed() -> None:
+def test_there_is_no_log_in_if_no_token_is_required() -> None:
     visitor = Visitor(
         WsgiClient(create_app(MemoryStore(), HttpSettings("USD", HostRule()))), MemoryStore(), {}
     )

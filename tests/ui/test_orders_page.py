@@ -1,4 +1,4 @@
-"""What a person does on the page, in a real browser."""
+"""The page in a real browser, used as a person does."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_an_order_is_created_and_shown_with_the_count_and_the_exact_total(
     ]
 
 
-def test_the_same_order_again_is_stored_just_as_well(
+def test_a_replay_looks_like_a_new_order(
     service: RunningService,
     database: Path,
     open_page: OpenPage,
@@ -106,7 +106,7 @@ def test_another_amount_is_refused_and_the_stored_order_is_shown(
     assert shown_ids(page) == ["2026-1050"]
 
 
-def test_wrong_values_are_kept_and_named_beside_their_fields(
+def test_wrong_values_are_kept_and_explained_beside_their_fields(
     service: RunningService,
     open_page: OpenPage,
 ) -> None:
@@ -134,7 +134,7 @@ def test_wrong_values_are_kept_and_named_beside_their_fields(
     expect(page.get_by_label("Id", exact=True)).to_be_focused()
 
 
-def test_the_focus_goes_to_the_first_field_that_is_wrong(
+def test_the_first_wrong_field_gets_the_focus(
     service: RunningService,
     open_page: OpenPage,
 ) -> None:
@@ -145,7 +145,7 @@ def test_the_focus_goes_to_the_first_field_that_is_wrong(
     expect(page.get_by_label("Id", exact=True)).not_to_have_attribute("aria-invalid", "true")
 
 
-def test_120_orders_are_three_pages_forth_and_back(
+def test_120_orders_are_three_pages_in_both_directions(
     service: RunningService,
     database: Path,
     open_page: OpenPage,
@@ -188,7 +188,7 @@ def test_an_order_is_looked_up(
     assert len(shown_ids(page)) == 50
 
 
-def test_an_id_that_no_order_has_is_said_to_be_so(
+def test_an_unknown_id_is_reported(
     service: RunningService,
     open_page: OpenPage,
 ) -> None:
@@ -200,7 +200,9 @@ def test_an_id_that_no_order_has_is_said_to_be_so(
     expect(page.get_by_label("Look up an id")).to_have_value("A-9")
 
 
-def test_the_keyboard_suffices(service: RunningService, open_page: OpenPage) -> None:
+def test_the_page_works_with_the_keyboard_alone(
+    service: RunningService, open_page: OpenPage
+) -> None:
     page = open_page()
     page.goto(service.url)
     page.keyboard.press("Tab")
@@ -218,7 +220,7 @@ def test_the_keyboard_suffices(service: RunningService, open_page: OpenPage) -> 
     expect(page.get_by_role("status")).to_have_text("Order A-1 is stored: 12.30 USD.")
 
 
-def test_the_skip_link_leads_past_the_forms(
+def test_the_skip_link_skips_the_forms(
     service: RunningService,
     database: Path,
     open_page: OpenPage,
@@ -255,7 +257,7 @@ def test_a_copied_amount_is_plain_digits(
         assert copied.strip() == "1234567.80 USD"
 
 
-def test_ids_from_right_to_left_leave_the_amounts_in_their_column(
+def test_right_to_left_ids_do_not_move_the_amounts(
     service: RunningService,
     database: Path,
     open_page: OpenPage,
@@ -285,7 +287,7 @@ def test_the_orders_print_without_the_forms(
     expect(page.get_by_role("navigation")).to_have_count(0)
 
 
-def test_a_database_that_is_away_is_no_empty_page_and_comes_back(
+def test_an_unavailable_database_is_not_shown_as_no_orders_and_comes_back(
     database: Path,
     open_page: OpenPage,
 ) -> None:
@@ -303,7 +305,7 @@ def test_a_database_that_is_away_is_no_empty_page_and_comes_back(
         end_service(service)
 
 
-def test_an_order_typed_while_the_database_is_away_is_kept_and_sent_again(
+def test_an_order_typed_while_the_database_is_unavailable_can_be_sent_again(
     database: Path,
     open_page: OpenPage,
 ) -> None:

@@ -1,4 +1,4 @@
-"""The page as HTTP: statuses, headers, what it refuses; without a browser."""
+"""The page, over HTTP without a browser: statuses, headers, refusals."""
 
 import base64
 import hashlib
@@ -51,15 +51,15 @@ ELEMENTS: Final = frozenset(
         *("table", "caption", "thead", "tbody", "tr", "th", "td"),
     },
 )
-"""Every element that the page's template has."""
+"""Every element of the page's template."""
 
 TEXTS: Final = (st.text("<>\"'&;=%{} ab") | st.text()).map(str.strip)
-"""Every text, and often such as is made of what HTML, forms and templates are made of."""
+"""Any text, often with the special characters of HTML, forms and templates."""
 
 
 @frozen
 class Answer:
-    """What the application answered; the headers' names are spelled `Content-Type`."""
+    """An answer of the application; the names of headers are written as `Content-Type`."""
 
     status: int
     headers: Mapping[str, str]
@@ -84,13 +84,13 @@ class Answer:
         return found
 
     def value(self, field: str) -> str | None:
-        """Give what stands in the form's field."""
+        """Give the text of a form field."""
         return next(attrs["value"] for _, attrs in self.elements if attrs.get("id") == field)
 
 
 @frozen
 class Client:
-    """Asks the application over a store, as a server would."""
+    """Calls the application over a store, as a server would."""
 
     store: OrderStore
     root: str = ""
@@ -150,7 +150,7 @@ def client() -> Client:
 
 @pytest.fixture
 def away(tmp_path: Path) -> Client:
-    """A client of an application whose database is no database."""
+    """A client of an application whose database is unavailable."""
     return Client(SqliteStore(tmp_path))
 
 
@@ -178,7 +178,7 @@ def link(answer: Answer, relation: str) -> str | None:
 
 
 @given(order=orders())
-def test_every_order_is_stored_by_the_form_and_told_by_the_page_it_leads_to(order: Order) -> None:
+def test_every_order_is_stored_by_the_form_and_shown_after_the_redirect(order: Order) -> None:
     client = Client(MemoryStore())
     answer = client.post(id=order.id.value, amount=str(order.amount))
     assert answer.status == 303
@@ -190,17 +190,17 @@ def test_every_order_is_stored_by_the_form_and_told_by_the_page_it_leads_to(orde
     assert f"Order {' '.join(order.id.value.split())} is stored" in page.words
 
 
-def test_a_replay_is_told_as_the_first_time() -> None:
+def test_a_replay_is_shown_as_a_new_order() -> None:
     client = stored(Order("A-1", "12.30"))
     answer = client.post(id="A-1", amount="12.3")
     assert (answer.status, answer.headers["Location"]) == (303, "/?stored=A-1")
 
 
-def test_white_space_around_what_was_typed_does_not_count(client: Client) -> None:
+def test_white_space_around_values_is_ignored(client: Client) -> None:
     assert client.post(id=" A-1\t", amount=" 12.30 ").headers["Location"] == "/?stored=A-1"
 
 
-def test_a_conflict_answers_409_and_shows_the_order_that_is_stored() -> None:
+def test_a_conflict_gets_409_and_shows_the_stored_order() -> None:
     answer = stored(Order("A-1", "12.30"), Order("B-2", "1.00")).post(id="A-1", amount="99.00")
     assert answer.status == 409
     assert "Id is taken by an order with another amount; choose another id." in answer.words
@@ -210,7 +210,7 @@ def test_a_conflict_answers_409_and_shows_the_order_that_is_stored() -> None:
 
 
 @given(order_id=TEXTS, amount=TEXTS)
-def test_what_was_typed_is_kept_as_text_when_it_is_wrong(order_id: str, amount: str) -> None:
+def test_wrong_input_is_kept_as_text(order_id: str, amount: str) -> None:
     answer = Client(MemoryStore()).post(id=order_id, amount=f"{amount}x")
     assert answer.status == 422
     assert answer.value("id") == order_id
@@ -218,14 +218,14 @@ def test_what_was_typed_is_kept_as_text_when_it_is_wrong(order_id: str, amount: 
     assert {name for name, _ in answer.elements} <= ELEMENTS
 
 
-def test_fields_that_are_missing_are_wrong_like_empty_ones(client: Client) -> None:
+def test_missing_fields_are_treated_as_empty(client: Client) -> None:
     answer = client.post()
     assert answer.status == 422
     assert "Id is empty." in answer.words
     assert "Amount is not a decimal number such as 12.30." in answer.words
 
 
-def test_each_mistake_describes_its_field(client: Client) -> None:
+def test_each_error_describes_its_field(client: Client) -> None:
     answer = client.post(id="", amount="12,30x")
     fields = {attrs["id"]: attrs for name, attrs in answer.elements if name == "input"}
     for name in ("id", "amount"):
@@ -264,7 +264,7 @@ def test_each_mistake_describes_its_field(client: Client) -> None:
         {"Host": "127.0.0.1:9", "Origin": f"https://{HOST}", "Sec-Fetch-Site": "same-origin"},
     ],
 )
-def test_a_form_of_this_very_host_is_taken(client: Client, headers: dict[str, str]) -> None:
+def test_a_form_of_the_same_host_is_accepted(client: Client, headers: dict[str, str]) -> None:
     assert client.post(headers, id="A-1", amount="1").status == 303
 
 
@@ -302,7 +302,7 @@ def test_a_form_of_this_very_host_is_taken(client: Client, headers: dict[str, st
         {"Origin": "https://evil.example", "Referer": f"https://{HOST}/"},
     ],
 )
-def test_a_form_of_any_other_place_stores_nothing_and_keeps_what_was_typed(
+def test_a_form_from_elsewhere_stores_nothing_and_keeps_its_text(
     client: Client, headers: dict[str, str]
 ) -> None:
     answer = client.post(headers, id="A-1", amount="1")
@@ -313,7 +313,7 @@ def test_a_form_of_any_other_place_stores_nothing_and_keeps_what_was_typed(
     assert (answer.value("id"), answer.value("amount")) == ("A-1", "1")
 
 
-def test_a_form_of_another_place_that_cannot_be_read_is_refused_for_where_it_came_from(
+def test_an_unreadable_form_from_elsewhere_is_refused_for_its_origin(
     client: Client,
 ) -> None:
     answer = client.send("POST", body=b"id=%FF", headers={"Content-Type": FORM})
@@ -341,9 +341,7 @@ def test_a_form_of_another_place_that_cannot_be_read_is_refused_for_where_it_cam
         (" 12,30 ", "12.30"),
     ],
 )
-def test_a_decimal_comma_is_taken_where_it_can_be_nothing_else(
-    client: Client, typed: str, stored: str
-) -> None:
+def test_an_unambiguous_decimal_comma_is_accepted(client: Client, typed: str, stored: str) -> None:
     assert client.post(id="A-1", amount=typed).status == 303
     assert client.store.get([OrderId("A-1")]) == [Order("A-1", stored)]
 
@@ -388,7 +386,7 @@ SEPARATOR = "Amount has a thousands separator; leave it out, as in 1234.50."
         ("12,30 EUR", "Amount is not a decimal number such as 12.30."),
     ],
 )
-def test_an_amount_that_may_mean_something_else_is_refused_with_what_to_type(
+def test_an_ambiguous_amount_is_refused_with_a_suggestion(
     client: Client, typed: str, said: str
 ) -> None:
     answer = client.post(id="A-1", amount=typed)
@@ -398,7 +396,7 @@ def test_an_amount_that_may_mean_something_else_is_refused_with_what_to_type(
     assert client.store.totals().count == 0
 
 
-def test_a_wrong_id_is_told_beside_an_amount_that_may_mean_something_else(client: Client) -> None:
+def test_a_wrong_id_is_reported_together_with_an_ambiguous_amount(client: Client) -> None:
     answer = client.post(id="", amount="1,234")
     assert "Id is empty." in answer.words
     assert "Amount can be read in two ways" in answer.words
@@ -418,7 +416,7 @@ def test_a_wrong_id_is_told_beside_an_amount_that_may_mean_something_else(client
         ("before=", "before is not a position in the list"),
     ],
 )
-def test_a_wrong_query_is_told_with_a_way_back(client: Client, query: str, said: str) -> None:
+def test_a_wrong_query_is_explained_with_a_link_back(client: Client, query: str, said: str) -> None:
     answer = client.send("GET", query)
     assert answer.status == 400
     assert said in answer.words
@@ -438,7 +436,7 @@ def test_a_wrong_query_is_told_with_a_way_back(client: Client, query: str, said:
         "&".join(f"p{number}=1" for number in range(200)),
     ],
 )
-def test_parameters_that_others_have_added_are_passed_over(client: Client, query: str) -> None:
+def test_parameters_added_by_others_are_ignored(client: Client, query: str) -> None:
     place_all(client.store, [Order("A-1", 1)])
     assert client.send("GET", query).text == client.get().text
     assert client.send("GET", f"{query}&i%64=A-1").text == client.get(id="A-1").text
@@ -458,7 +456,7 @@ def test_parameters_that_others_have_added_are_passed_over(client: Client, query
         (FORM, b"id=A-1&amount=" + b"1" * 65_536, "", 413),
     ],
 )
-def test_what_is_not_the_form_is_refused_by_a_page(
+def test_a_body_other_than_the_form_is_refused_with_a_page(
     client: Client,
     content_type: str,
     body: bytes,
@@ -473,7 +471,7 @@ def test_what_is_not_the_form_is_refused_by_a_page(
 
 
 @given(name=st.sampled_from(["after", "before", "id", "stored"]) | TEXTS, value=TEXTS)
-def test_no_query_makes_an_error_of_the_service_or_an_element_of_the_page(
+def test_no_query_causes_a_server_error_or_injects_an_element(
     name: str,
     value: str,
 ) -> None:
@@ -485,7 +483,7 @@ def test_no_query_makes_an_error_of_the_service_or_an_element_of_the_page(
 # The list, and looking up.
 
 
-def test_the_count_and_the_total_are_exact_and_the_empty_page_tells_the_first_step(
+def test_the_count_and_the_total_are_exact_and_the_empty_page_suggests_a_first_step(
     client: Client,
 ) -> None:
     assert "Orders 0 Total 0.00 EUR" in client.get().words
@@ -513,12 +511,12 @@ def test_next_and_previous_lead_through_every_order_once(count: int) -> None:
     assert not pages
 
 
-def test_coming_back_to_the_beginning_shows_the_first_page() -> None:
+def test_going_back_beyond_the_start_shows_the_first_page() -> None:
     client = stored(*numbered(60))
     assert client.get(before=cursor_of_id(numbered(1)[0].id)) == client.get()
 
 
-def test_a_place_behind_the_last_order_is_no_empty_page() -> None:
+def test_a_cursor_after_the_last_order_is_not_shown_as_no_orders() -> None:
     answer = stored(*numbered(3)).get(after=cursor_of_id(Order("z", 1).id))
     assert answer.status == 200
     assert "The list ends before this point" in answer.words
@@ -534,14 +532,14 @@ def test_an_order_is_looked_up_by_its_id() -> None:
 
 
 @given(text=TEXTS)
-def test_what_was_looked_up_is_kept_as_text(text: str) -> None:
+def test_the_id_looked_up_is_kept_as_text(text: str) -> None:
     answer = Client(MemoryStore()).get(id=text)
     assert answer.status == 404
     assert answer.value("sought") == text
 
 
 @pytest.mark.parametrize("parameter", ["id", "stored"])
-def test_an_id_that_no_order_has_is_404_and_never_told_as_stored(
+def test_an_unknown_id_is_404_and_never_shown_as_stored(
     client: Client,
     parameter: str,
 ) -> None:
@@ -553,7 +551,7 @@ def test_an_id_that_no_order_has_is_404_and_never_told_as_stored(
 
 
 @pytest.mark.parametrize("found", [True, False])
-def test_characters_that_may_not_show_are_marked_and_the_text_stays_as_it_is(found: bool) -> None:  # noqa: FBT001 - drawn
+def test_invisible_characters_are_marked_and_the_text_is_unchanged(found: bool) -> None:  # noqa: FBT001 - drawn
     client = Client(MemoryStore())
     if found:
         place_all(client.store, [Order("A\u200b\u202e-1", 1)])
@@ -569,7 +567,7 @@ def test_characters_that_may_not_show_are_marked_and_the_text_stays_as_it_is(fou
     assert "A\u200b\u202e-1" in page.words
 
 
-def test_a_look_up_that_fails_names_what_may_not_show_and_leads_to_the_id_without_it() -> None:
+def test_a_failed_look_up_names_invisible_characters_and_suggests_the_id_without() -> None:
     client = Client(MemoryStore())
     place_all(client.store, [Order("A-1", 1)])
     page = client.get(id="\u202aA-1\u202c")
@@ -583,7 +581,7 @@ def test_a_look_up_that_fails_names_what_may_not_show_and_leads_to_the_id_withou
 
 
 @pytest.mark.parametrize("text", ["\u200b", "\u3164\u3164"])
-def test_of_an_id_of_nothing_that_shows_there_is_no_other_to_look_up(text: str) -> None:
+def test_an_entirely_invisible_id_gets_no_suggestion(text: str) -> None:
     page = Client(MemoryStore()).get(id=text)
     assert page.status == 404
     assert [attrs["href"] for tag, attrs in page.elements if tag == "a"].count("/?id=") == 0
@@ -606,7 +604,7 @@ def test_an_order_of_an_earlier_release_with_an_invisible_edge_is_listed_and_fou
         ("a\0b", "The id holds the control character U+0000."),
     ],
 )
-def test_an_id_that_no_order_can_have_is_404_with_the_reason(
+def test_an_impossible_id_is_404_with_the_reason(
     client: Client,
     text: str,
     said: str,
@@ -620,7 +618,7 @@ def test_an_id_that_no_order_can_have_is_404_with_the_reason(
 
 
 @pytest.mark.parametrize("query", [{}, {"id": "A-1"}, {"stored": "A-1"}, {"after": "QQ"}])
-def test_a_database_that_is_away_is_503_and_never_no_orders(
+def test_an_unavailable_database_is_503_and_never_no_orders(
     away: Client,
     tmp_path: Path,
     query: dict[str, str],
@@ -633,7 +631,7 @@ def test_a_database_that_is_away_is_503_and_never_no_orders(
     assert str(tmp_path) not in answer.text
 
 
-def test_an_order_sent_while_the_database_is_away_is_kept_and_may_be_sent_again(
+def test_an_order_sent_while_the_database_is_unavailable_may_be_sent_again(
     away: Client,
 ) -> None:
     answer = away.post(id="A-1", amount="12.30")
@@ -643,7 +641,7 @@ def test_an_order_sent_while_the_database_is_away_is_kept_and_may_be_sent_again(
     assert (answer.value("id"), answer.value("amount")) == ("A-1", "12.30")
 
 
-def test_a_wrong_order_is_told_so_while_the_database_is_away(away: Client) -> None:
+def test_a_wrong_order_is_explained_while_the_database_is_unavailable(away: Client) -> None:
     answer = away.post(id="A-1", amount="12,30x")
     assert answer.status == 422
     assert "Amount is not a decimal number such as 12.30." in answer.words
@@ -665,11 +663,13 @@ def test_a_wrong_order_is_told_so_while_the_database_is_away(away: Client) -> No
     ],
     ids=["list", "missing", "wrong query", "stored", "invalid", "foreign"],
 )
-def test_every_answer_is_guarded(client: Client, ask: Callable[[Client], Answer]) -> None:
+def test_every_page_has_the_security_headers(
+    client: Client, ask: Callable[[Client], Answer]
+) -> None:
     assert_guarded(ask(client))
 
 
-def test_the_answer_is_guarded_while_the_database_is_away(away: Client) -> None:
+def test_the_page_has_the_security_headers_while_the_database_is_unavailable(away: Client) -> None:
     assert_guarded(away.get())
 
 
@@ -685,7 +685,7 @@ def assert_guarded(answer: Answer) -> None:
     )
 
 
-def test_the_policy_names_the_one_style_and_the_page_has_no_other_and_no_script() -> None:
+def test_the_policy_allows_only_the_one_style_and_no_script() -> None:
     answer = stored(*numbered(2)).get()
     (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -696,7 +696,7 @@ def test_the_policy_names_the_one_style_and_the_page_has_no_other_and_no_script(
         assert not any(attribute.startswith("on") for attribute in attrs)
 
 
-def test_links_and_forms_stay_below_the_path_where_the_application_is_mounted() -> None:
+def test_links_and_forms_stay_below_the_root_path() -> None:
     store = MemoryStore()
     place_all(store, numbered(60))
     client = Client(store, root="/shop/ü".encode().decode("latin-1"))
@@ -731,13 +731,13 @@ def test_links_and_forms_stay_below_the_path_where_the_application_is_mounted() 
         ({"after": "2"}, "The query cannot be understood - Orders"),
     ],
 )
-def test_the_title_tells_what_the_page_says(query: dict[str, str], title: str) -> None:
+def test_the_title_summarises_the_page(query: dict[str, str], title: str) -> None:
     answer = stored(Order("A-1", "12.30")).get(**query)
     assert f"<title>{title}</title>" in answer.text
     assert [name for name, _ in answer.elements].count("h1") == 1
 
 
-def test_a_page_asked_for_by_its_head_alone_has_no_body(client: Client) -> None:
+def test_head_of_the_page_has_no_body(client: Client) -> None:
     answer = client.send("HEAD")
     assert (answer.status, answer.text) == (200, "")
     assert answer.headers["Content-Length"] == client.get().headers["Content-Length"]
@@ -751,7 +751,7 @@ def test_the_icon_is_fetched_once(client: Client) -> None:
     assert client.send("GET", path="/favicon.svg", headers=known).status == 304
 
 
-def test_a_list_whose_count_takes_too_long_is_shown_without_it() -> None:
+def test_a_list_is_shown_without_a_count_that_takes_too_long() -> None:
     class UncountableStore(MemoryStore):
         def totals(self) -> Totals:
             raise StoreUnavailable(Reason.TIMEOUT, "too many to count")

@@ -1,4 +1,4 @@
-"""Every state of the page: for everybody, in both colour schemes, on a narrow screen.
+"""Every state of the page: accessible, in both colour schemes, on a narrow screen.
 
 Each test leaves a picture in `artefacts/screenshots`. The README's picture is
 `filled-light.png`, copied to `docs/page.png` when the page's looks change.
@@ -135,7 +135,7 @@ def state(request: pytest.FixtureRequest) -> State:
 
 @pytest.fixture(scope="module")
 def address(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a service in which the state can be reached."""
+    """The URL of a service that can show the state."""
     database = tmp_path_factory.mktemp(state.name) / "orders.db"
     if state.away:
         database.mkdir()
