@@ -9,7 +9,7 @@ BENCH := .venv-bench
 SCRIPTS := .ci/run $(wildcard scripts/*) k8s/generate-secrets \
 	$(addprefix k8s/postgres/scripts/,backup reload restore) terraform/modules/orders/wait-for
 IMAGE ?= orders:dev
-# The tests that start the service or the command. Schemathesis would take as long as all others.
+# The tests that start the service or the command. Schemathesis would double the time.
 ON_PYPY := tests/pypy tests/http tests/cli tests/faults/test_service.py \
 	tests/faults/test_canaries.py tests/prometheus/test_processes.py tests/service \
 	--ignore=tests/http/test_schemathesis.py
