@@ -1,4 +1,4 @@
-"""The service as people run it: `orders serve` in a process of its own, on free ports."""
+"""The service as people run it: `orders serve` in separate processes, on free ports."""
 
 import json
 import os
@@ -26,22 +26,22 @@ _STOP_SECONDS: Final = 40.0
 
 
 def _new_log() -> IO[bytes]:
-    # Opened to append: processes at once and one after the other write into it.
+    # Opened to append: several processes write to it.
     return tempfile.TemporaryFile("a+b")
 
 
 @define
 class RunningService:
-    """A service that answers. `running_service` makes one.
+    """A running service. `running_service` makes one.
 
     Attributes:
-        database_url: Where it keeps its orders.
+        database_url: The URL of its database.
         settings: Further environment variables of the service.
         listener: A socket that the service inherits, as from systemd, instead of opening one.
-        python: What runs it.
-        host: Where the orders and the page are.
-        port: Its port.
-        operations_port: The port of the probes and the metrics, at the same host.
+        python: The Python that runs it.
+        host: The host of the orders and the page.
+        port: The port of the orders and the page.
+        operations_port: The port of the probes and the metrics, on the same host.
     """
 
     database_url: str
@@ -61,12 +61,12 @@ class RunningService:
 
     @property
     def pid(self) -> int:
-        """The id of the parent of the processes that answer."""
+        """The id of the parent process."""
         return self._running().pid
 
     @property
     def children(self) -> Mapping[str, int]:
-        """The ids of the processes that answer, by their names: `worker-0`, `operations`."""
+        """The ids of its child processes by their names: `worker-0`, `operations`."""
         pids = (
             Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="utf-8").split()
         )
@@ -117,7 +117,7 @@ class RunningService:
         assert len(self._said()) > said, self.errors()
         where = json.loads(self._said()[-1])
         orders, operations = (urlsplit(where[name]) for name in ("orders", "operations"))
-        # A Unix socket has a path only.
+        # A Unix socket has only a path.
         self.host, self.port = orders.hostname or orders.path, orders.port or 0
         assert operations.port is not None
         self.operations_port = operations.port
@@ -125,7 +125,7 @@ class RunningService:
     def errors(self) -> str:
         """Read what it wrote to standard error: its logs, and any traceback."""
         number = self._errors.fileno()
-        # From a place of its own: those who write share theirs.
+        # With a separate offset: the writers share theirs.
         return os.pread(number, os.fstat(number).st_size, 0).decode()
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -133,7 +133,7 @@ class RunningService:
         self._running().send_signal(number)
 
     def wait(self) -> int:
-        """Wait for its end, and give its exit status."""
+        """Wait for its end, and return its exit status."""
         process = self._running()
         status = process.wait(_STOP_SECONDS)
         assert process.stdout is not None
@@ -142,7 +142,7 @@ class RunningService:
         return status
 
     def stop(self) -> None:
-        """Stop it as a service manager does, and prove that it ended well."""
+        """Stop it as a service manager does, and prove that it ended with status 0."""
         self.send_signal(signal.SIGTERM)
         status = self.wait()
         errors = self.errors()
@@ -154,18 +154,18 @@ class RunningService:
         process = self._running()
         os.killpg(process.pid, signal.SIGKILL)
         assert process.stdout is not None
-        # It ends when the last of them is gone, and with it their hold of the ports.
+        # Its output ends with the last of them, which then has released the ports.
         process.stdout.read()
         self.wait()
 
     def kill_child(self, name: str) -> None:
-        """Kill one of the processes that answer, and wait until another has taken its place."""
+        """Kill one of its child processes, and wait until it is replaced."""
         pid = self.children[name]
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: self.children.get(name, pid) != pid)
 
     def is_running(self) -> bool:
-        """Tell whether it was started and not ended."""
+        """Tell whether it was started and has not ended."""
         return self._process is not None
 
     def connect(self, timeout: float = 30.0) -> HTTPConnection:
@@ -177,11 +177,11 @@ class RunningService:
         return HTTPConnection(self.host, self.operations_port, timeout=30)
 
     def close(self) -> None:
-        """Forget what it wrote."""
+        """Discard what it wrote."""
         self._errors.close()
 
     def _said(self) -> list[str]:
-        """Read the lines of its log that say where it is, one for each start."""
+        """Read the log lines with its addresses, one for each start."""
         return [line for line in self.errors().splitlines() if '"message": "serving"' in line]
 
     def _running(self) -> subprocess.Popen[str]:
@@ -197,7 +197,7 @@ def running_service(
     python: str = SERVICE_PYTHON,
     **ports: int,
 ) -> Iterator[RunningService]:
-    """Run a service, and stop it in the end.
+    """Run a service, and stop it at the end.
 
     Args:
         database_url: Where it keeps its orders, such as `sqlite:///FILE`.
@@ -220,7 +220,7 @@ def running_service(
 
 @contextmanager
 def served(server: Server) -> Iterator[int]:
-    """Run a server on a thread of this process; give its port, and stop it in the end."""
+    """Run a server on a thread of this process; return its port, and stop it at the end."""
     thread = Thread(target=server.run)
     thread.start()
     try:

@@ -357,7 +357,7 @@ def _write_to_standard_output(
 
 
 def _write(store: OrderStore, media_type: MediaType, file: IO[bytes], progress: Progress) -> int:
-    """Write all orders; give their number."""
+    """Write all orders; return their number."""
     is_csv = media_type is MediaType.CSV
     batches = map(csv_of_json_lines, scan_json(store)) if is_csv else scan_json(store)
     # Read before anything is written: a database that is away leaves no beginning behind.

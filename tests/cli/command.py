@@ -1,4 +1,4 @@
-"""Runs `orders` for the tests: in this process, or in one of its own."""
+"""Runs `orders` for the tests: in this process, or in a new one."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ class Ended:
 
 @frozen
 class Orders:
-    """The command, in a folder of its own and with no setting in its environment."""
+    """The command, in an empty folder and without settings in its environment."""
 
     folder: Path
     monkeypatch: pytest.MonkeyPatch
@@ -68,17 +68,17 @@ class Orders:
         before: str = "",
         redirected: str = "",
     ) -> subprocess.Popen[bytes]:
-        """Start a command in a process of its own.
+        """Start a command in a new process.
 
         Args:
-            arguments: What stands behind `orders` on the command line.
-            stdin: As `subprocess` has it, like `stdout` and `stderr`.
+            arguments: The arguments of `orders`.
+            stdin: As in `subprocess`, like `stdout` and `stderr`.
             stdout: By default a pipe.
             stderr: By default a pipe.
-            environ: Variables besides those of this process; its settings are taken out.
-            without: A module that is not to be found.
-            before: A program in Python that runs first.
-            redirected: What a shell does first, such as `<&-` to close standard input.
+            environ: Variables to add to those of this process, without its settings.
+            without: A module to hide.
+            before: Python code to run first.
+            redirected: A redirection by a shell, such as `<&-` to close standard input.
         """
         # Python's own way to say that a module cannot be imported.
         missing = "" if without is None else f"import sys; sys.modules[{without!r}] = None; "

@@ -1,4 +1,4 @@
-"""What the command makes of its arguments, and what it says about them."""
+"""How the command reads its arguments, and what it says about wrong ones."""
 
 import json
 import sys
@@ -58,7 +58,7 @@ def test_help_names_the_variable_and_the_default_of_every_setting(orders: Orders
         (["serve", "--listen"], "argument --listen: expected one argument"),
     ],
 )
-def test_wrong_arguments_are_told_in_one_line(
+def test_wrong_arguments_are_reported_in_one_line(
     orders: Orders,
     arguments: list[str],
     complaint: str,
@@ -78,7 +78,7 @@ def test_wrong_arguments_are_told_in_one_line(
         ["--database-pass=canary"],
     ],
 )
-def test_a_password_in_the_arguments_is_refused_and_not_repeated(
+def test_a_password_in_the_arguments_is_refused_and_not_printed(
     orders: Orders,
     arguments: list[str],
 ) -> None:
@@ -88,12 +88,12 @@ def test_a_password_in_the_arguments_is_refused_and_not_repeated(
     assert "canary" not in ended.out + ended.err
 
 
-def test_it_tells_the_version_of_the_installed_distribution(orders: Orders) -> None:
+def test_it_prints_the_version_of_the_installed_distribution(orders: Orders) -> None:
     ended = orders("--version")
     assert (ended.status, ended.out) == (Exit.DONE, f"orders {version('orders-core')}\n")
 
 
-def test_it_says_so_when_it_is_not_installed(
+def test_it_reports_that_it_is_not_installed(
     orders: Orders,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -102,7 +102,7 @@ def test_it_says_so_when_it_is_not_installed(
     assert (ended.status, ended.out) == (Exit.DONE, "orders (not installed: run from its source)\n")
 
 
-def test_it_ends_quietly_when_its_reader_goes_away(orders: Orders) -> None:
+def test_it_ends_quietly_when_its_reader_closes_the_pipe(orders: Orders) -> None:
     with orders.start("--version") as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -1,4 +1,4 @@
-"""`orders check`: the whole configuration, where it came from, and whether the database answers."""
+"""`orders check`: every setting, its source, and whether the database answers."""
 
 import re
 import sqlite3
@@ -57,7 +57,7 @@ def test_it_prints_the_defaults(orders: Orders) -> None:
     assert list(orders.folder.glob("*.db*")) == []
 
 
-def test_it_prints_what_was_given_and_where(orders: Orders) -> None:
+def test_it_prints_given_values_with_their_sources(orders: Orders) -> None:
     Path("orders.toml").write_text(TOML, encoding="utf-8")
     Path("data").mkdir()
     assert orders("migrate", DATABASE_URL="sqlite:///data/café.db").status == Exit.DONE
@@ -71,7 +71,7 @@ def test_it_prints_what_was_given_and_where(orders: Orders) -> None:
     assert (ended.status, ended.out, ended.err) == (Exit.DONE, given + GIVEN_REMARKS, "")
 
 
-def test_what_it_prints_is_a_configuration_file_for_the_same_configuration(orders: Orders) -> None:
+def test_its_output_is_a_file_for_the_same_configuration(orders: Orders) -> None:
     printed = orders("check", ORDERS_LISTEN="[::1]:1", ORDERS_ALLOWED_HOSTS="x, *").out
     Path("printed.toml").write_text(printed, encoding="utf-8")
     again = orders("check", ORDERS_CONFIG="printed.toml").out
@@ -79,7 +79,7 @@ def test_what_it_prints_is_a_configuration_file_for_the_same_configuration(order
     assert tomllib.loads(again)["allowed_hosts"] == "*,x"
 
 
-def test_it_tells_all_problems_at_once_and_exits_with_78(orders: Orders) -> None:
+def test_it_reports_all_problems_at_once_and_exits_with_78(orders: Orders) -> None:
     Path("orders.toml").write_text('listen = 8000\ncolour = "red"\n', encoding="utf-8")
     ended = orders(
         *("check", "--config", "orders.toml", "--ops-listen", "nowhere"),
@@ -98,7 +98,7 @@ def test_it_tells_all_problems_at_once_and_exits_with_78(orders: Orders) -> None
     ]
 
 
-def test_a_database_that_does_not_answer_is_told_behind_the_configuration(orders: Orders) -> None:
+def test_an_unreachable_database_is_reported_after_the_configuration(orders: Orders) -> None:
     ended = orders("check", "--database-url", "sqlite:///missing/orders.db")
     assert ended.status == Exit.UNAVAILABLE
     assert ended.out.count("\n") == len(SETTINGS) + 1
@@ -106,7 +106,7 @@ def test_a_database_that_does_not_answer_is_told_behind_the_configuration(orders
     assert ended.err.count("\n") == 1
 
 
-def test_a_file_of_another_program_is_told_and_left_alone(orders: Orders) -> None:
+def test_a_file_of_another_program_is_reported_and_left_unchanged(orders: Orders) -> None:
     with closing(sqlite3.connect("orders.db")) as connection:
         connection.execute("CREATE TABLE theirs (id TEXT)")
     before = Path("orders.db").read_bytes()
@@ -116,7 +116,7 @@ def test_a_file_of_another_program_is_told_and_left_alone(orders: Orders) -> Non
     assert Path("orders.db").read_bytes() == before
 
 
-def test_a_file_that_cannot_be_written_to_is_told(orders: Orders) -> None:
+def test_a_read_only_file_is_reported(orders: Orders) -> None:
     assert orders("migrate").status == Exit.DONE
     header = bytearray(Path("orders.db").read_bytes())
     # SQLite's header, "File format version numbers": for reading only, to root as well.
@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_written_to_is_told(orders: Orders) -> None:
     assert ended.err == "orders: orders.db: attempt to write a readonly database\n"
 
 
-def test_a_disk_without_room_for_the_file_is_told_and_nothing_made_on_it(
+def test_a_full_disk_is_reported_and_no_file_created(
     orders: Orders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orders_sqlite.disk.free_bytes", lambda _path: 0)
@@ -147,7 +147,7 @@ def test_a_postgresql_database_answers(orders: Orders, orders_database: OrdersDa
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait longer for the answer than a person would: a machine may be busy."""
+    """Wait longer for the answer than a person would: the machine may be busy."""
     monkeypatch.setattr(readiness, "_SECONDS", 30.0)
 
 
@@ -160,7 +160,7 @@ def test_a_running_service_is_asked_whether_it_is_ready(orders: Orders, host: st
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_running_service_that_is_not_ready_is_told_with_the_reason(orders: Orders) -> None:
+def test_a_running_service_that_is_not_ready_gives_the_reason(orders: Orders) -> None:
     with running_service(URL) as service:
         place = f"127.0.0.1:{service.operations_port}"
         ended = orders("check", "--running", ORDERS_OPS_LISTEN=place)
@@ -168,7 +168,7 @@ def test_a_running_service_that_is_not_ready_is_told_with_the_reason(orders: Ord
     assert ended.out.startswith('{"status": "not ready", "reasons": ["store: unreachable: ')
 
 
-def test_no_running_service_is_told_with_the_address(orders: Orders) -> None:
+def test_a_missing_service_is_reported_with_the_address(orders: Orders) -> None:
     place = f"127.0.0.1:{free_port()}"
     ended = orders("check", "--running", ORDERS_OPS_LISTEN=place)
     assert (ended.status, ended.out) == (Exit.UNAVAILABLE, "")
@@ -209,7 +209,7 @@ URL_WITH_CANARY = f"postgresql://me:{CANARY}@127.0.0.1:1/mine?sslmode=disable"
     ],
 )
 @pytest.mark.parametrize("command", ["check", "export", "migrate"])
-def test_a_password_is_never_printed_wherever_it_was_given(
+def test_a_password_is_never_printed_whatever_its_source(
     orders: Orders,
     command: str,
     arguments: list[str],

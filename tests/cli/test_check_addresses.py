@@ -50,7 +50,7 @@ class Other(BaseHTTPRequestHandler):
 
 @contextmanager
 def another_program() -> Iterator[int]:
-    """Run another program; give its port."""
+    """Run another program; return its port."""
     with HTTPServer((HOST, 0), Other) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
@@ -63,7 +63,7 @@ def another_program() -> Iterator[int]:
 
 @contextmanager
 def no_http() -> Iterator[int]:
-    """Run a program that speaks another protocol; give its port."""
+    """Run a program that speaks another protocol; return its port."""
 
     def greet() -> None:
         client, _ = listener.accept()

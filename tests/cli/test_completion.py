@@ -1,4 +1,4 @@
-"""`orders completion`: the shipped scripts are of this command, and bash completes with them."""
+"""`orders completion`: the shipped scripts are up to date, and bash completes with them."""
 
 import shutil
 import subprocess
@@ -27,7 +27,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 
 def completed(orders: Orders, *words: str) -> set[str]:
-    """Give what bash offers for the last of these words."""
+    """Return what bash offers for the last of these words."""
     Path("orders.bash").write_text(orders("completion", "bash").out, encoding="utf-8")
     bash = shutil.which("bash")
     assert bash is not None

@@ -1,4 +1,4 @@
-"""`orders export`: every order, by id; a file is whole or is not there."""
+"""`orders export`: every order, sorted by id; a file is complete or absent."""
 
 import signal
 import sqlite3
@@ -53,7 +53,7 @@ def fill_with_many(orders: Orders) -> None:
 
 
 def break_reading(orders: Orders) -> None:
-    """Let the file fail to be read behind its first page."""
+    """Make the file unreadable after its first page."""
     with closing(sqlite3.connect(orders.folder / "orders.db")) as connection:
         connection.execute("ALTER TABLE orders RENAME TO kept")
         connection.execute(
@@ -79,14 +79,14 @@ def test_it_writes_csv_with_a_header_and_crlf(orders: Orders) -> None:
 
 
 @pytest.mark.parametrize(("form", "content"), [("csv", "id,amount\r\n"), ("ndjson", "")])
-def test_no_orders_give_an_empty_export(orders: Orders, form: str, content: str) -> None:
+def test_an_empty_database_gives_an_empty_export(orders: Orders, form: str, content: str) -> None:
     orders("migrate")
     ended = orders("export", "--format", form)
     told = "orders: 0 orders written\n"
     assert (ended.status, ended.out, ended.err) == (Exit.DONE, content, told)
 
 
-def test_a_database_that_is_not_there_is_an_error_and_is_not_made(orders: Orders) -> None:
+def test_a_missing_database_is_an_error_and_not_created(orders: Orders) -> None:
     ended = orders("export", "--format", "csv")
     assert (ended.status, ended.out) == (Exit.UNAVAILABLE, "")
     assert ended.err == (
@@ -105,7 +105,7 @@ def test_a_database_that_is_not_there_is_an_error_and_is_not_made(orders: Orders
         ("out.csv", "ndjson", b'{"id":"A-1","amount":12.30}\n'),
     ],
 )
-def test_the_format_of_a_file_is_seen_from_its_name_unless_given(
+def test_the_format_of_a_file_follows_its_name_unless_given(
     orders: Orders,
     name: str,
     form: str | None,
@@ -118,7 +118,7 @@ def test_the_format_of_a_file_is_seen_from_its_name_unless_given(
     assert Path(name).read_bytes() == content
 
 
-def test_a_file_stays_as_it_was_when_the_export_fails(orders: Orders) -> None:
+def test_a_file_stays_unchanged_when_the_export_fails(orders: Orders) -> None:
     fill_with_many(orders)
     break_reading(orders)
     Path("out").write_text("the last export", encoding="utf-8")
@@ -129,7 +129,7 @@ def test_a_file_stays_as_it_was_when_the_export_fails(orders: Orders) -> None:
     assert not list(Path().glob(".orders-*"))
 
 
-def test_output_that_breaks_off_is_said_to_be_incomplete(orders: Orders) -> None:
+def test_interrupted_output_is_reported_as_incomplete(orders: Orders) -> None:
     fill_with_many(orders)
     break_reading(orders)
     ended = orders("export", "--format", "csv")
@@ -151,7 +151,7 @@ def test_output_that_cannot_be_written_is_an_error(orders: Orders) -> None:
     assert process.returncode == Exit.UNAVAILABLE
 
 
-def test_standard_output_that_is_closed_is_told(orders: Orders) -> None:
+def test_closed_standard_output_is_reported(orders: Orders) -> None:
     fill(Path("orders.db"), [Order("A-1", 1)])
     with orders.start("export", redirected=">&-") as process:
         _, err = process.communicate()
@@ -159,7 +159,7 @@ def test_standard_output_that_is_closed_is_told(orders: Orders) -> None:
     assert err == b"orders: standard output is closed, so there is nowhere to export to\n"
 
 
-def test_a_file_is_written_though_standard_output_is_closed(orders: Orders) -> None:
+def test_a_file_is_written_even_if_standard_output_is_closed(orders: Orders) -> None:
     fill(Path("orders.db"), [Order("A-1", 1)])
     with orders.start("export", "--output", "out", redirected=">&-") as process:
         _, err = process.communicate()
@@ -167,7 +167,7 @@ def test_a_file_is_written_though_standard_output_is_closed(orders: Orders) -> N
     assert Path("out").read_bytes() == b'{"id":"A-1","amount":1.00}\n'
 
 
-def test_it_ends_quietly_when_its_reader_goes_away(orders: Orders) -> None:
+def test_it_ends_quietly_when_its_reader_closes_the_pipe(orders: Orders) -> None:
     fill_with_many(orders)
     with orders.start("export") as process:
         assert process.stdout is not None
@@ -178,7 +178,7 @@ def test_it_ends_quietly_when_its_reader_goes_away(orders: Orders) -> None:
     assert process.returncode == Exit.OUTPUT_CLOSED
 
 
-def test_ctrl_c_says_that_the_output_is_incomplete(orders: Orders) -> None:
+def test_ctrl_c_reports_incomplete_output(orders: Orders) -> None:
     fill_with_many(orders)
     with orders.start("export") as process:
         assert process.stdout is not None
@@ -193,7 +193,7 @@ def test_ctrl_c_says_that_the_output_is_incomplete(orders: Orders) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "ndjson"])
-def test_an_export_imported_elsewhere_exports_the_same(orders: Orders, form: str) -> None:
+def test_an_export_imported_elsewhere_exports_identically(orders: Orders, form: str) -> None:
     fill(Path("orders.db"), [Order(each, "12.30") for each in ODD_IDS])
     first = orders("export", "--format", form)
     ended = orders.read(first.out.encode(), "import", "-", DATABASE_URL="sqlite:///copy.db")
@@ -228,7 +228,7 @@ def test_a_pipe_carries_every_order_into_postgresql_and_back(
 
 
 @given(st.lists(any_orders(), unique_by=lambda order: order.id), st.sampled_from(["csv", "ndjson"]))
-def test_whatever_can_be_stored_survives_export_and_import(
+def test_every_storable_order_survives_export_and_import(
     tmp_path_factory: pytest.TempPathFactory,
     placed: list[Order],
     form: str,

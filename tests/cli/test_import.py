@@ -1,4 +1,4 @@
-"""`orders import`: any number of rows, each stored once, each refusal told with its line."""
+"""`orders import`: any number of rows, each stored once, each refusal reported by line."""
 
 import fcntl
 import gzip
@@ -31,13 +31,13 @@ SAFE = "orders: what is counted is stored; importing the whole file again is saf
 
 
 def stored(orders: Orders) -> dict[str, str]:
-    """Read what the default SQLite file holds."""
+    """Read the orders of the default SQLite file."""
     with closing(SqliteStore(orders.folder / "orders.db")) as store:
         return {each.id.value: str(each.amount) for batch in scan(store) for each in batch}
 
 
 def pending(pipe: IO[bytes] | None) -> int:
-    """Count the bytes in a pipe that nobody has read yet."""
+    """Count the unread bytes in a pipe."""
     assert pipe is not None
     count = array("i", [0])
     fcntl.ioctl(pipe, termios.FIONREAD, count)
@@ -58,7 +58,7 @@ BATCH = -(-BATCH_BYTES // len(b"A-000000,1.00\r\n"))
 
 
 def count(orders: Orders) -> int:
-    """Count what the default SQLite file holds."""
+    """Count the orders of the default SQLite file."""
     with closing(SqliteStore(orders.folder / "orders.db")) as store:
         return store.totals().count
 
@@ -82,7 +82,7 @@ def csv_of(first: int, last: int) -> bytes:
         b'\xef\xbb\xbf\n [\n{\n"id": "A-1",\n"amount": 12.30\n},\n{"amount":"0","id":"B-2"}\n]\n',
     ],
 )
-def test_the_format_is_seen_from_the_content(orders: Orders, content: bytes) -> None:
+def test_the_format_is_detected_from_the_content(orders: Orders, content: bytes) -> None:
     Path("file").write_bytes(content)
     ended = orders("import", "file")
     assert (ended.status, ended.out) == (Exit.DONE, "")
@@ -91,7 +91,7 @@ def test_the_format_is_seen_from_the_content(orders: Orders, content: bytes) -> 
 
 
 @pytest.mark.parametrize("line", [b'{"id":"A-1","amount":1}\n', b"id,amount\nA-1,1\n"])
-def test_the_format_is_seen_when_a_pipe_begins_with_a_part_of_it(
+def test_the_format_is_detected_in_a_pipe_that_delivers_parts(
     orders: Orders,
     line: bytes,
 ) -> None:
@@ -108,13 +108,13 @@ def test_the_format_is_seen_when_a_pipe_begins_with_a_part_of_it(
     assert (process.returncode, err.decode()) == (Exit.DONE, f"orders: {counts(created=1)}")
 
 
-def test_lines_are_counted_from_the_first_though_it_is_blank(orders: Orders) -> None:
+def test_blank_lines_at_the_beginning_count(orders: Orders) -> None:
     ended = orders.read(b'\n\n{"id":"A-1"}\n', "import", "-")
     assert ended.err.startswith("orders: line 3: ")
 
 
 @pytest.mark.parametrize("blank", [b"\n", b" "])
-def test_a_file_that_begins_with_endless_blanks_is_taken_for_csv(
+def test_a_file_that_begins_with_endless_blanks_is_read_as_csv(
     orders: Orders,
     blank: bytes,
 ) -> None:
@@ -124,7 +124,7 @@ def test_a_file_that_begins_with_endless_blanks_is_taken_for_csv(
     assert stored(orders) == {}
 
 
-def test_standard_input_that_is_closed_is_told(orders: Orders) -> None:
+def test_closed_standard_input_is_reported(orders: Orders) -> None:
     with orders.start("import", "-", redirected="<&-") as process:
         out, err = process.communicate()
     assert (process.returncode, out) == (Exit.UNAVAILABLE, b"")
@@ -152,13 +152,13 @@ def test_the_format_may_be_given(orders: Orders, form: str, content: bytes) -> N
     assert stored(orders) == {"A-1": "1.00"}
 
 
-def test_a_given_format_is_not_doubted(orders: Orders) -> None:
+def test_a_given_format_overrides_detection(orders: Orders) -> None:
     ended = orders.read(b"id,amount\nA-1,1\n", "import", "-", "--format", "ndjson")
     assert ended.status == Exit.REFUSED
     assert f"orders: {counts(malformed=2)}" in ended.err
 
 
-def test_a_database_that_is_away_is_told_before_any_row_is(orders: Orders) -> None:
+def test_an_unavailable_database_is_reported_before_any_row(orders: Orders) -> None:
     environ = {"DATABASE_URL": "sqlite:///missing/orders.db"}
     ended = orders.read(b"id,amount\nA-1,x\n", "import", "-", **environ)
     assert (ended.status, ended.out) == (Exit.UNAVAILABLE, "")
@@ -169,18 +169,18 @@ def test_a_database_that_is_away_is_told_before_any_row_is(orders: Orders) -> No
 @pytest.mark.parametrize(
     "content", [b"", b"\xef\xbb\xbf", b"id,amount\r\n", b"\xef\xbb\xbfid,amount\n", b"[]"]
 )
-def test_a_file_without_orders_says_so(orders: Orders, content: bytes) -> None:
+def test_a_file_without_orders_is_reported_as_such(orders: Orders, content: bytes) -> None:
     ended = orders.read(content, "import", "-")
     assert (ended.status, ended.err) == (Exit.DONE, f"orders: {counts()}")
 
 
-def test_repeating_an_import_finds_every_order_there(orders: Orders) -> None:
+def test_repeating_an_import_finds_every_order_already_stored(orders: Orders) -> None:
     orders.read(b"id,amount\nA-1,1\nB-2,2\n", "import", "-")
     ended = orders.read(b"id,amount\nA-1,1.00\nB-2,2\nC-3,3\n", "import", "-")
     assert (ended.status, ended.err) == (Exit.DONE, f"orders: {counts(created=1, there=2)}")
 
 
-def test_refused_rows_are_told_with_their_lines_and_stop_no_other(orders: Orders) -> None:
+def test_refused_rows_are_reported_by_line_and_stop_no_others(orders: Orders) -> None:
     orders.read(b"id,amount\nA-1,1\n", "import", "-")
     rows = [
         b"id,amount",
@@ -222,13 +222,13 @@ def test_ids_that_look_like_another_one_are_refused_by_the_character_that_does_n
     assert "line 5: id begins with U+FEFF ZERO WIDTH NO-BREAK SPACE" in ended.err
 
 
-def test_refused_rows_of_ndjson_are_told_with_their_lines(orders: Orders) -> None:
+def test_refused_rows_of_ndjson_are_reported_by_line(orders: Orders) -> None:
     ended = orders.read(b'{"id":"A-1","amount":1}\n[]\n{"id":"A-1"}\n', "import", "-")
     assert ended.status == Exit.REFUSED
     assert [line.partition(": line ")[2][:2] for line in ended.err.splitlines()] == ["2:", "3:", ""]
 
 
-def test_the_first_hundred_refusals_are_told_and_the_others_counted(orders: Orders) -> None:
+def test_the_first_hundred_refusals_are_reported_and_the_others_counted(orders: Orders) -> None:
     rows = b"".join(b"A-%d,x\n" % number for number in range(TOLD + 23))
     ended = orders.read(b"id,amount\n" + rows, "import", "-")
     *told, more, total = ended.err.splitlines(keepends=True)
@@ -237,7 +237,7 @@ def test_the_first_hundred_refusals_are_told_and_the_others_counted(orders: Orde
     assert total == f"orders: {counts(malformed=TOLD + 23)}"
 
 
-def test_exactly_a_hundred_refusals_are_all_told(orders: Orders) -> None:
+def test_exactly_a_hundred_refusals_are_all_reported(orders: Orders) -> None:
     ended = orders.read(b"id,amount\n" + b"A-1,x\n" * TOLD, "import", "-")
     assert ended.err.count("\n") == TOLD + 1
     assert "more rows" not in ended.err
@@ -254,7 +254,7 @@ def test_exactly_a_hundred_refusals_are_all_told(orders: Orders) -> None:
         (b"Id,Amount\r\nA-1,12.30\r\n", '"Id,Amount": write the names in small letters'),
     ],
 )
-def test_csv_without_its_header_is_refused_whole_with_what_it_is(
+def test_csv_without_its_header_is_refused_as_a_whole_with_the_reason(
     orders: Orders,
     content: bytes,
     found: str,
@@ -304,7 +304,7 @@ def test_a_compressed_file_is_named(orders: Orders, form: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize("in_file", [True, False])
-def test_a_cut_off_file_stores_its_whole_rows_and_the_whole_file_the_others(
+def test_a_cut_off_file_stores_its_complete_rows_and_the_complete_file_the_rest(
     orders: Orders,
     *,
     in_file: bool,
@@ -324,7 +324,7 @@ def test_a_cut_off_file_stores_its_whole_rows_and_the_whole_file_the_others(
     assert stored(orders) == {"T-1": "345.67", "T-2": "1234.56"}
 
 
-def test_a_last_row_without_line_end_is_stored_from_a_file_that_is_said_to_be_whole(
+def test_whole_accepts_a_last_row_without_line_end(
     orders: Orders,
 ) -> None:
     ended = orders.read(b"id,amount\r\nT-2,123", "import", "--whole", "-")
@@ -332,7 +332,7 @@ def test_a_last_row_without_line_end_is_stored_from_a_file_that_is_said_to_be_wh
     assert stored(orders) == {"T-2": "123.00"}
 
 
-def test_a_file_that_is_cut_off_in_quotes_is_refused_to_its_end(orders: Orders) -> None:
+def test_a_file_cut_off_in_quotes_is_refused_to_its_end(orders: Orders) -> None:
     content = b'id,amount\r\nA-1,1\r\n"x\r\nB-9,7.00\r\n'
     for arguments in (("import", "-"), ("import", "--whole", "-")):
         ended = orders.read(content, *arguments)
@@ -353,7 +353,7 @@ def test_a_line_break_in_quotes_ends_no_row(orders: Orders) -> None:
     assert stored(orders) == {"C-1": "1.00"}
 
 
-def test_an_array_that_is_cut_off_stores_its_whole_orders_and_is_refused(orders: Orders) -> None:
+def test_a_cut_off_array_stores_its_complete_orders_and_is_refused(orders: Orders) -> None:
     ended = orders.read(b'[{"id":"A-1","amount":1},{"id":"A-2","am', "import", "-")
     assert ended.status == Exit.REFUSED
     assert ended.err == (
@@ -363,7 +363,7 @@ def test_an_array_that_is_cut_off_stores_its_whole_orders_and_is_refused(orders:
     assert stored(orders) == {"A-1": "1.00"}
 
 
-def test_what_is_no_array_is_refused_as_one(orders: Orders) -> None:
+def test_anything_but_an_array_is_refused_as_an_array(orders: Orders) -> None:
     ended = orders.read(b'{"id":"A-1","amount":1}\n', "import", "-", "--format", "json")
     assert (ended.status, ended.err) == (
         Exit.REFUSED,
@@ -371,24 +371,24 @@ def test_what_is_no_array_is_refused_as_one(orders: Orders) -> None:
     )
 
 
-def test_a_file_of_blank_lines_alone_holds_no_order(orders: Orders) -> None:
+def test_a_file_of_only_blank_lines_holds_no_order(orders: Orders) -> None:
     ended = orders.read(b"id,amount\r\n" + b"\r\n" * 1_000, "import", "-")
     assert (ended.status, ended.err) == (Exit.DONE, f"orders: {counts()}")
 
 
-def test_a_file_that_is_not_there_is_named(orders: Orders) -> None:
+def test_a_missing_file_is_named(orders: Orders) -> None:
     ended = orders("import", "missing.csv")
     assert (ended.status, ended.out) == (Exit.UNAVAILABLE, "")
     assert ended.err == "orders: missing.csv: No such file or directory\n"
 
 
-def test_a_folder_is_no_file(orders: Orders) -> None:
+def test_a_folder_is_refused(orders: Orders) -> None:
     Path("folder").mkdir()
     ended = orders("import", "folder")
     assert (ended.status, ended.err) == (Exit.UNAVAILABLE, "orders: folder: Is a directory\n")
 
 
-def test_what_was_counted_is_stored_when_the_database_fails_in_the_middle(orders: Orders) -> None:
+def test_counted_orders_are_stored_when_the_database_fails_midway(orders: Orders) -> None:
     orders("migrate")
     with closing(sqlite3.connect("orders.db")) as connection:
         connection.execute(
@@ -403,7 +403,7 @@ def test_what_was_counted_is_stored_when_the_database_fails_in_the_middle(orders
     assert count(orders) == BATCH
 
 
-def test_ctrl_c_says_what_is_stored_and_exits_with_130(orders: Orders) -> None:
+def test_ctrl_c_reports_the_stored_orders_and_exits_with_130(orders: Orders) -> None:
     process = orders.start("import", "-", stdin=subprocess.PIPE)
     with process:
         assert process.stdin is not None
@@ -423,7 +423,7 @@ def test_ctrl_c_says_what_is_stored_and_exits_with_130(orders: Orders) -> None:
     assert count(orders) == BATCH
 
 
-def test_what_was_counted_is_stored_when_postgresql_is_killed_in_the_middle(
+def test_counted_orders_are_stored_when_postgresql_is_killed_midway(
     orders: Orders,
 ) -> None:
     counted = "SELECT count(*) FROM orders"
@@ -470,7 +470,7 @@ def refused(ended_err: str) -> list[str]:
 
 
 @pytest.mark.parametrize("on_postgres", [False, True])
-def test_a_file_that_repeats_itself_is_told_as_if_it_were_read_row_by_row(
+def test_a_file_that_repeats_itself_is_counted_row_by_row(
     orders: Orders,
     orders_database: OrdersDatabase,
     *,
@@ -502,7 +502,7 @@ def test_a_file_that_repeats_itself_is_told_as_if_it_were_read_row_by_row(
     assert ended.err.endswith(counts(there=5_002, conflicts=2, malformed=1))
 
 
-def test_orders_that_are_new_again_are_stored_after_those_that_were_there(
+def test_new_orders_are_stored_after_known_ones(
     orders: Orders,
     orders_database: OrdersDatabase,
 ) -> None:

@@ -1,4 +1,4 @@
-"""The progress display: on a terminal only, not too often, and gone at the end."""
+"""The progress display: only on a terminal, not too often, and gone at the end."""
 
 import os
 import pty
@@ -26,7 +26,7 @@ _PIECE: Final = 32 * 1024
 
 
 class Terminal:
-    """A terminal: what a program writes to it, and what a person sees of that."""
+    """A terminal: what a program writes to it, and what a person sees."""
 
     def __init__(self) -> None:
         self.screen, self.program_side = pty.openpty()
@@ -34,14 +34,14 @@ class Terminal:
         self.writer: TextIO = os.fdopen(self.program_side, "w", closefd=False)
 
     def read(self, end: str) -> str:
-        """Read until this was seen; a terminal may give what was written in pieces."""
+        """Read until this appears; a terminal may deliver the output in pieces."""
         seen = ""
         while not seen.endswith(end):
             seen += os.read(self.screen, 4096).decode()
         return seen
 
     def has_shown(self, seconds: float) -> bool:
-        """Tell whether there is something to read; wait for it so long at most."""
+        """Tell whether there is something to read, within some seconds."""
         return bool(select([self.screen], [], [], seconds)[0])
 
     def close(self) -> None:
@@ -52,7 +52,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
-    """A terminal of its own."""
+    """A terminal."""
     with closing(Terminal()) as opened:
         yield opened
 
@@ -91,7 +91,7 @@ def test_it_changes_at_most_ten_times_a_second(terminal: Terminal) -> None:
     assert shown == list(range(4, 100, 4))
 
 
-def test_what_was_never_shown_is_not_cleared(terminal: Terminal) -> None:
+def test_a_display_never_shown_is_not_cleared(terminal: Terminal) -> None:
     clock = Clock()
     with Progress(terminal.writer, clock) as progress:
         progress.show(1)

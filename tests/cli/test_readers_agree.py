@@ -1,4 +1,4 @@
-"""The command and HTTP read the same from the same bytes, and CSV and NDJSON are read alike.
+"""The command and HTTP read the same from the same bytes, and CSV and NDJSON agree.
 
 What differs has its reason beside it.
 """
@@ -24,7 +24,7 @@ EVERY_FORM = pytest.mark.parametrize("form", FORMS)
 
 
 def by_http(content: bytes, form: str) -> bool:
-    """Tell whether all of some content is taken."""
+    """Tell whether HTTP accepts all of some content."""
     client = WsgiClient(create_app(MemoryStore(), HttpSettings("USD", HostRule())))
     return client.post(content, FORMS[form]).status == 200
 
@@ -75,7 +75,7 @@ def test_one_wrong_record_stores_nothing_by_http_and_stops_no_other_by_the_comma
     orders: Orders,
     form: str,
 ) -> None:
-    """A request is one whole, and its sender can mend it; a file may have a million rows."""
+    """A request is atomic, and its sender can correct it; a file may have a million rows."""
     content = HEADERS[form] + A[form] + b"\n" + WRONG[form] + b"\n" + B[form] + b"\n"
     assert not by_http(content, form)
     assert not by_command(orders, content, form)

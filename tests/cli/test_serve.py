@@ -1,4 +1,4 @@
-"""`orders serve`: starts, says where it is, and ends as it is told."""
+"""`orders serve`: its start, its messages and its end."""
 
 import json
 import os
@@ -28,7 +28,7 @@ ANY_PORT = ("--listen", f"{HOST}:0", "--ops-listen", f"{HOST}:0")
 
 @frozen
 class Serving:
-    """A service that runs, and where it said that it is."""
+    """A running service, and the addresses that it printed."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -46,7 +46,7 @@ class Serving:
             connection.close()
 
     def refuses_connections(self) -> bool:
-        """Tell whether nobody listens any more."""
+        """Tell whether nothing listens any more."""
         with socket.socket() as client:
             return client.connect_ex((HOST, self.port)) != 0
 
@@ -67,7 +67,7 @@ def messages_of(log: bytes) -> list[str]:
 
 @contextmanager
 def serving(orders: Orders, *arguments: str, **environ: str) -> Iterator[Serving]:
-    """Start the service on free ports; kill it in the end if it still runs."""
+    """Start the service on free ports; at the end, kill it if it still runs."""
     path = orders.folder / "service.log"
     with (
         path.open("wb") as log,
@@ -83,7 +83,7 @@ def serving(orders: Orders, *arguments: str, **environ: str) -> Iterator[Serving
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_its_log_says_where_it_is_and_where_the_orders_are(orders: Orders) -> None:
+def test_its_log_names_its_addresses_and_its_database(orders: Orders) -> None:
     with serving(orders) as service:
         (said,) = service.logged()
         del said["time"]
@@ -103,16 +103,14 @@ def test_its_log_says_where_it_is_and_where_the_orders_are(orders: Orders) -> No
 
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, int]]:
-    """A terminal: the side of the person, and the side of a program."""
+    """A terminal: the person's side, and the program's side."""
     screen, program_side = pty.openpty()
     yield screen, program_side
     os.close(screen)
     os.close(program_side)
 
 
-def test_a_person_at_a_terminal_reads_where_it_is(
-    orders: Orders, terminal: tuple[int, int]
-) -> None:
+def test_a_terminal_shows_its_addresses(orders: Orders, terminal: tuple[int, int]) -> None:
     screen, side = terminal
     with orders.start("serve", *ANY_PORT, stdout=side, stderr=side) as process:
         said = ""
@@ -127,9 +125,7 @@ def test_a_person_at_a_terminal_reads_where_it_is(
     )
 
 
-def test_a_person_at_a_terminal_reads_why_it_does_not_start(
-    orders: Orders, terminal: tuple[int, int]
-) -> None:
+def test_a_terminal_shows_why_it_does_not_start(orders: Orders, terminal: tuple[int, int]) -> None:
     screen, side = terminal
     with orders.start("serve", "--workers", "no", stderr=side) as process:
         pass
@@ -148,7 +144,7 @@ def test_a_person_at_a_terminal_reads_why_it_does_not_start(
         (["--listen", "192.0.2.1:1", "--auth", "trusted-network"], Exit.UNAVAILABLE, "192.0.2.1:1"),
     ],
 )
-def test_why_it_does_not_start_is_a_line_of_its_log(
+def test_its_log_says_why_it_does_not_start(
     orders: Orders, arguments: list[str], status: Exit, begin: str
 ) -> None:
     with orders.start("serve", *arguments) as process:
@@ -159,7 +155,7 @@ def test_why_it_does_not_start_is_a_line_of_its_log(
     assert line["message"].startswith(begin)
 
 
-def test_a_log_that_takes_nothing_does_not_end_it(orders: Orders) -> None:
+def test_a_log_that_cannot_be_written_does_not_end_it(orders: Orders) -> None:
     with (
         open("/dev/full", "wb") as full,  # noqa: PTH123 - a device
         orders.start("serve", "--workers", "no", stderr=full) as process,
@@ -207,7 +203,9 @@ SAID = {
 
 
 @pytest.mark.parametrize("defect", BROKEN)
-def test_what_python_itself_would_print_is_a_line_of_its_log(orders: Orders, defect: str) -> None:
+def test_everything_that_python_would_print_is_a_line_of_its_log(
+    orders: Orders, defect: str
+) -> None:
     broken = textwrap.indent(textwrap.dedent(BROKEN[defect]), "    ")
     before = (
         "import gc, logging, sys, threading, types, warnings\n"
@@ -225,7 +223,7 @@ def test_what_python_itself_would_print_is_a_line_of_its_log(orders: Orders, def
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_gently_with_status_0(orders: Orders, number: signal.Signals) -> None:
+def test_a_signal_ends_it_gracefully_with_status_0(orders: Orders, number: signal.Signals) -> None:
     with serving(orders) as service:
         service.process.send_signal(number)
         out, _ = service.process.communicate()
@@ -257,7 +255,7 @@ def test_an_address_in_use_is_named(orders: Orders, flag: str) -> None:
     ]
 
 
-def test_a_name_that_is_no_address_is_named(orders: Orders) -> None:
+def test_an_unresolvable_name_is_reported(orders: Orders) -> None:
     # Longer than a label may be, so that nobody is asked what it means.
     address = f"{'x' * 64}:8000"
     with orders.start("serve", *ANY_PORT, "--ops-listen", address) as process:
@@ -267,7 +265,7 @@ def test_a_name_that_is_no_address_is_named(orders: Orders) -> None:
     assert message.startswith(f"{address}: cannot listen: ")
 
 
-def test_a_database_without_its_schema_is_a_reason_not_to_start(
+def test_it_refuses_to_start_on_a_database_without_its_schema(
     orders: Orders,
     postgres_server: PostgresServer,
 ) -> None:
@@ -282,7 +280,7 @@ def test_a_database_without_its_schema_is_a_reason_not_to_start(
     assert messages_of(err)[-1].endswith("run: orders migrate")
 
 
-def test_a_database_that_is_away_is_logged_and_answered_with_503(orders: Orders) -> None:
+def test_an_unavailable_database_is_logged_and_answered_with_503(orders: Orders) -> None:
     url = "postgresql://me:canary@127.0.0.1:1/mine"
     with serving(orders, DATABASE_URL=url, ORDERS_WORKERS="1") as service:
         assert service.ask("GET", "/orders/A-1") == 503
@@ -301,7 +299,7 @@ def test_a_database_that_is_away_is_logged_and_answered_with_503(orders: Orders)
     assert "canary" not in service.log.read_text()
 
 
-def test_it_serves_what_is_in_the_folder_that_it_was_started_in(orders: Orders) -> None:
+def test_relative_paths_start_at_the_folder_of_its_start(orders: Orders) -> None:
     with serving(orders, "--database-url", "sqlite:///mine.db") as service:
         assert service.ask("POST", "/orders", '{"id": "A-1", "amount": 1}') == 201
     assert Path("mine.db").exists()

@@ -1,4 +1,4 @@
-"""`orders token`: makes tokens, adds them to the file, lists and revokes them."""
+"""`orders token`: makes, lists and revokes tokens, and edits the file."""
 
 import re
 import stat
@@ -17,14 +17,14 @@ IN_FILE = ("--tokens-file", FILE)
 
 
 def made(ended: Ended) -> str:
-    """Give the token that a command printed, which is all that it may print."""
+    """Return the token that a command printed, and check that it printed nothing else."""
     assert ended.status == Exit.DONE, ended.err
     assert re.fullmatch(r"orders_[0-9a-f]{64}\n", ended.out)
     assert ended.out.strip() not in ended.err
     return ended.out.strip()
 
 
-def test_it_prints_the_token_and_tells_its_line(orders: Orders) -> None:
+def test_it_prints_the_token_and_shows_its_line(orders: Orders) -> None:
     ended = orders("token", "shop", "--scope", "read", "--scope", "write")
     secret = made(ended)
     (token,) = parse_tokens(ended.err.encode())
@@ -42,7 +42,7 @@ def test_it_prints_the_token_and_tells_its_line(orders: Orders) -> None:
         (["--scope", "write", "--scope", "read", "--scope", "write"], "read,write"),
     ],
 )
-def test_a_token_may_read_unless_told_otherwise(
+def test_a_tokens_default_scope_is_read(
     orders: Orders,
     flags: list[str],
     scopes: str,
@@ -52,7 +52,7 @@ def test_a_token_may_read_unless_told_otherwise(
     assert ended.err.split()[1] == scopes
 
 
-def test_it_adds_the_line_to_a_file_that_the_service_may_read(orders: Orders) -> None:
+def test_it_adds_the_line_to_a_file_that_the_service_can_read(orders: Orders) -> None:
     first = made(orders("token", "shop", "--add", *IN_FILE))
     ended = orders("token", "--add", "b.2", "--scope", "write", ORDERS_TOKENS_FILE=FILE)
     second = made(ended)
@@ -66,7 +66,7 @@ def test_it_adds_the_line_to_a_file_that_the_service_may_read(orders: Orders) ->
     assert stat.S_IMODE(Path(FILE).stat().st_mode) == 0o644
 
 
-def test_adding_keeps_what_is_there_and_its_mode(orders: Orders) -> None:
+def test_adding_keeps_the_content_and_the_mode(orders: Orders) -> None:
     write_tokens(Path(FILE), old="read")
     before = Path(FILE).read_text(encoding="utf-8")
     kept = f"# ours: caf\u00e9\n\n{before}  # the end, without a newline"
@@ -87,7 +87,7 @@ def test_a_link_stays_a_link(orders: Orders) -> None:
     assert [token.name for token in read_tokens(Path("real/tokens"))] == ["shop"]
 
 
-def test_a_name_that_is_there_is_refused_and_no_token_printed(orders: Orders) -> None:
+def test_a_known_name_is_refused_and_no_token_printed(orders: Orders) -> None:
     write_tokens(Path(FILE), shop="read")
     before = Path(FILE).read_bytes()
     ended = orders("token", "shop", "--add", *IN_FILE)
@@ -97,7 +97,7 @@ def test_a_name_that_is_there_is_refused_and_no_token_printed(orders: Orders) ->
 
 
 @pytest.mark.parametrize("name", ["", "-x", "a b", "caf\u00e9", "x" * 65, "a\n", "#a"])
-def test_a_name_that_no_token_may_have_is_refused(orders: Orders, name: str) -> None:
+def test_an_invalid_name_is_refused(orders: Orders, name: str) -> None:
     for flags in ((), ("--add", *IN_FILE)):
         ended = orders("token", *flags, "--", name)
         assert (ended.status, ended.out) == (Exit.USAGE, "")
@@ -106,7 +106,7 @@ def test_a_name_that_no_token_may_have_is_refused(orders: Orders, name: str) -> 
     assert not Path(FILE).exists()
 
 
-def test_commands_at_once_lose_no_token(orders: Orders) -> None:
+def test_concurrent_commands_lose_no_token(orders: Orders) -> None:
     names = [f"shop-{number}" for number in range(6)]
     started = [orders.start("token", name, "--add", *IN_FILE) for name in names]
     printed = {}
@@ -142,7 +142,7 @@ def test_a_token_is_revoked_and_nothing_else_changed(orders: Orders) -> None:
     assert Path(FILE).read_text(encoding="utf-8") == "".join(lines[:2])
 
 
-def test_revoking_what_is_not_there_is_refused(orders: Orders) -> None:
+def test_revoking_an_unknown_token_is_refused(orders: Orders) -> None:
     for _ in range(2):
         ended = orders("token", "shop", "--revoke", *IN_FILE)
         assert (ended.status, ended.out) == (Exit.REFUSED, "")
@@ -174,7 +174,9 @@ def test_wrong_arguments_are_refused(orders: Orders, arguments: list[str]) -> No
 
 
 @pytest.mark.parametrize("arguments", [["a", "--add"], ["a", "--revoke"], ["--list"]])
-def test_without_a_file_it_says_how_to_name_one(orders: Orders, arguments: list[str]) -> None:
+def test_without_a_file_the_message_says_how_to_name_one(
+    orders: Orders, arguments: list[str]
+) -> None:
     ended = orders("token", *arguments)
     assert (ended.status, ended.out) == (Exit.CONFIGURATION, "")
     assert ended.err == (
@@ -183,7 +185,7 @@ def test_without_a_file_it_says_how_to_name_one(orders: Orders, arguments: list[
 
 
 @pytest.mark.parametrize("arguments", [["a", "--add"], ["a", "--revoke"], ["--list"]])
-def test_a_file_that_is_wrong_is_told_by_line_and_left_alone(
+def test_an_invalid_file_is_reported_by_line_and_left_unchanged(
     orders: Orders,
     arguments: list[str],
 ) -> None:
@@ -196,7 +198,7 @@ def test_a_file_that_is_wrong_is_told_by_line_and_left_alone(
     assert Path(FILE).read_text(encoding="utf-8") == "shop\n\nother read\n"
 
 
-def test_a_folder_that_is_not_there_is_named(orders: Orders) -> None:
+def test_a_missing_folder_is_named(orders: Orders) -> None:
     ended = orders("token", "shop", "--add", "--tokens-file", "nowhere/tokens")
     assert (ended.status, ended.out) == (Exit.UNAVAILABLE, "")
     assert ended.err == f"orders: {orders.folder}/nowhere: No such file or directory\n"
@@ -205,7 +207,7 @@ def test_a_folder_that_is_not_there_is_named(orders: Orders) -> None:
 # What the other commands make of the file.
 
 
-def test_check_tells_how_many_tokens_there_are(orders: Orders) -> None:
+def test_check_reports_the_number_of_tokens(orders: Orders) -> None:
     write_tokens(Path(FILE), shop="read", other="write")
     ended = orders("check", *IN_FILE, "--listen", "0.0.0.0:8000")
     assert (ended.status, ended.err) == (Exit.DONE, "")
@@ -217,7 +219,7 @@ def test_check_tells_how_many_tokens_there_are(orders: Orders) -> None:
     assert f"# clients need a token; {FILE} has no token, so every client is refused\n" in out
 
 
-def test_check_tells_that_the_network_is_trusted(orders: Orders) -> None:
+def test_check_reports_that_the_network_is_trusted(orders: Orders) -> None:
     ended = orders("check", "--auth", "trusted-network", "--listen", "[::]:8000")
     assert (ended.status, ended.err) == (Exit.DONE, "")
     assert 'auth = "trusted-network"  # flag --auth\n' in ended.out
@@ -225,7 +227,7 @@ def test_check_tells_that_the_network_is_trusted(orders: Orders) -> None:
 
 
 @pytest.mark.parametrize("command", ["check", "serve"])
-def test_a_file_that_cannot_be_used_is_a_reason_not_to_start(orders: Orders, command: str) -> None:
+def test_it_refuses_to_start_with_an_unusable_file(orders: Orders, command: str) -> None:
     Path(FILE).write_text("shop\n", encoding="utf-8")
     Path(FILE).chmod(0o644)
     ended = orders(command, *IN_FILE)
@@ -234,7 +236,7 @@ def test_a_file_that_cannot_be_used_is_a_reason_not_to_start(orders: Orders, com
 
 
 @pytest.mark.parametrize("command", ["check", "serve"])
-def test_a_listener_that_others_reach_does_not_start_without_tokens(
+def test_it_refuses_to_listen_off_loopback_without_tokens(
     orders: Orders,
     command: str,
 ) -> None:

@@ -1,4 +1,4 @@
-"""A file that is written whole or not at all."""
+"""A file that is written completely or not at all."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_new_file_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
+def test_only_its_owner_can_read_a_new_file(tmp_path: Path) -> None:
     path = tmp_path / "new"
     with replacing(path) as file:
         file.write(b"whole")
@@ -22,7 +22,7 @@ def test_a_new_file_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
     assert mode_of(path) == 0o600
 
 
-def test_a_file_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+def test_an_existing_file_keeps_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "old"
     path.write_bytes(b"old")
     path.chmod(0o644)
@@ -34,7 +34,7 @@ def test_a_file_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, OSError])
-def test_a_failure_leaves_what_was_there_and_nothing_else(
+def test_a_failure_leaves_the_old_content_and_no_other_file(
     tmp_path: Path,
     failure: type[BaseException],
 ) -> None:
@@ -52,7 +52,7 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_link_stays_and_what_it_points_at_is_replaced(tmp_path: Path) -> None:
+def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_bytes(b"old")
     link.symlink_to(target)
@@ -63,7 +63,7 @@ def test_a_link_stays_and_what_it_points_at_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
-def test_what_is_no_regular_file_is_never_replaced(tmp_path: Path, kind: str) -> None:
+def test_only_regular_files_are_replaced(tmp_path: Path, kind: str) -> None:
     path = tmp_path / kind
     if kind == "folder":
         path.mkdir()
@@ -75,7 +75,7 @@ def test_what_is_no_regular_file_is_never_replaced(tmp_path: Path, kind: str) ->
     assert not path.is_file()
 
 
-def test_a_folder_that_is_not_there_is_told_by_the_name_that_was_given(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_by_the_given_name(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "file"
     with pytest.raises(OSError, match="cannot be written: No such file") as raised, replacing(path):
         pass

@@ -1,4 +1,4 @@
-"""A database that takes no orders is told where people look: `/readyz`, the metrics, the check."""
+"""A database that accepts no orders shows in `/readyz`, the metrics and the check."""
 
 import json
 from contextlib import closing
@@ -32,7 +32,7 @@ def post(service: RunningService, order_id: str) -> int:
 
 
 @pytest.mark.parametrize("through", ["server", "role", "right"])
-def test_a_database_that_stops_taking_orders_is_told_everywhere(
+def test_a_database_that_stops_accepting_orders_is_reported_everywhere(
     orders: Orders,
     own_server: PostgresServer,
     through: str,
@@ -77,7 +77,7 @@ def test_a_database_that_stops_taking_orders_is_told_everywhere(
         assert post(service, "after") == 201
 
 
-def test_the_check_says_what_the_server_would_lose_and_that_there_is_a_pooler(
+def test_the_check_reports_lossy_settings_and_poolers(
     orders: Orders,
     postgres_server: PostgresServer,
     orders_database: OrdersDatabase,

@@ -1,6 +1,6 @@
-"""A supervisor and its processes, for the tests to disturb: a program of its own.
+"""A program for the tests to disturb: a supervisor and its processes.
 
-Each process says on standard output what happens to it, a line each: `NAME PID EVENT`.
+Each process prints its events, one a line: `NAME PID EVENT`.
 """
 
 import mmap
@@ -66,7 +66,7 @@ class Actor:
 
 @define
 class Running:
-    """Says which processes there are, each time that they are others than before."""
+    """Prints which processes run, whenever that changes."""
 
     names: Collection[str] = ()
 
@@ -77,7 +77,7 @@ class Running:
 
 
 def main(groups: Sequence[str]) -> None:
-    """Supervise, as patiently as `DRAIN_SECONDS` and `SILENT_SECONDS` of the environment say.
+    """Supervise, with the environment's `DRAIN_SECONDS` and `SILENT_SECONDS`.
 
     Args:
         groups: For each group its processes, by commas, as `NAME:MANNER`; with `--unforked` in

@@ -1,4 +1,4 @@
-"""The composition root: joins the parts, and does nothing yet."""
+"""The composition root: it joins the parts and opens nothing."""
 
 from contextlib import closing
 from pathlib import Path

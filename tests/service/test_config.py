@@ -35,7 +35,7 @@ BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
 def shown(config: Config) -> dict[str, tuple[str, str]]:
-    """Give each setting's value and source."""
+    """Return each setting's value and source."""
     return {setting.name: (value, source) for setting, value, source in config.described()}
 
 
@@ -44,7 +44,7 @@ def problems(
     environ: Mapping[str, str] | None = None,
     toml: Path | None = None,
 ) -> tuple[str, ...]:
-    """Give what is wrong with a configuration."""
+    """Return the problems of a configuration."""
     with pytest.raises(InvalidConfig) as raised:
         load(flags or {}, environ or {}, toml)
     assert str(raised.value) == "; ".join(raised.value.problems)
@@ -59,7 +59,7 @@ def file_of(folder: Path, text: str) -> Path:
 
 
 @given(st.fixed_dictionaries({name: st.sets(st.sampled_from(SOURCES)) for name in VALUES}))
-def test_flags_go_before_environment_before_file_before_defaults(
+def test_flags_override_environment_overrides_file_overrides_defaults(
     tmp_path_factory: pytest.TempPathFactory,
     given_by: Mapping[str, set[str]],
 ) -> None:
@@ -92,7 +92,7 @@ def test_flags_go_before_environment_before_file_before_defaults(
             assert described[name] == (by_source[first][name], source)
 
 
-def test_every_setting_that_can_be_shown_is_in_the_property_above() -> None:
+def test_every_setting_is_in_the_property_above() -> None:
     # What `auth` may be depends on the others: it has tests of its own.
     assert set(VALUES) == {setting.name for setting in SETTINGS} - {"database_password", "auth"}
 
@@ -110,12 +110,12 @@ def test_the_defaults() -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-def test_an_empty_variable_counts_as_not_given(setting: Setting) -> None:
+def test_an_empty_variable_counts_as_unset(setting: Setting) -> None:
     environ = {setting.variable: "", f"{setting.variable}_FILE": ""}
     assert load({}, environ, None) == load({}, {}, None)
 
 
-def test_variables_that_kubernetes_sets_for_a_service_of_this_name_mean_nothing() -> None:
+def test_kubernetes_variables_for_a_service_of_this_name_are_ignored() -> None:
     environ = {
         "ORDERS_SERVICE_HOST": "10.96.0.7",
         "ORDERS_SERVICE_PORT": "80",
@@ -129,7 +129,7 @@ def test_variables_that_kubernetes_sets_for_a_service_of_this_name_mean_nothing(
     assert load({}, environ, None) == load({}, {}, None)
 
 
-def test_all_problems_are_told_at_once_and_with_their_source(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once_with_their_sources(tmp_path: Path) -> None:
     toml = file_of(tmp_path, 'colour = "red"\nlisten = 8000\ncurrency = "euro"\n')
     found = problems(
         {"ops_listen": "nowhere"},
@@ -168,19 +168,19 @@ def test_a_number_in_toml_is_a_number_or_a_string(tmp_path: Path, value: str) ->
 
 
 @pytest.mark.parametrize("value", ["true", "1.0", "[1]"])
-def test_a_number_in_toml_is_not_anything_else(tmp_path: Path, value: str) -> None:
+def test_a_number_in_toml_is_nothing_else(tmp_path: Path, value: str) -> None:
     toml = file_of(tmp_path, f"log_requests = {value}\n")
     assert problems(toml=toml) == (f"{toml}: log_requests must be a string or a whole number",)
 
 
 @pytest.mark.parametrize("value", ["-1", "1.5", "1000000", "many", "٣"])
-def test_how_many_requests_are_logged_is_a_whole_number(value: str) -> None:
+def test_the_number_of_logged_requests_is_a_whole_number(value: str) -> None:
     (problem,) = problems(environ={"ORDERS_LOG_REQUESTS": value})
     assert problem.startswith("log_requests (environment ORDERS_LOG_REQUESTS): ")
     assert problem.endswith(f"{value!r} is not a whole number from 0 to 999999")
 
 
-def test_hosts_in_toml_are_not_anything_else(tmp_path: Path) -> None:
+def test_hosts_in_toml_are_nothing_else(tmp_path: Path) -> None:
     toml = file_of(tmp_path, 'allowed_hosts = ["a.example", 1]\n')
     assert problems(toml=toml) == (f"{toml}: allowed_hosts must be a string or a list of strings",)
 
@@ -204,7 +204,7 @@ def test_a_file_that_cannot_be_parsed_is_named(
     assert found.startswith(f"{toml}: {problem}")
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     toml = tmp_path / "missing.toml"
     assert problems(toml=toml) == (f"{toml}: cannot be read: No such file or directory",)
 
@@ -219,7 +219,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ("[::ffff:192.0.2.1]:1", Address("::ffff:192.0.2.1", 1)),
     ],
 )
-def test_an_address_is_host_and_port(text: str, address: Address) -> None:
+def test_an_address_is_a_host_and_a_port(text: str, address: Address) -> None:
     assert load({"listen": text, "auth": "trusted-network"}, {}, None).listen == address
     assert str(address) == text
 
@@ -268,7 +268,7 @@ def test_a_host_is_a_name_or_every_name(text: str) -> None:
     assert load({"allowed_hosts": f" {text} ,, "}, {}, None).allowed_hosts == {text}
 
 
-def test_the_final_dot_of_a_host_name_does_not_count() -> None:
+def test_the_final_dot_of_a_host_name_is_ignored() -> None:
     assert load({"allowed_hosts": "A.Example.,b"}, {}, None).allowed_hosts == {"a.example", "b"}
 
 
@@ -284,7 +284,7 @@ def test_a_host_is_nothing_else(text: str) -> None:
     ("text", "root"),
     [("/", ""), ("/shop", "/shop"), ("/shop/", "/shop"), ("/a/b-c/D_e.f~", "/a/b-c/D_e.f~")],
 )
-def test_a_root_is_a_path_and_its_last_slash_does_not_count(text: str, root: str) -> None:
+def test_a_root_is_a_path_and_its_last_slash_is_ignored(text: str, root: str) -> None:
     assert load({"root": text}, {}, None).root == root
 
 
@@ -364,7 +364,7 @@ def test_a_url_file_that_cannot_be_read_is_named(
 
 
 @pytest.mark.parametrize("name", ["database_url", "database_password"])
-def test_the_path_of_a_secrets_file_has_no_nul(tmp_path: Path, name: str) -> None:
+def test_a_nul_in_the_path_of_a_secrets_file_is_refused(tmp_path: Path, name: str) -> None:
     toml = file_of(tmp_path, f'{name}_file = "secrets\\u0000"\n')
     wrong = "the path of the file holds a NUL character; no path can"
     assert problems(toml=toml) == (f"{name} ({toml} ({name}_file)): {wrong}",)
@@ -385,20 +385,20 @@ def test_a_secret_and_its_file_exclude_each_other_in_toml(tmp_path: Path) -> Non
     )
 
 
-def test_what_is_no_secret_has_no_file(tmp_path: Path) -> None:
+def test_only_secrets_have_files(tmp_path: Path) -> None:
     toml = file_of(tmp_path, 'listen_file = "file"\n')
     (found,) = problems(toml=toml)
     assert found.startswith(f"{toml}: listen_file is not a setting")
     assert load({}, {"ORDERS_LISTEN_FILE": "file"}, None).listen == Address("127.0.0.1", 8000)
 
 
-def test_a_password_in_a_flag_is_refused_without_being_repeated() -> None:
+def test_a_password_in_a_flag_is_refused_and_not_printed() -> None:
     (found,) = problems({"database_url": "postgresql://me:canary@localhost/mine"})
     assert "use DATABASE_PASSWORD_FILE" in found
     assert "canary" not in found
 
 
-def test_a_flag_without_a_password_is_joined_by_one_from_the_environment() -> None:
+def test_the_password_may_come_from_another_source_than_the_url() -> None:
     config = load({"database_url": URL}, {"DATABASE_PASSWORD": "secret"}, None)
     assert isinstance(config.database, PostgresDatabase)
     assert config.database.url.password == "secret"  # noqa: S105 - an example
@@ -425,7 +425,7 @@ def test_workers_in_toml_are_nothing_else(tmp_path: Path, value: str) -> None:
     assert problems(toml=toml) == (f"{toml}: workers must be a string or a whole number",)
 
 
-def test_there_are_as_many_workers_as_are_of_use() -> None:
+def test_auto_starts_as_many_workers_as_are_useful() -> None:
     cores = usable_cores()
     assert load({}, {"DATABASE_URL": URL}, None).worker_count == cores
     assert load({}, {}, None).worker_count == 1
@@ -435,20 +435,20 @@ def test_there_are_as_many_workers_as_are_of_use() -> None:
 LOOPBACK = ("127.0.0.1:1", "127.8.9.1:1", "localhost:1", "LOCALHOST:1", "[::1]:1", "[0:0::1]:1")
 ELSEWHERE = (
     *("0.0.0.0:1", "[::]:1", "192.0.2.1:1", "[2001:db8::1]:1", "orders.example:1"),
-    # They mean this machine, perhaps, but do not say so.
+    # They may mean this machine, but not explicitly.
     *("localhost.:1", "localhost.example:1", "127.1:1", "2130706433:1", "[::ffff:127.0.0.1]:1"),
 )
 
 
 @pytest.mark.parametrize("address", LOOPBACK)
-def test_a_listener_on_this_machine_alone_needs_no_token(address: str) -> None:
+def test_a_loopback_listener_needs_no_token(address: str) -> None:
     config = load({"listen": address}, {}, None)
     assert config.listen.is_loopback
     assert (config.auth, config.tokens_file) == (Auth.LOOPBACK, None)
 
 
 @pytest.mark.parametrize("address", ELSEWHERE)
-def test_a_listener_that_others_reach_needs_tokens_or_a_trusted_network(address: str) -> None:
+def test_a_listener_off_loopback_needs_tokens_or_a_trusted_network(address: str) -> None:
     (found,) = problems({"listen": address})
     assert found.startswith(f"other machines can reach {address} (--listen), and clients need no ")
     for remedy in (
@@ -467,7 +467,7 @@ def test_the_operations_listener_needs_no_token() -> None:
     assert load({"ops_listen": "0.0.0.0:9000"}, {}, None).auth is Auth.LOOPBACK
 
 
-def test_a_token_file_means_that_tokens_are_needed_also_on_this_machine() -> None:
+def test_a_token_file_makes_tokens_necessary_on_loopback_too() -> None:
     assert load({"tokens_file": "tokens"}, {}, None).auth is Auth.TOKENS
     assert load({"tokens_file": "tokens", "auth": "tokens"}, {}, None).auth is Auth.TOKENS
 
@@ -480,13 +480,13 @@ def test_a_trusted_network_and_a_token_file_contradict_each_other() -> None:
     )
 
 
-def test_tokens_without_their_file_are_a_problem() -> None:
+def test_auth_tokens_without_a_token_file_is_a_problem() -> None:
     (found,) = problems({"auth": "tokens"})
     assert found.startswith("auth is tokens (--auth), but no tokens_file is set; name it with ")
 
 
-def knobs(tmp_path: Path) -> Mapping[str, tuple[dict[str, str], dict[str, str], Path | None]]:
-    """Give for each knob of `listen` what gives an address there that others reach."""
+def sources(tmp_path: Path) -> Mapping[str, tuple[dict[str, str], dict[str, str], Path | None]]:
+    """For each source of `listen`, make it an address that other machines can reach."""
     address = "0.0.0.0:8000"
     toml = file_of(tmp_path, f"listen = '{address}'\n")
     return {
@@ -497,14 +497,14 @@ def knobs(tmp_path: Path) -> Mapping[str, tuple[dict[str, str], dict[str, str], 
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_a_problem_names_what_the_reader_can_change(tmp_path: Path, number: int) -> None:
-    knob, (flags, environ, file) = list(knobs(tmp_path).items())[number]
+def test_a_problem_names_what_sets_the_value(tmp_path: Path, number: int) -> None:
+    set_by, (flags, environ, file) = list(sources(tmp_path).items())[number]
     (found,) = problems(flags, environ, file)
-    assert f"0.0.0.0:8000 ({knob})" in found
-    assert found.endswith(f"listen on 127.0.0.1 with {knob}")
+    assert f"0.0.0.0:8000 ({set_by})" in found
+    assert found.endswith(f"listen on 127.0.0.1 with {set_by}")
 
 
-def test_a_setting_that_nobody_gave_belongs_into_the_file_when_there_is_one(tmp_path: Path) -> None:
+def test_a_problem_of_an_unset_setting_points_to_the_file_if_there_is_one(tmp_path: Path) -> None:
     toml = file_of(tmp_path, "")
     (found,) = problems({"listen": "0.0.0.0:8000"}, {}, toml)
     assert f"with tokens_file in {toml} (" in found
@@ -514,7 +514,7 @@ def test_a_setting_that_nobody_gave_belongs_into_the_file_when_there_is_one(tmp_
 
 
 @pytest.mark.parametrize("kind", ["DATABASE_PASSWORD", "DATABASE_PASSWORD_FILE"])
-def test_a_sqlite_file_has_no_password(kind: str) -> None:
+def test_a_password_for_a_sqlite_file_is_refused(kind: str) -> None:
     assert problems(environ={kind: "canary"}) == (
         f"sqlite:///orders.db has no password; remove {kind}",
     )
@@ -526,6 +526,6 @@ def test_auth_is_one_of_two_words(text: str) -> None:
     assert found == f"auth (flag --auth): {text!r} is neither tokens nor trusted-network"
 
 
-def test_the_path_of_the_token_file_has_no_nul() -> None:
+def test_a_nul_in_the_path_of_the_token_file_is_refused() -> None:
     (found,) = problems({"tokens_file": "a\0"})
     assert found == "tokens_file (flag --tokens-file): the path holds a NUL character; no path can"

@@ -1,4 +1,4 @@
-"""How many cores may be used: the affinity and the control groups both count."""
+"""The number of usable cores: the affinity and the control groups both count."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ ALLOWED = len(os.sched_getaffinity(0))
 
 
 def control_group(folder: Path, limits: dict[str, str], own: str) -> int:
-    """Ask in a tree of control groups with these limits, from the group `own`."""
+    """Count in a tree of control groups with these limits, from the group `own`."""
     for name, limit in limits.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / "cpu.max").write_text(limit)
@@ -20,34 +20,32 @@ def control_group(folder: Path, limits: dict[str, str], own: str) -> int:
     return usable_cores(own_groups, folder)
 
 
-def test_without_a_limit_it_is_the_cores_of_the_affinity(tmp_path: Path) -> None:
+def test_without_a_limit_the_cores_of_the_affinity_count(tmp_path: Path) -> None:
     assert control_group(tmp_path, {"a/b": "max 100000\n"}, "a/b") == ALLOWED
     assert usable_cores(tmp_path / "nothing", tmp_path) == ALLOWED
 
 
 @pytest.mark.parametrize("limit", ["100000 100000\n", "50000 100000\n", "1000 100000\n"])
-def test_the_time_of_a_core_or_less_is_one_core(tmp_path: Path, limit: str) -> None:
+def test_the_time_of_one_core_or_less_is_one_core(tmp_path: Path, limit: str) -> None:
     assert control_group(tmp_path, {"a": limit}, "a") == 1
 
 
-def test_a_part_of_a_core_counts_as_one_more(tmp_path: Path) -> None:
+def test_a_fraction_of_a_core_counts_as_a_whole_one(tmp_path: Path) -> None:
     found = control_group(tmp_path, {"a": "110000 100000\n"}, "a")
     assert found == min(2, ALLOWED)
 
 
 @pytest.mark.parametrize("limits", [{"a": "100000 100000", "a/b": "max 100000"}, {".": "1 1"}])
-def test_the_limit_of_an_outer_group_counts(tmp_path: Path, limits: dict[str, str]) -> None:
+def test_the_limit_of_a_parent_group_counts(tmp_path: Path, limits: dict[str, str]) -> None:
     assert control_group(tmp_path, limits, "a/b") == 1
 
 
-def test_a_limit_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+def test_an_unreadable_limit_is_ignored(tmp_path: Path) -> None:
     assert control_group(tmp_path, {"a": "nonsense\n"}, "a") == ALLOWED
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("100000\n", 1), ("-1\n", ALLOWED)])
-def test_the_first_version_of_control_groups_counts_too(
-    tmp_path: Path, quota: str, cores: int
-) -> None:
+def test_version_1_of_control_groups_counts_too(tmp_path: Path, quota: str, cores: int) -> None:
     group = tmp_path / "cpu" / "a"
     group.mkdir(parents=True)
     (group / "cpu.cfs_quota_us").write_text(quota)
@@ -57,7 +55,7 @@ def test_the_first_version_of_control_groups_counts_too(
     assert usable_cores(own_groups, tmp_path) == cores
 
 
-def test_the_cores_of_the_affinity_are_as_the_kernel_tells(tmp_path: Path) -> None:
+def test_the_affinity_is_read_from_the_kernels_status(tmp_path: Path) -> None:
     nothing = tmp_path / "nothing"
     status = tmp_path / "status"
     for text, cores in (
@@ -70,5 +68,5 @@ def test_the_cores_of_the_affinity_are_as_the_kernel_tells(tmp_path: Path) -> No
     assert usable_cores(nothing, tmp_path, nothing) == os.cpu_count()
 
 
-def test_of_this_machine_it_is_what_a_process_may_use() -> None:
+def test_on_this_machine_it_matches_the_affinity() -> None:
     assert 1 <= usable_cores() <= ALLOWED

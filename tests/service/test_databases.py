@@ -1,4 +1,4 @@
-"""Which adapter a database URL chooses, and which URLs are refused."""
+"""Which adapter a database URL selects, and which URLs are refused."""
 
 from contextlib import closing
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_a_sqlite_url_names_a_file(url: str, path: str) -> None:
         lambda text: not text.startswith(":"),
     ),
 )
-def test_a_file_written_as_a_url_is_read_as_the_same_file(text: str) -> None:
+def test_a_file_written_as_a_url_reads_back_as_the_same_file(text: str) -> None:
     database = SqliteDatabase(Path(text))
     assert parse_database(str(database)) == database
 
@@ -59,13 +59,13 @@ def test_a_file_written_as_a_url_is_read_as_the_same_file(text: str) -> None:
         ),
     ],
 )
-def test_a_url_that_names_no_file_is_refused(url: str, problem: str) -> None:
+def test_a_url_without_a_usable_file_is_refused(url: str, problem: str) -> None:
     with pytest.raises(InvalidDatabase) as raised:
         parse_database(url)
     assert raised.value.problems == (problem,)
 
 
-def test_all_problems_of_a_sqlite_file_are_told() -> None:
+def test_all_problems_of_a_sqlite_url_are_reported() -> None:
     with pytest.raises(InvalidDatabase) as raised:
         parse_database("sqlite:///:a?")
     assert len(raised.value.problems) == 2
@@ -82,12 +82,12 @@ def test_a_sqlite_file_exists_once_it_is_migrated(tmp_path: Path) -> None:
         store.check()
 
 
-def test_a_file_in_a_missing_folder_is_not_going_to_be_made(tmp_path: Path) -> None:
+def test_a_file_in_a_missing_folder_cannot_be_created(tmp_path: Path) -> None:
     database = SqliteDatabase(tmp_path / "missing" / "orders.db")
     assert (database.exists, database.can_be_created) == (False, False)
 
 
-def test_opening_makes_no_file(tmp_path: Path) -> None:
+def test_opening_creates_no_file(tmp_path: Path) -> None:
     database = SqliteDatabase(tmp_path / "orders.db")
     database.open().close()
     assert not database.exists
@@ -105,13 +105,13 @@ def test_a_postgresql_url_names_a_database(scheme: str) -> None:
         assert isinstance(store, PostgresStore)
 
 
-def test_a_postgresql_url_tells_whether_it_holds_the_password_itself() -> None:
+def test_a_postgresql_database_knows_whether_its_url_holds_the_password() -> None:
     within = parse_database("postgresql://me:secret@localhost/mine")
     beside = parse_database("postgresql://me@localhost/mine", password="secret")  # noqa: S106 - an example
     assert (within.holds_password, beside.holds_password) == (True, False)
 
 
-def test_a_postgresql_url_that_cannot_be_used_tells_every_problem() -> None:
+def test_every_problem_of_a_postgresql_url_is_reported() -> None:
     with pytest.raises(InvalidDatabase) as raised:
         parse_database("postgresql://:canary@/?sslmode=prefer")
     assert len(raised.value.problems) >= 3

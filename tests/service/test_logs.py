@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, ASCII, with what the caller adds."""
+"""Logs: one JSON object a line, ASCII, with the caller's extra values."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from orders_service.logs import JsonFormatter
 
 
 class Log(logging.Logger):
-    """A logger of its own, beside the process's, whose lines can be read."""
+    """A separate logger whose lines can be read."""
 
     def __init__(self) -> None:
         super().__init__("orders_service.test", logging.INFO)
@@ -21,7 +21,7 @@ class Log(logging.Logger):
         self.addHandler(handler)
 
     def only_line(self) -> dict[str, Any]:
-        """Read the one line that was logged."""
+        """Read the only logged line."""
         text = self.written.getvalue()
         assert text.isascii()
         assert text.count("\n") == 1
@@ -31,7 +31,7 @@ class Log(logging.Logger):
 
 @pytest.fixture
 def log() -> Log:
-    """A logger that nothing was written to."""
+    """An unused logger."""
     return Log()
 
 
@@ -47,28 +47,28 @@ def test_the_time_is_that_of_the_record_in_utc_and_milliseconds() -> None:
     assert json.loads(JsonFormatter().format(record))["time"] == "2026-01-01T00:00:00.062+00:00"
 
 
-def test_what_the_caller_adds_becomes_members(log: Log) -> None:
+def test_extra_values_become_members(log: Log) -> None:
     log.warning("slow", extra={"seconds": 1.5, "reason": "timeout", "path": object})
     members = log.only_line()
     assert (members["seconds"], members["reason"]) == (1.5, "timeout")
     assert members["path"] == str(object)
 
 
-def test_text_of_any_kind_stays_on_one_line_of_ascii(log: Log) -> None:
+def test_any_text_stays_on_one_line_of_ascii(log: Log) -> None:
     text = 'é\n\r\u2028\x1b[31m" 😀'
     log.warning("%s", text, extra={"id": text})
     members = log.only_line()
     assert members["message"] == members["id"] == text
 
 
-def test_a_warning_tells_the_error_without_its_traceback(log: Log) -> None:
+def test_a_warning_has_the_error_without_its_traceback(log: Log) -> None:
     log.warning("failed", exc_info=ValueError("why"))
     members = log.only_line()
     assert members["error"] == "why"
     assert "traceback" not in members
 
 
-def test_an_error_tells_its_traceback(log: Log) -> None:
+def test_an_error_has_its_traceback(log: Log) -> None:
     def fail() -> None:
         raise ValueError("why")
 

@@ -1,4 +1,4 @@
-"""An outage of the store is told when it begins, now and then while it lasts, and when it ends."""
+"""An outage of the store is logged at its begin, regularly meanwhile, and at its end."""
 
 import logging
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ Line = tuple[str, int, float]
 
 @define
 class Told:
-    """An outage log with a clock that a test sets."""
+    """An outage log whose clock a test sets."""
 
     now: float = 100.0
     log: OutageLog = field(init=False)
@@ -43,7 +43,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[Line]:
     return found
 
 
-def test_its_beginning_is_told_at_once_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+def test_its_begin_is_logged_immediately_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
     Told().fail(operation="get")
     (record,) = caplog.records
     assert (record.levelname, record.getMessage()) == ("WARNING", "store unavailable")
@@ -53,7 +53,7 @@ def test_its_beginning_is_told_at_once_with_the_reason(caplog: pytest.LogCapture
     assert (members["reason"], members["operation"]) == ("unreachable", "get")
 
 
-def test_while_it_lasts_a_line_in_ten_seconds_counts_the_failures(
+def test_during_an_outage_one_line_in_ten_seconds_counts_the_failures(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     told = Told()
@@ -67,7 +67,7 @@ def test_while_it_lasts_a_line_in_ten_seconds_counts_the_failures(
     ]
 
 
-def test_its_end_is_told_with_how_long_it_was(caplog: pytest.LogCaptureFixture) -> None:
+def test_its_end_is_logged_with_its_duration(caplog: pytest.LogCaptureFixture) -> None:
     told = Told()
     told.succeed()
     told.fail()
@@ -77,7 +77,7 @@ def test_its_end_is_told_with_how_long_it_was(caplog: pytest.LogCaptureFixture) 
     assert lines(caplog) == [("store unavailable", 1, 0.0), ("store available again", 1, 3.5)]
 
 
-def test_a_success_that_was_begun_before_the_last_failure_ends_nothing(
+def test_a_success_begun_before_the_last_failure_ends_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     told = Told()
@@ -88,7 +88,7 @@ def test_a_success_that_was_begun_before_the_last_failure_ends_nothing(
     assert lines(caplog)[1:] == [("store available again", 0, 1.0)]
 
 
-def test_short_outages_in_a_row_are_counted_and_not_told_one_by_one(
+def test_quick_short_outages_are_counted_instead_of_logged_singly(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     told = Told()
@@ -112,7 +112,7 @@ class Heard:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Hear what is logged meanwhile."""
+        """Collect what is logged in the block."""
         handler = logging.Handler()
         handler.emit = lambda record: self.lines.append(  # type: ignore[method-assign]  # to hear
             (self.told.now, vars(record)["failures"])

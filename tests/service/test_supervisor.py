@@ -25,7 +25,7 @@ PROGRAM: Final = Path(__file__).with_name("supervised.py")
 
 @define
 class Event:
-    """One thing that happened to a process."""
+    """An event of a process."""
 
     name: str
     pid: int
@@ -34,7 +34,7 @@ class Event:
 
 @define
 class Supervised:
-    """A supervisor in a process of its own, and what its processes have said so far."""
+    """A supervisor in a separate process, and what its processes have printed so far."""
 
     process: subprocess.Popen[str]
     events: list[Event] = field(factory=list)
@@ -43,7 +43,7 @@ class Supervised:
         self.process.send_signal(number)
 
     def next(self, what: str, name: str | None = None) -> Event:
-        """Wait until something is said of a process, by default of any."""
+        """Wait for an event of a process, by default of any."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             said, pid, rest = line.rstrip().split(" ", 2)
@@ -54,7 +54,7 @@ class Supervised:
         raise AssertionError(message)
 
     def end(self, number: signal.Signals | None = signal.SIGTERM) -> list[dict[str, object]]:
-        """Let it end, and give what it logged."""
+        """Let it end, and return what it logged."""
         if number is not None:
             self.send(number)
         out, err = self.process.communicate(timeout=30)
@@ -74,7 +74,7 @@ def supervised(
     silent: float = 60.0,
     environ: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Supervised]:
-    """Run a supervisor, patient unless told otherwise: a machine may be busy."""
+    """Run a supervisor, by default a patient one: the machine may be busy."""
     patience = {"DRAIN_SECONDS": f"{drain}", "SILENT_SECONDS": f"{silent}"}
     process = subprocess.Popen(
         [SERVICE_PYTHON, PROGRAM, *groups],
@@ -106,7 +106,7 @@ def test_it_is_ready_when_every_process_works_and_stops_them_group_by_group() ->
         assert order[-1] == ("parent", "ends")
 
 
-def test_ctrl_c_stops_as_sigterm_does() -> None:
+def test_ctrl_c_stops_like_sigterm() -> None:
     with supervised("one") as service:
         service.next("is ready")
         # As a terminal does: the processes get it too, and leave it to their parent.
@@ -116,7 +116,7 @@ def test_ctrl_c_stops_as_sigterm_does() -> None:
         assert service.said("one")[-1] == "ends"
 
 
-def test_a_process_that_dies_is_replaced_and_the_others_go_on() -> None:
+def test_a_process_that_dies_is_replaced_and_the_others_continue() -> None:
     with supervised("one,two") as service:
         service.next("is ready")
         (old,) = (event.pid for event in service.events if event.name == "one")
@@ -129,7 +129,7 @@ def test_a_process_that_dies_is_replaced_and_the_others_go_on() -> None:
         assert service.said("two") == ["starts", "is asked to stop", "ends"]
 
 
-def test_it_tells_which_processes_there_are() -> None:
+def test_it_reports_which_processes_run() -> None:
     # Again and again, since a parent that is slow once starts the next one before it tells.
     with supervised("one,two:dies") as service:
         service.next("has one two", "parent")
@@ -138,7 +138,7 @@ def test_it_tells_which_processes_there_are() -> None:
         service.end()
 
 
-def test_what_fails_again_and_again_is_started_less_and_less_often() -> None:
+def test_a_process_that_keeps_failing_is_restarted_less_and_less_often() -> None:
     with supervised("one:fails", "two") as service:
         for _ in range(4):
             service.next("is replaced", "one")
@@ -150,7 +150,7 @@ def test_what_fails_again_and_again_is_started_less_and_less_often() -> None:
         assert "is ready" not in service.said("parent")
 
 
-def test_a_process_that_does_not_show_that_it_works_is_replaced() -> None:
+def test_a_process_without_heartbeats_is_replaced() -> None:
     with supervised("one:silent", silent=0.5) as service:
         service.next("is replaced", "one")
         logged = service.end()
@@ -160,14 +160,14 @@ def test_a_process_that_does_not_show_that_it_works_is_replaced() -> None:
         ]
 
 
-def test_a_process_that_shows_that_it_works_stays_when_another_is_replaced() -> None:
+def test_a_process_with_heartbeats_stays_when_another_is_replaced() -> None:
     with supervised("one,two:fades", silent=5) as service:
         service.next("is replaced", "two")
         service.end()
         assert "is replaced" not in service.said("one")
 
 
-def test_a_service_that_stood_still_as_a_whole_goes_on_as_it_was() -> None:
+def test_a_service_that_was_suspended_as_a_whole_replaces_nothing() -> None:
     with supervised("one,two", silent=2.5) as service:
         service.next("is ready")
         os.killpg(service.process.pid, signal.SIGSTOP)
@@ -188,7 +188,7 @@ def test_a_process_that_does_not_stop_in_time_is_killed() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_second_signal_ends_everything_at_once(number: signal.Signals) -> None:
+def test_a_second_signal_kills_everything_at_once(number: signal.Signals) -> None:
     with supervised("one:deaf") as service:
         service.next("is ready")
         service.send(signal.SIGTERM)
@@ -209,7 +209,7 @@ def test_sighup_reaches_every_process_and_none_ends() -> None:
             assert service.said(name) == ["starts", "reloads", "is asked to stop", "ends"]
 
 
-def test_processes_whose_parent_is_gone_come_to_their_end() -> None:
+def test_processes_end_when_their_parent_is_gone() -> None:
     with supervised("one,two") as service:
         service.next("is ready")
         service.send(signal.SIGKILL)
@@ -222,7 +222,7 @@ def test_processes_whose_parent_is_gone_come_to_their_end() -> None:
 
 
 @pytest.mark.parametrize("circumstance", ["--blocked", "--ignored"])
-def test_signals_work_though_they_were_blocked_or_ignored_at_the_start(circumstance: str) -> None:
+def test_signals_blocked_or_ignored_at_the_start_still_work(circumstance: str) -> None:
     with supervised(circumstance, "one") as service:
         service.next("is ready")
         service.send(signal.SIGHUP)
@@ -232,7 +232,7 @@ def test_signals_work_though_they_were_blocked_or_ignored_at_the_start(circumsta
 
 
 @pytest.mark.parametrize("circumstance", ["--blocked", "--ignored"])
-def test_processes_notice_that_their_parent_is_gone_with_signals_blocked_or_ignored(
+def test_processes_notice_the_end_of_their_parent_with_signals_blocked_or_ignored(
     circumstance: str,
 ) -> None:
     with supervised(circumstance, "one") as service:
@@ -242,7 +242,7 @@ def test_processes_notice_that_their_parent_is_gone_with_signals_blocked_or_igno
         service.end(None)
 
 
-def test_a_process_that_cannot_be_forked_is_tried_again() -> None:
+def test_a_failed_fork_is_retried() -> None:
     with supervised("--unforked", "one,two") as service:
         service.next("starts", "two")
         (logged,) = service.end()
@@ -251,7 +251,7 @@ def test_a_process_that_cannot_be_forked_is_tried_again() -> None:
         assert service.said("one") == []
 
 
-def test_each_process_has_its_name_in_the_list_of_processes() -> None:
+def test_each_process_shows_its_name_in_ps() -> None:
     with supervised("one") as service:
         service.next("is ready")
         (pid,) = (event.pid for event in service.events if event.name == "one")
@@ -266,7 +266,7 @@ class Manager:
     messages: "SimpleQueue[bytes]" = field(factory=SimpleQueue)
 
     def listen(self) -> None:
-        """Take each message at once, as systemd does, until an empty one comes."""
+        """Receive each message at once, as systemd does, until an empty one arrives."""
         while message := self.listening.recv(1000):
             self.messages.put(message)
 
@@ -275,14 +275,14 @@ class Manager:
         return {"NOTIFY_SOCKET": self.listening.getsockname(), "WATCHDOG_USEC": "1000000"}
 
     def hear(self, what: bytes) -> bytes:
-        """Wait for a message with these words in it."""
+        """Wait for a message that contains these words."""
         while True:
             message = self.messages.get(timeout=30)
             if what in message:
                 return message
 
     def heard(self) -> list[bytes]:
-        """Give what came and was not heard yet."""
+        """Return the messages not yet seen."""
         return [self.messages.get() for _ in range(self.messages.qsize())]
 
 
@@ -299,7 +299,7 @@ def manager() -> Iterator[Manager]:
         thread.join()
 
 
-def test_the_service_manager_hears_how_it_goes(manager: Manager) -> None:
+def test_the_service_manager_is_informed_of_every_state(manager: Manager) -> None:
     with supervised("one", environ=manager.environ) as service:
         service.next("is ready")
         manager.hear(b"READY=1")
@@ -312,7 +312,7 @@ def test_the_service_manager_hears_how_it_goes(manager: Manager) -> None:
         service.end(None)
 
 
-def test_the_watchdog_hears_nothing_while_no_process_of_a_group_works(manager: Manager) -> None:
+def test_the_watchdog_starves_while_no_process_of_a_group_works(manager: Manager) -> None:
     with supervised("one:fades", "two", silent=0.5, environ=manager.environ) as service:
         service.next("is ready")
         manager.hear(b"WATCHDOG=1")
@@ -327,7 +327,7 @@ def test_the_watchdog_hears_nothing_while_no_process_of_a_group_works(manager: M
             pytest.fail("the watchdog hears on")
 
 
-def test_the_watchdog_hears_on_while_another_of_the_group_works(manager: Manager) -> None:
+def test_the_watchdog_is_fed_while_another_of_the_group_works(manager: Manager) -> None:
     with supervised("one:fades,two", silent=0.5, environ=manager.environ) as service:
         service.next("is ready")
         service.next("is replaced", "one")

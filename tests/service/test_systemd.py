@@ -1,4 +1,4 @@
-"""What is told to systemd and taken from it."""
+"""What systemd is told, and what it passes."""
 
 import json
 import os
@@ -23,20 +23,20 @@ def manager() -> Iterator[socket.socket]:
         yield listening
 
 
-def test_without_a_manager_nobody_is_told() -> None:
+def test_without_a_manager_nothing_is_sent() -> None:
     notifier = Notifier.from_environment({}, 1)
     assert notifier == Notifier()
     notifier.tell("READY=1")
     notifier.tell_watchdog()
 
 
-def test_a_manager_is_told_by_one_message(manager: socket.socket) -> None:
+def test_a_manager_gets_one_message(manager: socket.socket) -> None:
     notifier = Notifier.from_environment({"NOTIFY_SOCKET": manager.getsockname()}, 1)
     notifier.tell("READY=1", "STATUS=well")
     assert manager.recv(100) == b"READY=1\nSTATUS=well"
 
 
-def test_a_manager_with_an_abstract_address_is_told() -> None:
+def test_a_manager_with_an_abstract_address_gets_the_message() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         name = f"orders-test-{os.getpid()}"
         manager.bind(f"\0{name}")
@@ -55,7 +55,7 @@ def test_a_manager_with_an_abstract_address_is_told() -> None:
         ({}, False),
     ],
 )
-def test_the_watchdog_hears_from_the_process_that_it_asked(
+def test_only_the_process_that_the_watchdog_names_feeds_it(
     manager: socket.socket,
     environ: dict[str, str],
     heard: bool,  # noqa: FBT001 - a parameter of the table
@@ -83,7 +83,7 @@ assert not any(os.get_inheritable(each.fileno()) for name in found for each in f
 
 
 def inherited(sockets: list[socket.socket], **environ: str) -> dict[str, list[list[object]]]:
-    """Start a process as systemd does, with sockets from descriptor 3 on, and ask what it found."""
+    """Start a process as systemd does, with sockets from descriptor 3 on; return what it found."""
     moves = "; ".join(f"exec {3 + i}<&{each.fileno()}" for i, each in enumerate(sockets)) or ":"
     for each in sockets:
         os.set_inheritable(each.fileno(), True)  # noqa: FBT003 - its only form
@@ -99,13 +99,13 @@ def inherited(sockets: list[socket.socket], **environ: str) -> dict[str, list[li
 
 
 def high(listener: socket.socket) -> socket.socket:
-    """Move a socket to a descriptor that is not one of the first."""
+    """Move a socket to a high descriptor."""
     descriptor = 20 + listener.fileno()
     os.dup2(listener.fileno(), descriptor)
     return socket.socket(fileno=descriptor)
 
 
-def test_sockets_are_taken_by_their_names() -> None:
+def test_sockets_are_received_by_their_names() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as one,
         socket.create_server(("127.0.0.1", 0)) as two,
@@ -130,5 +130,5 @@ def test_sockets_without_names_are_unknown() -> None:
     "environ",
     [{}, {"LISTEN_FDS": "1", "LISTEN_PID": "8"}, {"LISTEN_FDS": "x", "LISTEN_PID": "7"}],
 )
-def test_what_is_meant_for_another_process_is_left_alone(environ: dict[str, str]) -> None:
+def test_sockets_meant_for_another_process_are_ignored(environ: dict[str, str]) -> None:
     assert inherited_sockets(environ, 7) == {}

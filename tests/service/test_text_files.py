@@ -1,4 +1,4 @@
-"""Text files that people write: what they are, when they are not plain UTF-8."""
+"""Text files that people write: anything but plain UTF-8 is refused with the reason."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -37,7 +37,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("kind", UNUSABLE)
-def test_what_is_not_plain_utf_8_is_named_with_what_to_do(kind: str) -> None:
+def test_anything_but_plain_utf_8_is_refused_with_the_remedy(kind: str) -> None:
     content, problem = UNUSABLE[kind]
     with pytest.raises(UnusableText) as raised:
         decoded(content)
@@ -45,13 +45,13 @@ def test_what_is_not_plain_utf_8_is_named_with_what_to_do(kind: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "é\n", "a\r\nb\r\n", "no end", "mark inside \ufeff"])
-def test_plain_utf_8_is_read_as_it_is(text: str) -> None:
+def test_plain_utf_8_is_read_unchanged(text: str) -> None:
     assert decoded(text.encode()) == text
 
 
 @pytest.mark.parametrize("kind", UNUSABLE)
 @pytest.mark.parametrize("setting", READERS)
-def test_each_file_of_settings_says_what_is_wrong_with_it(
+def test_each_unusable_file_of_settings_is_named_with_its_problem(
     tmp_path: Path, setting: str, kind: str
 ) -> None:
     content, problem = UNUSABLE[kind]
@@ -66,7 +66,7 @@ def test_each_file_of_settings_says_what_is_wrong_with_it(
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n", "  \r\n"])
-def test_the_end_of_the_line_does_not_matter_in_the_file_of_a_url(tmp_path: Path, end: str) -> None:
+def test_the_file_of_a_url_may_have_any_line_end(tmp_path: Path, end: str) -> None:
     file = tmp_path / "url"
     file.write_bytes(f"sqlite:///mine.db{end}".encode())
     assert str(load({}, {"DATABASE_URL_FILE": str(file)}, None).database) == "sqlite:///mine.db"
@@ -80,7 +80,7 @@ def test_the_end_of_the_line_does_not_matter_in_the_file_of_a_url(tmp_path: Path
         ("sqlite:///a.db\nsqlite:///b.db\n", "holds 2 lines; it must hold the URL alone"),
     ],
 )
-def test_the_file_of_a_url_holds_it_alone(tmp_path: Path, text: str, problem: str) -> None:
+def test_the_file_of_a_url_must_hold_nothing_else(tmp_path: Path, text: str, problem: str) -> None:
     file = tmp_path / "url"
     file.write_bytes(text.encode())
     with pytest.raises(InvalidConfig) as raised:
@@ -90,7 +90,7 @@ def test_the_file_of_a_url_holds_it_alone(tmp_path: Path, text: str, problem: st
 
 
 @pytest.mark.parametrize("text", ["listen = '127.0.0.1:1'\r\n", "listen = '127.0.0.1:1'"])
-def test_the_end_of_a_line_does_not_matter_in_a_file_of_settings(tmp_path: Path, text: str) -> None:
+def test_a_file_of_settings_may_have_any_line_end(tmp_path: Path, text: str) -> None:
     file = tmp_path / "orders.toml"
     file.write_bytes(text.encode())
     assert load({}, {}, file).listen.port == 1

@@ -1,4 +1,4 @@
-"""The watch: monitoring knows how the database is when no client asks."""
+"""The watch: monitoring knows the state of the database without client traffic."""
 
 import logging
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def service_on(url: str, metrics: SharedMetrics) -> Iterator[tuple[Service, Data
         yield service, config.database
 
 
-def test_a_database_that_answers_is_up_in_the_schema_that_it_has(
+def test_an_available_database_is_up_and_shows_its_schema(
     orders_database: OrdersDatabase,
 ) -> None:
     metrics = SharedMetrics(1)
@@ -47,7 +47,7 @@ def test_a_database_that_answers_is_up_in_the_schema_that_it_has(
     assert value(metrics, "orders_store_unavailable_total", reason="schema") == 1
 
 
-def test_a_database_that_is_away_is_down_and_the_reason_is_counted(tmp_path: Path) -> None:
+def test_an_unavailable_database_is_down_and_the_reason_is_counted(tmp_path: Path) -> None:
     metrics = SharedMetrics(1)
     authority = Authority("Orders test authority")
     certificate = tmp_path / "ca.crt"
@@ -64,7 +64,7 @@ def test_a_database_that_is_away_is_down_and_the_reason_is_counted(tmp_path: Pat
     }
 
 
-def test_a_sqlite_file_tells_of_its_disk(tmp_path: Path) -> None:
+def test_a_sqlite_file_reports_its_disk(tmp_path: Path) -> None:
     metrics = SharedMetrics(1)
     with service_on(f"sqlite:///{tmp_path}/orders.db", metrics) as (service, database):
         service.watch(database).check()
@@ -72,7 +72,7 @@ def test_a_sqlite_file_tells_of_its_disk(tmp_path: Path) -> None:
     assert 0 < value(metrics, "orders_store_disk_free_bytes") <= size
 
 
-def test_a_folder_that_is_gone_tells_of_no_disk(tmp_path: Path) -> None:
+def test_a_missing_folder_reports_no_disk(tmp_path: Path) -> None:
     metrics = SharedMetrics(1)
     with service_on(f"sqlite:///{tmp_path}/gone/orders.db", metrics) as (service, database):
         service.watch(database).check()
@@ -81,7 +81,7 @@ def test_a_folder_that_is_gone_tells_of_no_disk(tmp_path: Path) -> None:
 
 
 class Looks(MemoryStore):
-    """Counts how often it is checked, and fails at first as no store should."""
+    """Counts its checks; the first one fails with a defect."""
 
     def __init__(self, defects: int = 0) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ def watch_of(store: OrderStore, tmp_path: Path, metrics: SharedMetrics) -> Watch
 
 
 @pytest.mark.usefixtures("impatient")
-def test_it_looks_again_and_again_until_it_is_ended(tmp_path: Path) -> None:
+def test_it_checks_regularly_until_it_ends(tmp_path: Path) -> None:
     store = Looks()
     watch = watch_of(store, tmp_path, SharedMetrics(1))
     with watch.running() as thread:
@@ -117,7 +117,7 @@ def test_it_looks_again_and_again_until_it_is_ended(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_defect_is_logged_and_the_next_look_is_made(
+def test_a_defect_is_logged_and_the_next_check_follows(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store, metrics = Looks(defects=1), SharedMetrics(1)
@@ -129,14 +129,14 @@ def test_a_defect_is_logged_and_the_next_look_is_made(
 
 
 class Defective(MemoryStore):
-    """Fails as no store should."""
+    """Fails with a defect."""
 
     def check(self) -> NoReturn:
         raise AssertionError("a defect")
 
 
 @pytest.mark.usefixtures("impatient")
-def test_what_cannot_be_looked_at_does_not_stay_up(tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_checked_is_down(tmp_path: Path) -> None:
     metrics = SharedMetrics(1)
     watch = watch_of(Defective(), tmp_path, metrics)
     watch.metrics.store_up(is_up=True)
