@@ -170,7 +170,7 @@ class SharedMetrics(Collector):
         }
 
     def of(self, process: int, kind: ProcessKind = "worker") -> "Metrics":
-        """Give the calling process its metrics. Each process calls this once, after it was forked.
+        """Return the metrics of the calling process, which calls this once, after it was forked.
 
         Args:
             process: Its number, from 0. The successor of a process that died has the same number,

@@ -147,7 +147,7 @@ class SharedValues:
         self._parts = [memory[start * size : (start + 1) * size] for start in range(processes)]
 
     def of(self, process: int) -> "ProcessValues":
-        """Give the values of one process, with its gauges reset to 0.
+        """Return the values of one process, with its gauges reset to 0.
 
         Each process calls this once, after it was forked.
 
@@ -190,19 +190,19 @@ class ProcessValues:
         self._lock = RLock()
 
     def numbers(self, family: Counter | Gauge) -> Mapping[Labels, "Number"]:
-        """Give every series of a counter or a gauge."""
+        """Return every series of a counter or a gauge."""
         offsets = self._offsets[family.name]
         return {
             labels: Number(self._cells, self._lock, offset) for labels, offset in offsets.items()
         }
 
     def optional_numbers(self, family: OptionalGauge) -> Mapping[Labels, "OptionalNumber"]:
-        """Give every series of an optional gauge."""
+        """Return every series of an optional gauge."""
         offsets = self._offsets[family.name]
         return {labels: OptionalNumber(self._cells, offset) for labels, offset in offsets.items()}
 
     def buckets(self, family: Histogram) -> Mapping[Labels, "Buckets"]:
-        """Give every series of a histogram."""
+        """Return every series of a histogram."""
         offsets, bounds = self._offsets[family.name], family.bounds
         return {
             labels: Buckets(self._cells, self._lock, offset, bounds)

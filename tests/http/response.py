@@ -31,7 +31,7 @@ class Response:
         return json.loads(self.body)
 
     def problem(self) -> str:
-        """Give the last part of a problem's type, and assert that the problem is complete."""
+        """Return the last part of a problem's type, and assert that the problem is complete."""
         assert self.headers["content-type"] == "application/problem+json"
         members = self.json()
         assert members["status"] == self.status
@@ -42,9 +42,9 @@ class Response:
 
 
 def headers_once(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Give headers by their lower-case names, and assert that none is repeated."""
+    """Return headers by their lower-case names, and assert that none is repeated."""
     pairs = list(fields)
-    # The one header that may be (RFC 9110, section 5.3); the first one is given.
+    # The only header that may be repeated (RFC 9110, section 5.3); the first one is given.
     cookies = [pair for pair in pairs if pair[0].lower() == "set-cookie"]
     pairs = [pair for pair in pairs if pair not in cookies] + cookies[:1]
     headers = {name.lower(): value for name, value in pairs}

@@ -8,7 +8,7 @@ from hypothesis.strategies import SearchStrategy
 from orders_core import Order, OrderId
 from tests.strategies import amounts, has_usable_edges, id_texts
 
-# What paths, queries, CSV, JSON and logs take apart or give a meaning.
+# Characters with a meaning in paths, queries, CSV, JSON and logs.
 _PIECES: Final = (
     *("/", "//", "/../", ".", "..", "%", "%2F", "%00", "%FF", "+", "&", "=", "?", "#", ";", ":"),
     *(",", '"', '""', "'", "\\", "\\u0000", "<b>", "=1+1", "@", " ", "\u2028", "\ufeff", "\u202e"),

@@ -287,7 +287,7 @@ def test_tokens_change_under_load_without_failing_requests_with_other_tokens(
     connection = guarded.service.connect()
     try:
         for _ in range(2):
-            # Made beside it: the service may look at its file at any time.
+            # Written to another file first: the service may read its file at any time.
             spare = guarded.file.with_name("spare")
             added = write_tokens(spare, other="read")["other"]
             put(guarded.file, line + spare.read_text())

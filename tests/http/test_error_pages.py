@@ -94,7 +94,7 @@ def test_errors_are_not_cached(client: WsgiClient, method: str, target: str, sta
 
 
 class Broken(MemoryStore):
-    """A store that fails: away for one id, by a defect for others."""
+    """A store that is unavailable for one id, and defective for others."""
 
     def get(self, ids: object) -> tuple[Order | None, ...]:
         if ids == [OrderId("away")]:

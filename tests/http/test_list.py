@@ -20,7 +20,7 @@ from tests.http.wsgi_client import WsgiClient
 
 @pytest.fixture
 def client(client: WsgiClient) -> WsgiClient:
-    """A client of an application that holds three orders."""
+    """A client of an application with three orders."""
     for order_id in "CAB":
         client.post(json.dumps({"id": order_id, "amount": 1}))
     return client
@@ -31,7 +31,7 @@ def ids(answer: Response) -> list[str]:
 
 
 def next_target(answer: Response) -> str | None:
-    """Give where the Link header leads."""
+    """Return the URL of the Link header."""
     link = answer.headers.get("link")
     if link is None:
         return None
@@ -138,7 +138,7 @@ def test_an_invalid_query_is_refused(client: WsgiClient, query: str) -> None:
 
 
 def test_the_bytes_of_a_query_are_utf_8(client: WsgiClient) -> None:
-    # A server hands raw bytes on as Latin-1 (PEP 3333).
+    # A server passes raw bytes as Latin-1 (PEP 3333).
     assert client.get("/orders?id=\xc3\xa9").problem() == "order-not-found"
     assert client.get("/orders?id=\xe9").problem() == "invalid-query"
 
@@ -162,7 +162,7 @@ def test_an_invalid_cursor_is_refused(text: str) -> None:
     except Problem as problem:
         refusal = problem.type
     else:
-        # A forged cursor that is well made tells nothing that an id would not.
+        # A well-formed forged cursor reveals no more than an id would.
         refusal = None if cursor_of_id(order_id) == text else ProblemType.INTERNAL_ERROR
     assert refusal in {None, ProblemType.INVALID_QUERY}
 

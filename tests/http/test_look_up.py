@@ -18,7 +18,7 @@ BOTH = pytest.mark.parametrize("target", ["/orders/A-1", "/orders?id=A-1"])
 
 @pytest.fixture
 def client(client: WsgiClient) -> WsgiClient:
-    """A client of an application that holds one order."""
+    """A client of an application with one order."""
     client.post('{"id":"A-1","amount":12.30}')
     return client
 

@@ -25,7 +25,7 @@ from tests.strategies import amounts
 
 @frozen
 class Response:
-    """A response, read."""
+    """A response that was read."""
 
     status: int
     headers: dict[str, str]
@@ -62,14 +62,14 @@ def written(order: tuple[str, Amount]) -> str:
 
 
 class OrdersModel(RuleBasedStateMachine):
-    """What clients do. Every run has ids of its own, so that all may share one service."""
+    """The actions of clients. Every run uses different ids, so that all can share one service."""
 
     service: RunningService
     ids = Bundle("ids")
 
     def __init__(self) -> None:
         super().__init__()
-        # What other runs stored lies outside of this one's ids.
+        # Orders of other runs have other ids.
         self.prefix = f"{uuid4()}/"
         self.stored: dict[str, Amount] = {}
         self.tags: dict[str, str] = {}

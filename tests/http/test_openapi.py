@@ -80,7 +80,7 @@ def parameter(path: str, name: str) -> dict[str, Any]:
 
 
 def references(part: object) -> Iterator[str]:
-    """Give every reference."""
+    """Yield every reference."""
     if isinstance(part, dict):
         if "$ref" in part:
             yield part["$ref"]
@@ -278,7 +278,7 @@ def test_every_error_has_an_example_of_each_of_its_types() -> None:
         for status, response in described["responses"].items():
             problem = response.get("content", {}).get("application/problem+json")
             if problem is None:
-                # The page tells its errors itself, and HEAD has no body.
+                # The page shows its errors itself, and HEAD has no body.
                 continue
             assert problem["examples"], (path, status)
             for example in problem["examples"].values():

@@ -19,7 +19,7 @@ BOTH = pytest.mark.parametrize("content_type", [NDJSON, CSV])
 
 
 def lines(content_type: str, *orders: tuple[str, str]) -> str:
-    """Write orders, so that the first stands in line 1 of NDJSON and line 2 of CSV."""
+    """Write orders; the first is on line 1 of NDJSON and line 2 of CSV."""
     if content_type == CSV:
         return "".join(f"{a},{b}\r\n" for a, b in (("id", "amount"), *orders))
     return "".join(f'{{"id":"{a}","amount":"{b}"}}\n' for a, b in orders)
@@ -133,7 +133,7 @@ def test_a_body_of_1_mib_of_wrong_lines_needs_little_memory(
 ) -> None:
     header = b"id,amount\n" if content_type == CSV else b""
     body = header + b"x\n" * ((MAX_BULK_BYTES - len(header)) // 2)
-    # What is made once is not counted.
+    # What is allocated once does not count.
     assert client.post(body, content_type).status == 413
     tracemalloc.start()
     try:
@@ -142,14 +142,14 @@ def test_a_body_of_1_mib_of_wrong_lines_needs_little_memory(
     finally:
         tracemalloc.stop()
     assert (answer.status, answer.problem()) == (413, "body-too-large")
-    # All 524,288 lines and their errors would take more than 100 MiB.
+    # All 524,288 lines and their errors would need more than 100 MiB.
     assert peak < 4 * MAX_BULK_BYTES
 
 
 @BOTH
 def test_1_mib_is_accepted_and_one_byte_more_refused(client: WsgiClient, content_type: str) -> None:
     order = lines(content_type, ("A", "1"))
-    # One line more, which is too long: what is wrong is told, once the body was read.
+    # One more line, which is too long: the error is reported once the body was read.
     wrong = order + "x" * (MAX_BULK_BYTES - len(order))
     assert client.post(wrong, content_type).problem() == "malformed-body"
     answer = client.post(wrong + "x", content_type)

@@ -26,7 +26,7 @@ EVERY_PATH = pytest.mark.parametrize(("path", "allow"), ALLOW.items())
 
 @pytest.fixture
 def client(client: WsgiClient) -> WsgiClient:
-    """A client of an application that holds one order."""
+    """A client of an application with one order."""
     client.post('{"id":"A-1","amount":12.30}')
     return client
 

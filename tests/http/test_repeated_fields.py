@@ -12,7 +12,7 @@ from tests.token_files import write_tokens
 
 @frozen
 class Guarded:
-    """A service that asks for a token, and a session of its page."""
+    """A service that requires a token, and a session of its page."""
 
     service: RunningService
     secret: str

@@ -67,7 +67,7 @@ def test_an_error_from_the_server_has_one_too(sqlite_service: RunningService) ->
     too_large = head("POST /orders HTTP/1.1", HOST, named, "Content-Length: 99999999")
     for raw, status, expected in (
         (too_large, 413, re.compile("mine-3")),
-        # Its headers were not understood, so that nothing in them counts.
+        # Its headers could not be parsed, so they are ignored.
         (head("GET /health HTTP/1.1", HOST, HOST, named), 400, MADE),
         (get("/health", f"X-Long: {'a' * 17_000}"), 431, MADE),
     ):

@@ -42,7 +42,7 @@ class Busy:
             self.log.write({}, {"status": status})
 
     def lines(self, caplog: pytest.LogCaptureFixture) -> list[tuple[int, int]]:
-        """Give the status and the omissions of each line."""
+        """Return the status and the omissions of each line."""
         return [(vars(each)["status"], vars(each)["omitted"]) for each in caplog.records]
 
 
@@ -110,7 +110,7 @@ def line(
     target: str,
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Send a request, and give what its one line has beside what every record has."""
+    """Send a request, and return the extra members of its one line."""
     application = create_app(MemoryStore(), HttpSettings("USD", HostRule(), log_requests=1))
     client = WsgiClient(application, {"REMOTE_ADDR": "192.0.2.7"})
     client.request(method, target, headers={"X-Request-Id": "logged", **(headers or {})})

@@ -25,14 +25,14 @@ def request(**headers: str) -> Request:
 
 @define
 class Desk:
-    """Where sessions begin, at a time of the test's choice."""
+    """Sessions with a clock that the test sets."""
 
     path: Path
     secrets: Mapping[str, str]
     now: float = 1_800_000_000.5
 
     def sessions(self) -> Sessions:
-        """Give the sessions as a process of their own has them."""
+        """Return the sessions as another process has them."""
         return Sessions(watched(self.path), lambda: self.now)
 
     def value(self, name: str) -> str:
@@ -44,7 +44,7 @@ class Desk:
         return SimpleCookie(text)[GUARDED].value
 
     def visitor(self, value: str) -> str | None:
-        """Give the name of the token that a cookie stands for."""
+        """Return the name of the token that a cookie stands for."""
         token = self.sessions().token(request(cookie=f"{COOKIE}={value}"))
         return None if token is None else token.name
 
@@ -58,7 +58,7 @@ def desk(tmp_path: Path) -> Desk:
 
 @pytest.fixture(scope="module")
 def steady_desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """Two tokens, which no test changes."""
+    """Two tokens that no test changes."""
     path = tmp_path_factory.mktemp("tokens") / "tokens"
     return Desk(path, write_tokens(path, **{"shop.1": "read,write", "other": "read"}))
 
@@ -111,7 +111,7 @@ def test_a_changed_cookie_is_invalid(steady_desk: Desk, data: st.DataObject) -> 
     )
     changed = data.draw(later | elsewhere | replaced | st.just(value[:-1]) | st.just(value + "0"))
     assume(changed != value)
-    # A semicolon ends a cookie, and blanks around it do not count.
+    # A semicolon ends a cookie, and blanks around it are ignored.
     assume(";" not in changed)
     assume(changed.strip() != value)
     assert steady_desk.visitor(changed) is None
@@ -121,7 +121,7 @@ def test_a_changed_cookie_is_invalid(steady_desk: Desk, data: st.DataObject) -> 
 def test_the_file_alone_does_not_yield_a_session(steady_desk: Desk, bits: bytes) -> None:
     token = TokenFile(steady_desk.path).named("shop.1")
     assert token is not None
-    # All that the file tells is known, and so how to encrypt; but not what.
+    # The contents of the file tell how to encrypt, but not what.
     _, text = steady_desk.sessions().begin(token, f"orders_{bits.hex()}", request())
     assert steady_desk.visitor(SimpleCookie(text)[GUARDED].value) is None
     _, text = steady_desk.sessions().begin(token, f"orders_{token.digest.hex()}", request())
@@ -188,7 +188,7 @@ def test_a_request_without_a_cookie_has_no_session(desk: Desk) -> None:
         ({"origin": "http://localhost", "x_forwarded_proto": "https"}, False),
         ({"referer": "http://localhost:8000/login"}, False),
         ({"origin": "https://orders.example", "x_forwarded_proto": "http"}, True),
-        # A browser that does not say gets the stricter cookie.
+        # A browser that sends no Origin gets the stricter cookie.
         ({}, True),
     ],
 )

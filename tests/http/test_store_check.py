@@ -9,7 +9,7 @@ from tests.clock import Clock
 
 
 class CountedStore(MemoryStore):
-    """A store that counts how often it was asked, and can be away or slow."""
+    """A store that counts its checks, and can be unavailable or slow."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -54,7 +54,7 @@ class WsgiClient:
             "SERVER_PORT": "80",
             "SERVER_PROTOCOL": "HTTP/1.1",
             "HTTP_HOST": "localhost",
-            # One for all, so that the same request has the same answer.
+            # A fixed id, so that equal requests have equal answers.
             "HTTP_X_REQUEST_ID": "test",
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",

@@ -18,7 +18,7 @@ def families(metrics: SharedMetrics) -> dict[str, Metric]:
 
 
 def samples(text: str, name: str) -> dict[tuple[tuple[str, str], ...], float]:
-    """Give the samples of one name by their sorted labels."""
+    """Return the samples of one name by their sorted labels."""
     return {
         tuple(sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -28,5 +28,5 @@ def samples(text: str, name: str) -> dict[tuple[tuple[str, str], ...], float]:
 
 
 def value(metrics: SharedMetrics, name: str, **labels: str) -> float:
-    """Give the value of one series."""
+    """Return the value of one series."""
     return samples(metrics.exposition().decode(), name)[tuple(sorted(labels.items()))]

@@ -23,7 +23,7 @@ def count(shared: SharedMetrics, process: int, requests: Any) -> None:  # noqa: 
             for route, method, status, seconds in requests:
                 metrics.request_begun()
                 metrics.request_answered(route, method, status, seconds)
-                # One that is never answered.
+                # This one is never answered.
                 metrics.request_begun()
         finally:
             os.kill(os.getpid(), signal.SIGKILL)

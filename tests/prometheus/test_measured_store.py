@@ -49,13 +49,13 @@ class Away:
 
 
 def measured(store: OrderStore | None = None) -> tuple[MeasuredStore, SharedMetrics]:
-    """Measure a store, by default an empty one; give the metrics too."""
+    """Measure a store, by default an empty one; return the metrics too."""
     shared = SharedMetrics(1)
     return MeasuredStore(MemoryStore() if store is None else store, shared.of(0)), shared
 
 
 def counted(shared: SharedMetrics, name: str) -> dict[str, float]:
-    """Give a metric's series by their one label, except those at 0."""
+    """Return a metric's series by their one label, except those at 0."""
     found = samples(shared.exposition().decode(), name)
     return {label: number for ((_, label),), number in found.items() if number}
 

@@ -178,7 +178,7 @@ def test_no_series_exposes_its_creation_time(shared: SharedMetrics, metrics: Met
 
 
 def used() -> SharedMetrics:
-    """Give metrics in which every family has a series."""
+    """Return metrics in which every family has a series."""
     shared = SharedMetrics(1, REQUEST_LABELS)
     metrics = shared.of(0)
     metrics.request_answered("/orders", "GET", 200, 0.004)

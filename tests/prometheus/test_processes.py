@@ -37,7 +37,7 @@ def generations(draw: st.DrawFn) -> list[list[list[Request]]]:
 
 @pytest.fixture(scope="module")
 def count() -> Iterator[Count]:
-    """Count requests in forked processes, and give the exposition."""
+    """Count requests in forked processes, and return the exposition."""
     with subprocess.Popen(
         [SERVICE_PYTHON, "-m", "tests.prometheus.forking"],
         stdin=subprocess.PIPE,

@@ -41,7 +41,7 @@ class OpenPage(Protocol):
         *,
         script: bool = True,
     ) -> Page:
-        """Give the tab."""
+        """Return the tab."""
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +79,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
             complaints.append(f"console: {message.text}")
 
     def on_failure(request: Request) -> None:
-        # Who leaves a page aborts what it still loads.
+        # Leaving a page aborts what it still loads.
         if request.failure != "net::ERR_ABORTED":
             complaints.append(f"failed: {request.url}: {request.failure}")
 

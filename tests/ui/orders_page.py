@@ -53,7 +53,7 @@ def follow(page: Page, link: str) -> None:
 
 
 def shown_ids(page: Page) -> list[str]:
-    """Give the ids that the table shows."""
+    """Return the ids that the table shows."""
     return page.locator("tbody th bdi").all_inner_texts()
 
 

@@ -22,7 +22,7 @@ Program = Literal["nginx", "haproxy"]
 
 
 def examples(language: str) -> list[str]:
-    """Give the examples in a language, in order."""
+    """Return the examples in a language, in order."""
     return re.findall(
         rf"^```{language}\n(.*?)^```$", _DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
@@ -36,7 +36,7 @@ class Ports:
     tls: int
 
     def url(self, scheme: str, *, with_port: bool) -> str:
-        """Give the public URL; the browser maps its default ports to these."""
+        """Return the public URL; the browser maps its default ports to these."""
         port = self.tls if scheme == "https" else self.plain
         return f"{scheme}://{NAME}:{port}" if with_port else f"{scheme}://{NAME}"
 

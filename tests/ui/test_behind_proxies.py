@@ -61,7 +61,7 @@ class Front:
     folder: Path
 
     def url(self, address: Address) -> str:
-        """Give the public URL, without a trailing slash."""
+        """Return the public URL, without a trailing slash."""
         scheme, port = address
         return self.ports.url(scheme, with_port=port == "own port")
 

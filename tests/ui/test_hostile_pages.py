@@ -51,7 +51,7 @@ def hostile_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
 
 
 def elements(page: Page) -> list[str]:
-    """Give the names of the elements that text could have injected."""
+    """Return the names of the elements that text could have injected."""
     names: list[str] = page.locator("body *").evaluate_all(
         "elements => elements.map(element => element.localName)",
     )
@@ -112,7 +112,7 @@ def test_an_injected_script_would_not_run(
 
 @contextmanager
 def foreign_page(action: str, policy: str) -> Iterator[int]:
-    """Serve a page whose form sends an order to the service; give its port."""
+    """Serve a page whose form sends an order to the service; return its port."""
     content = (
         f'<!DOCTYPE html><title>Elsewhere</title><link rel="icon" href="data:,">'
         f'<form method="post" action="{action}"><input name="id" value="A-1">'

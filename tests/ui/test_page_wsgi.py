@@ -84,7 +84,7 @@ class Answer:
         return found
 
     def value(self, field: str) -> str | None:
-        """Give the text of a form field."""
+        """Return the text of a form field."""
         return next(attrs["value"] for _, attrs in self.elements if attrs.get("id") == field)
 
 
@@ -108,7 +108,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         path: str = "/",
     ) -> Answer:
-        """Send a request; give the answer."""
+        """Send a request; return the answer."""
         environ: WSGIEnvironment = {
             "REQUEST_METHOD": method,
             "SCRIPT_NAME": self.root,
@@ -116,7 +116,7 @@ class Client:
             "QUERY_STRING": query,
             "wsgi.input": io.BytesIO(body),
             "CONTENT_LENGTH": str(len(body)),
-            # One for all, so that the same request has the same answer.
+            # A fixed id, so that equal requests have equal answers.
             "HTTP_X_REQUEST_ID": "test",
         }
         for name, value in {"Host": HOST, **(headers or {})}.items():
@@ -167,7 +167,7 @@ def numbered(count: int) -> list[Order]:
 
 
 def link(answer: Answer, relation: str) -> str | None:
-    """Give the query of the link to the next or the previous page."""
+    """Return the query of the link to the next or the previous page."""
     for _, attrs in answer.elements:
         if attrs.get("rel") == relation:
             return (attrs["href"] or "").partition("?")[2]
@@ -234,7 +234,7 @@ def test_each_error_describes_its_field(client: Client) -> None:
     assert [name for name in fields if "autofocus" in fields[name]] == ["id"]
 
 
-# Where forms come from.
+# The origin of forms.
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_each_error_describes_its_field(client: Client) -> None:
         {"Origin": f"https://{HOST}", "X-Forwarded-Proto": "http"},
         {"Referer": f"https://{HOST}/"},
         {"Referer": f"http://{HOST}:8080/?id=http://evil.example/"},
-        # The browser's own word counts, whatever a proxy did to Host.
+        # Sec-Fetch-Site decides, whatever a proxy has done to Host.
         {"Sec-Fetch-Site": "same-origin"},
         {"Origin": "null", "Sec-Fetch-Site": "same-origin"},
         {"Host": "localhost", "Origin": "http://localhost:8443", "Sec-Fetch-Site": "same-origin"},
@@ -321,7 +321,7 @@ def test_an_unreadable_form_from_elsewhere_is_refused_for_its_origin(
     assert "kept below" not in answer.words
 
 
-# What people type for an amount.
+# Amounts as people type them.
 
 
 @pytest.mark.parametrize(
@@ -402,7 +402,7 @@ def test_a_wrong_id_is_reported_together_with_an_ambiguous_amount(client: Client
     assert "Amount can be read in two ways" in answer.words
 
 
-# What is refused.
+# Refusals.
 
 
 @pytest.mark.parametrize(
@@ -480,7 +480,7 @@ def test_no_query_causes_a_server_error_or_injects_an_element(
     assert {name for name, _ in answer.elements} <= ELEMENTS
 
 
-# The list, and looking up.
+# Lists and look-ups.
 
 
 def test_the_count_and_the_total_are_exact_and_the_empty_page_suggests_a_first_step(
@@ -614,7 +614,7 @@ def test_an_impossible_id_is_404_with_the_reason(
     assert said in answer.words
 
 
-# The database is away.
+# The database is unavailable.
 
 
 @pytest.mark.parametrize("query", [{}, {"id": "A-1"}, {"stored": "A-1"}, {"after": "QQ"}])
@@ -648,7 +648,7 @@ def test_a_wrong_order_is_explained_while_the_database_is_unavailable(away: Clie
     assert "The orders cannot be reached now" in answer.words
 
 
-# What goes with every answer.
+# Headers of every answer.
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ STATES: Final = (
 
 @pytest.fixture(scope="module", params=STATES, ids=lambda state: state.name)
 def state(request: pytest.FixtureRequest) -> State:
-    """Give each state in turn."""
+    """Provide each state in turn."""
     chosen: State = request.param
     return chosen
 

@@ -68,7 +68,7 @@ class Exchange:
             self.awaits, self.reply = None, end.value
 
     def run(self, store: OrderStore) -> Reply:
-        """Run every step by itself, and give the reply."""
+        """Run every step by itself, and return the reply."""
         while self.awaits is not None:
             try:
                 result = run_step(self.awaits, store)
@@ -80,7 +80,7 @@ class Exchange:
 
 
 def run_step(step: Step, store: OrderStore) -> object:
-    """Run one step by itself and give its result.
+    """Run one step by itself and return its result.
 
     Raises:
         Problem: The work refused the request.

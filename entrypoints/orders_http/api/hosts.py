@@ -54,11 +54,11 @@ class HostRule:
 
 
 def host_and_port(host: str) -> tuple[str | None, int | None]:
-    """Take a Host header apart.
+    """Split a Host header into name and port.
 
     Returns:
-        The name in small letters and without the final dot that says that it is whole, or None
-        when it is malformed; and the port, or None when there is none.
+        The name in lower case without a final dot, or None if it is malformed; and the port, or
+        None without one.
     """
     parsed = _HOST.fullmatch(host)
     if parsed is None:
@@ -69,7 +69,7 @@ def host_and_port(host: str) -> tuple[str | None, int | None]:
 
 @lru_cache  # Nearly all requests have the same one.
 def _name_of(host: str) -> tuple[str | None, bool]:
-    """Give the name, or None if it is malformed, and whether it is an address."""
+    """Return the name, or None if it is malformed, and whether it is an address."""
     name, _ = host_and_port(host)
     if name is None:
         return None, False

@@ -51,7 +51,7 @@ class Reply:
         return Reply(self.status, self.body, self.content_type, headers)
 
     def header_list(self) -> list[tuple[str, str]]:
-        """Give all headers, including those of the body."""
+        """Return all headers, including those of the body."""
         if self.content_type is None:
             return [*self.headers, _NO_SNIFFING]
         described = ("Content-Type", self.content_type), ("Content-Length", str(len(self.body)))
@@ -79,12 +79,12 @@ class Request:
         return quote(str(self.environ.get("SCRIPT_NAME", "")).encode("latin-1"))
 
     def header(self, name: str) -> str | None:
-        """Give a header by its name, such as `Accept`, or None if it is absent."""
+        """Return a header by its name, such as `Accept`, or None if it is absent."""
         value = self.environ.get("HTTP_" + name.upper().replace("-", "_"))
         return None if value is None else str(value)
 
     def media_type(self) -> str:
-        """Give the body's media type in lower case; empty without a Content-Type.
+        """Return the body's media type in lower case; empty without a Content-Type.
 
         Raises:
             Problem: 415 for a charset other than UTF-8.

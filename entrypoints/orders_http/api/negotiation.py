@@ -79,7 +79,7 @@ def wants_page(accept: str | None) -> bool:
 
 
 def _quality(ranges: Sequence[_Range], media_type: str) -> float:
-    """Give the quality of the most specific range that matches the media type."""
+    """Return the quality of the most specific range that matches the media type."""
     named = [
         (specificity, each.quality)
         for each in ranges

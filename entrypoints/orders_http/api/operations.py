@@ -36,7 +36,7 @@ class StoreCheck:
 
         Args:
             store: The store. No client uses its connections.
-            clock: Gives the time in seconds, from any start.
+            clock: Returns the time in seconds, from any start.
         """
         self._store = store
         self._clock = clock
@@ -94,7 +94,7 @@ class Operations:
         Args:
             store: The store that readiness checks; no client should use its connections.
             stopping: Tells whether the service is stopping.
-            metrics: Gives the metrics in Prometheus's text format 0.0.4.
+            metrics: Returns the metrics in Prometheus's text format 0.0.4.
         """
         self._store_check = StoreCheck(store)
         self._stopping = stopping

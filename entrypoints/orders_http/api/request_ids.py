@@ -40,7 +40,7 @@ class RequestIds:
 
 
 def traceparent(environ: Mapping[str, Any]) -> str | None:
-    """Give the `traceparent` header (W3C Trace Context, section 3.2); None if it is invalid.
+    """Return the `traceparent` header (W3C Trace Context, section 3.2); None if it is invalid.
 
     Args:
         environ: The request's WSGI environment.

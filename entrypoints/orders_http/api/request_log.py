@@ -45,7 +45,7 @@ class RequestLog:
         Args:
             lines_per_second: Maximum lines per second for server errors (5xx), and as many for all
                 other answers. 0 writes none.
-            clock: Gives the time in seconds, from any start.
+            clock: Returns the time in seconds, from any start.
         """
         self._lines_per_second = lines_per_second
         self._clock = clock

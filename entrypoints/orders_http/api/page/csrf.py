@@ -66,7 +66,7 @@ def _refuse_other_host(request: Request) -> None:
 
 
 def _forwarded_scheme(request: Request) -> str:
-    """Give the client's scheme as a proxy reports it; it is only used to refuse more."""
+    """Return the client's scheme as a proxy reports it; it is only used to refuse more."""
     return (request.header("X-Forwarded-Proto") or "").partition(",")[0].strip().lower()
 
 

@@ -157,7 +157,7 @@ class OrdersPage:
         )
 
     def _required_sessions(self) -> Sessions:
-        """Give the sessions.
+        """Return the sessions.
 
         Raises:
             Problem: 404 when the service requires no tokens.

@@ -41,14 +41,14 @@ class Sessions:
 
     Attributes:
         tokens: The tokens that sessions stand for.
-        clock: Gives the time in seconds since 1970.
+        clock: Returns the time in seconds since 1970.
     """
 
     tokens: TokenFile
     clock: Callable[[], float] = time.time
 
     def token(self, request: Request) -> Token | None:
-        """Give the token of a request's session, or None without a valid session."""
+        """Return the token of a request's session, or None without a valid session."""
         tokens = (self._token_of(value) for value in _cookies(request))
         return next(filter(None, tokens), None)
 
@@ -63,7 +63,7 @@ class Sessions:
         return token if token.is_of(secret_of(bits)) else None
 
     def begin(self, token: Token, secret: str, request: Request) -> tuple[str, str]:
-        """Begin a session: give the header that sets its cookie.
+        """Begin a session: return the header that sets its cookie.
 
         Args:
             token: The token.
@@ -76,7 +76,7 @@ class Sessions:
         return _set_cookie(f"{token.name}.{ends}.{encrypted.hex()}", request)
 
     def end(self, request: Request) -> tuple[tuple[str, str], ...]:
-        """End a session: give the headers that remove its cookie under both names."""
+        """End a session: return the headers that remove its cookie under both names."""
         prefixed, plain = _names(request)
         # Over plain HTTP, browsers ignore cookies with the prefixed name.
         names = (plain,) if came_by_plain_http(request) else (prefixed, plain)
@@ -94,7 +94,7 @@ def _crypt(bits: bytes, token: Token, ends: int) -> bytes:
 
 
 def _cookies(request: Request) -> Iterator[str]:
-    """Give the value of each possible session cookie, those with the prefixed name first."""
+    """Yield the value of each possible session cookie, those with the prefixed name first."""
     pairs = [
         pair.strip().partition("=")[::2] for pair in (request.header("Cookie") or "").split(";")
     ]
@@ -103,7 +103,7 @@ def _cookies(request: Request) -> Iterator[str]:
 
 
 def _names(request: Request) -> tuple[str, str]:
-    """Give the two possible names of the cookie: prefixed, and plain."""
+    """Return the two possible names of the cookie: prefixed, and plain."""
     prefix = _SECURE_PREFIX if request.root else HOST_PREFIX
     return f"{prefix}{COOKIE}", COOKIE
 
