@@ -20,6 +20,7 @@ from orders_cli.standard_error import tell
 from orders_cli.whole_file import replacing
 from orders_core import (
     Order,
+    OrderRow,
     OrderStore,
     Outcome,
     Reason,
@@ -147,7 +148,7 @@ class _Import:
         created = self.tally.outcomes[Outcome.CREATED] - created
         self.all_new = created == len(batch.rows)
 
-    def _load(self, rows: Sequence[tuple[str, str]]) -> bool:
+    def _load(self, rows: Sequence[OrderRow]) -> bool:
         """Load rows on the thread, and read the next batch while the store works."""
         loading = self.thread.submit(self.store.load, rows)
         try:

@@ -19,7 +19,7 @@ import pytest
 
 from orders_cli.exits import Exit
 from orders_cli.transfer import TOLD, import_orders
-from orders_core import scan
+from orders_core import OrderRow, scan
 from orders_memory import MemoryStore
 from orders_records import BATCH_BYTES
 from orders_service.loading import load
@@ -520,7 +520,7 @@ def test_the_next_orders_are_read_while_the_store_is_at_work(
     all_is_read = threading.Event()
 
     class SlowStore(MemoryStore):
-        def load(self, rows: Sequence[tuple[str, str]]) -> bool:
+        def load(self, rows: Sequence[OrderRow]) -> bool:
             assert all_is_read.wait(60)
             return super().load(rows)
 

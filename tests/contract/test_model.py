@@ -66,7 +66,7 @@ class OrdersModel(RuleBasedStateMachine):
     def load(self, orders: list[Order]) -> None:
         new = {order.id.value: order.amount.cents for order in orders}
         all_new = len(new) == len(orders) and new.keys().isdisjoint(self._cents)
-        rows = [(order.id.value, str(order.amount)) for order in orders]
+        rows = [order.row for order in orders]
         assert self._store.load(rows) == all_new
         if all_new:
             self._cents |= new

@@ -63,7 +63,7 @@ def begin_to_add(store: PostgresStore, orders: Sequence[Order]) -> None:
 
 
 def load(store: PostgresStore, orders: Sequence[Order]) -> None:
-    assert store.load([(order.id.value, str(order.amount)) for order in orders])
+    assert store.load([order.row for order in orders])
 
 
 def record_commits(database: OrdersDatabase) -> None:

@@ -84,7 +84,7 @@ def test_loaded_orders_whose_answer_is_lost_are_detected_and_stored_once(
     orders_database: OrdersDatabase,
 ) -> None:
     proxy.cut_after = b"A\t1.00"
-    assert not proxied_store.load([(order.id.value, str(order.amount)) for order in ORDERS])
+    assert not proxied_store.load([order.row for order in ORDERS])
     assert proxy.cuts == 1
     assert proxied_store.add(ORDERS) == (Outcome.REPLAYED, Outcome.REPLAYED)
     assert len(orders_database.orders()) == len(ORDERS)
@@ -95,7 +95,7 @@ def test_loaded_orders_that_are_lost_on_the_way_are_sent_again(
     proxied_store: PostgresStore,
 ) -> None:
     proxy.cut_before = b"A\t1.00"
-    assert proxied_store.load([(order.id.value, str(order.amount)) for order in ORDERS])
+    assert proxied_store.load([order.row for order in ORDERS])
     assert proxy.cuts == 1
 
 

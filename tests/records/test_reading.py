@@ -347,7 +347,7 @@ def test_a_batch_has_a_bounded_number_of_refusals_and_the_next_one_goes_on(
 def test_batches_are_read_in_pieces_of_whole_lines(media_type: MediaType) -> None:
     orders = [Order(f"id-{number:06}", number) for number in range(60_000)]
     orders[40_000] = Order('quo"te', 1)
-    content = json_lines((order.id.value, str(order.amount)) for order in orders)
+    content = json_lines(order.row for order in orders)
     if media_type is MediaType.CSV:
         content = HEADER + csv_of_json_lines(content)
     batches = list(read_batches(io.BytesIO(content), media_type, whole=True))

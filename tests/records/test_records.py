@@ -22,7 +22,7 @@ SOME_ORDERS = st.lists(awkward_orders(), max_size=6)
 
 
 def ndjson_of(orders: list[Order]) -> bytes:
-    return json_lines((order.id.value, str(order.amount)) for order in orders)
+    return json_lines(order.row for order in orders)
 
 
 def csv_of(orders: list[Order]) -> bytes:
