@@ -1,7 +1,7 @@
-"""Orders: an id and an amount, stored once, for ever, exactly.
+"""Orders: an id and an exact amount, stored once and never changed.
 
-This package is the library: it does no input or output and needs attrs alone. Make an `Order`,
-hand it with any `OrderStore` to one of the use cases:
+This package is the library. It does no input or output and depends only on attrs. Make an
+`Order`, and pass it with any `OrderStore` to a use case:
 
     >>> from orders_core import Order, place
     >>> from orders_memory import MemoryStore

@@ -1,4 +1,4 @@
-"""Money, exact: an amount of two decimal places that no float ever touches."""
+"""Exact money: an amount with two decimal places, never a float."""
 
 import re
 from decimal import Decimal
@@ -9,10 +9,10 @@ from attrs import field, frozen
 from orders_core.errors import InvalidOrder, Violation
 
 MAX_AMOUNT_LENGTH: Final = 32
-"""Characters that an amount may have when written."""
+"""Most characters that a written amount may have."""
 
 MAX_CENTS: Final = 999_999_999_999_999
-"""The largest amount in hundredths: 15 digits survive a reader that uses doubles."""
+"""The largest amount in hundredths: its 15 digits survive a reader that uses doubles."""
 
 _DECIMAL_PLACES: Final = 2
 # The grammar of a JSON number (RFC 8259, section 6), ASCII digits only.
@@ -55,9 +55,9 @@ def _cents_of_decimal(value: Decimal) -> int:
 
 
 def _cents_of_digits(negative: bool, digits: str, exponent: int) -> int:  # noqa: FBT001 - a sign
-    """Give the value digits x 10**exponent in hundredths.
+    """Convert digits x 10**exponent to hundredths.
 
-    The digits are few and the exponent is cut before any number is built of them:
+    There are few digits, and the exponent is capped before any number is built from it:
     `1e2000000` costs no more than `1`.
     """
     digits = digits.lstrip("0")
@@ -97,7 +97,7 @@ def _exact(value: "Decimal | int | str") -> Decimal:
 
 
 def decimal_of_cents(cents: int) -> Decimal:
-    """Give hundredths as a Decimal of exactly two places, exact at any size.
+    """Convert hundredths to a Decimal with exactly two places, exact at any size.
 
     Args:
         cents: Hundredths, 0 or more.
@@ -111,29 +111,29 @@ class Amount:
     """An amount of money: 0.00 to 9999999999999.99, exact, with two decimal places.
 
     `Amount("12.3")`, `Amount(Decimal("12.30"))` and `Amount("1230e-2")` are equal. More than two
-    decimal places are refused, never rounded; trailing zeros beyond are not digits. A written
-    amount follows the grammar of a JSON number, at most 32 characters.
+    decimal places are refused, never rounded, unless the others are zeros. A written amount
+    follows the grammar of a JSON number and has at most 32 characters.
 
     Attributes:
         value: The amount as a Decimal whose exponent is -2.
 
     Raises:
-        InvalidOrder: The value is no such amount. A float is refused: it is not exact.
+        InvalidOrder: The value is not such an amount. A float is refused, since it is not exact.
     """
 
     value: Decimal = field(converter=_exact)
 
     @classmethod
     def from_cents(cls, cents: int) -> "Amount":
-        """Make the amount of so many hundredths, 0 to 999999999999999.
+        """Make an amount from hundredths, 0 to 999999999999999.
 
         Raises:
-            InvalidOrder: The number is out of range, or no int.
+            InvalidOrder: The number is out of range, or not an int.
         """
         if isinstance(cents, bool) or not isinstance(cents, int):
             raise _invalid(f"must be an int of hundredths, not {type(cents).__name__}")
         amount = cls.__new__(cls)
-        # It is exact already; the initialiser would take the Decimal apart once more.
+        # It is exact already; the initialiser would parse the Decimal again.
         object.__setattr__(amount, "value", decimal_of_cents(_bounded(cents)))
         return amount
 
@@ -144,5 +144,5 @@ class Amount:
 
     def __str__(self) -> str:
         """Write with exactly two decimals and no exponent: `12.30`."""
-        # No exponent, since that of the value is -2.
+        # Never in exponent notation, since the exponent of the value is -2.
         return str(self.value)

@@ -1,6 +1,6 @@
 """Every way in which Orders can fail, as one tree with `OrdersError` at its root.
 
-Nothing here knows of HTTP, of a command line or of a database: those translate from this tree.
+Nothing here knows HTTP, the command line or a database: they translate these errors.
 """
 
 from enum import Enum
@@ -12,11 +12,11 @@ from orders_core.characters import invisible_names, quoted
 
 @frozen
 class Violation:
-    """One thing that is wrong with an input.
+    """One mistake in an input.
 
     Attributes:
-        field: The part that is wrong: `id`, `amount`, or the name of an argument.
-        message: What is wrong and what would be right, as a phrase that follows the field's name.
+        field: The wrong part: `id`, `amount`, or the name of an argument.
+        message: What is wrong and what would be right, as a phrase to follow the field's name.
     """
 
     field: str
@@ -30,20 +30,20 @@ class Violation:
 class OrdersError(Exception):
     """The root of every error that Orders raises on purpose.
 
-    Each keeps its constructor's arguments as `args`, so that it can be pickled: an error
-    that is raised in a process of a pool reaches the one that waits for it.
+    Each keeps its constructor's arguments as `args`, so that it can be pickled and passed from
+    one process to another.
     """
 
 
 class InvalidOrder(OrdersError, ValueError):
-    """An id or an amount lies outside what Orders accepts.
+    """An id or an amount is not acceptable.
 
     Attributes:
-        violations: Everything that is wrong, at least one.
+        violations: Every mistake, at least one.
     """
 
     def __init__(self, *violations: Violation) -> None:
-        """Take every violation found, so that one answer can name them all."""
+        """Take every violation, so that one answer can name them all."""
         super().__init__(*violations)
         self.violations = violations
 
@@ -53,25 +53,25 @@ class InvalidOrder(OrdersError, ValueError):
 
 
 class InvalidPage(OrdersError, ValueError):
-    """A page was asked for that cannot be: a limit out of range, or two directions at once."""
+    """A page cannot be read as asked: its limit is out of range, or it has two directions."""
 
 
 class OrderNotFound(OrdersError, LookupError):
     """No stored order has this id.
 
     Attributes:
-        id: The id that was looked for, as text.
+        id: The id looked up, as text.
     """
 
     def __init__(self, id: str) -> None:  # noqa: A002 - the field's own name
-        """Take the id that was looked for."""
+        """Take the id looked up."""
         super().__init__(id)
         self.id = id
 
     def __str__(self) -> str:
-        """Name the id that was looked for."""
+        """Name the id looked up."""
         hidden = invisible_names(self.id)
-        note = f"; the id holds {hidden}, which may not show" if hidden else ""
+        note = f"; the id contains {hidden}, which may be invisible" if hidden else ""
         return f"no order has the id {quoted(self.id)}{note}"
 
 
@@ -79,12 +79,12 @@ class OrderConflict(OrdersError):
     """An order with the same id and another amount is already stored; nothing was changed.
 
     Attributes:
-        positions: Where in the given orders the conflicts are, counted from 0, ascending.
+        positions: The positions of the conflicts in the given orders, from 0, ascending.
         ids: The ids in conflict, as text, in the same order as `positions`.
     """
 
     def __init__(self, positions: tuple[int, ...], ids: tuple[str, ...]) -> None:
-        """Take the places and the ids of all conflicts."""
+        """Take the positions and the ids of all conflicts."""
         super().__init__(positions, ids)
         self.positions = positions
         self.ids = ids
@@ -106,36 +106,36 @@ class Reason(Enum):
     TLS = "tls"
     """The connection could not be secured, or the other side could not be verified."""
     REFUSED = "refused"
-    """The store refused this user: password, certificate, database name or a missing right."""
+    """The store refused this user: password, certificate, database name or a missing privilege."""
     SCHEMA = "schema"
-    """The schema is missing, or is not of a version that this release can work with."""
+    """The schema is missing, or this release cannot work with its version."""
     READ_ONLY = "read-only"
-    """The store takes no writes now, such as a standby after a failover."""
+    """The store accepts no writes now, such as a standby after a failover."""
     EXHAUSTED = "exhausted"
     """Out of disk, memory or connections."""
     POOL = "pool"
-    """Every connection that we allow ourselves is in use; the store itself may be well."""
+    """Every connection of the pool is in use; the store itself may be well."""
     FAILED = "failed"
     """Anything else; the message says what."""
 
 
 class StoreUnavailable(OrdersError):
-    """The store could not do what it was asked, through no fault of the order.
+    """The store failed, through no fault of the order.
 
-    Whether an order that was being added is stored is unknown. Adding it again is always safe:
-    the id makes it happen once.
+    An order that was being added may or may not be stored. Adding it again is always safe: the id
+    makes it happen once.
 
     Attributes:
-        reason: Why, as one of a closed set.
-        message: What happened, for the people who run the service.
+        reason: Why, out of a fixed set.
+        message: What happened, for operators.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:
-        """Take the reason and a message for the people who run the service."""
+        """Take the reason and a message for operators."""
         super().__init__(reason, message)
         self.reason = reason
         self.message = message
 
     def __str__(self) -> str:
-        """Give the message alone; the reason is for programs."""
+        """Return the message; the reason is for programs."""
         return self.message

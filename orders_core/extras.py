@@ -1,18 +1,18 @@
-"""What a package says when a library is missing that an extra of the distribution brings."""
+"""The error for a missing library that an extra of the distribution installs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 class MissingExtra(ModuleNotFoundError):
-    """A library is not installed; the message says which extra brings it, and how.
+    """A library is not installed; the message says which extra installs it, and how.
 
     Attributes:
         library: The import name of the library.
     """
 
     def __init__(self, library: str, extra: str) -> None:
-        """Take the library, and the extra that brings it."""
+        """Take the library, and the extra that installs it."""
         self.library = library
         super().__init__(
             f"{library} is not installed; the extra {extra} brings it: run pip install "
@@ -24,10 +24,10 @@ class MissingExtra(ModuleNotFoundError):
 
 @contextmanager
 def needing(extra: str, *libraries: str) -> Iterator[None]:
-    """Say which extra is missing when what is imported meanwhile needs one of its libraries.
+    """Name the missing extra when an import in this context fails for one of its libraries.
 
     Raises:
-        MissingExtra: It does.
+        MissingExtra: A library of the extra is not installed.
     """
     try:
         yield

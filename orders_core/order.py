@@ -1,4 +1,4 @@
-"""An order: its fields, and how they are written. Every other form of an order derives from here.
+"""An order: its fields, and how they are written. Other forms of an order derive from these.
 
 To add a field, add it to `Order`, `OrderRow`, `FIELDS` and `json_lines`. A test compares `FIELDS`
 with each store, CSV, JSON and OpenAPI.
@@ -109,7 +109,7 @@ def order_to_json(order: Order) -> bytes:
 
 
 def json_lines(rows: Iterable[OrderRow]) -> bytes:
-    """Write orders as `order_to_json` does, one per line. Every store writes these bytes.
+    """Write orders as `order_to_json` does, one per line. Every store writes exactly these bytes.
 
     Args:
         rows: The orders; their amounts have two decimals, like `12.30`.

@@ -19,7 +19,7 @@ from orders_core.characters import (
 from orders_core.errors import InvalidOrder, Violation
 
 MAX_ID_LENGTH: Final = 128
-"""Code points that an id may have."""
+"""Most code points that an id may have."""
 
 _UNUSABLE: Final = re.compile(f"(?P<control>[{class_of(CONTROLS)}])|[{class_of(SURROGATES)}]")
 _SPACE: Final = re.compile(f"[{class_of(SPACES)}]")
@@ -39,7 +39,7 @@ def id_pattern(excluded: str) -> str:
 
 
 def _reason_against(text: str) -> str | None:
-    """Tell why no order can have this id; None when one can."""
+    """Say why no order can have this id; None when one can."""
     if not text:
         return "is empty"
     if len(text) > MAX_ID_LENGTH:
@@ -49,14 +49,14 @@ def _reason_against(text: str) -> str | None:
     unusable = _UNUSABLE.search(text)
     if unusable is not None:
         kind = "control character" if unusable["control"] else "lone surrogate"
-        return f"holds the {kind} U+{ord(unusable[0]):04X}"
+        return f"contains the {kind} U+{ord(unusable[0]):04X}"
     if _SPACE.match(text) or _SPACE.match(text, len(text) - 1):
         return "begins or ends with white space"
     return None
 
 
 def _reason_against_new(text: str) -> str | None:
-    """Tell why no new order can have this id; None when one can."""
+    """Say why no new order can have this id; None when one can."""
     reason = _reason_against(text)
     if reason is None:
         for verb, edge in (("begins", text[0]), ("ends", text[-1])):
@@ -72,8 +72,8 @@ def _checked_id(text: str) -> str:
 def _checked(text: str, reason_against: Callable[[str], str | None]) -> str:
     if not isinstance(text, str):
         raise InvalidOrder(Violation("id", f"must be a string, not {type(text).__name__}"))
-    # A subclass of str could carry state, and its str() may be another text: for a member of
-    # a (str, Enum) class it is the member's name.
+    # A subclass of str may have state, and its str() may differ: for a member of a (str, Enum)
+    # class it is the member's name.
     plain = str.__str__(text)
     message = reason_against(plain)
     if message is not None:
@@ -85,34 +85,34 @@ def _checked(text: str, reason_against: Callable[[str], str | None]) -> str:
 class OrderId:
     """The id of an order: 1 to 128 Unicode code points, kept exactly as they are.
 
-    Ids are not normalised and not trimmed: two spellings of one word are two ids. They are
-    ordered by code point, which is the order of their UTF-8 bytes and of every page.
+    Ids are neither normalised nor trimmed: two spellings of one word are two ids. They sort by
+    code point, which is the order of their UTF-8 bytes and of every page.
 
     Attributes:
         value: The id as text.
 
     Raises:
         InvalidOrder: The text is empty, too long, `.` or `..`, begins or ends with white space
-            or an invisible character, or holds a control character or a lone surrogate.
+            or an invisible character, or contains a control character or a lone surrogate.
     """
 
     value: str = field(converter=_checked_id)
 
     @classmethod
     def of_stored(cls, text: str) -> "OrderId":
-        """Name an order that may be stored already.
+        """Make the id of an order that may be stored already.
 
-        Earlier releases took ids that begin or end with an invisible character. Such orders are
-        read and found as before; no new ones are made.
+        Earlier releases accepted ids that begin or end with an invisible character. Such orders
+        can still be read and found, but no new ones can be placed.
 
         Raises:
-            InvalidOrder: No release took this id.
+            InvalidOrder: No release accepted this id.
         """
         order_id = cls.__new__(cls)
-        # The class is frozen, and its converter accepts new ids alone.
+        # The class is frozen, and its converter accepts only new ids.
         object.__setattr__(order_id, "value", _checked(text, _reason_against))
         return order_id
 
     def __str__(self) -> str:
-        """Give the id as it is."""
+        """Return the id as it is."""
         return self.value

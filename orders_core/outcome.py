@@ -1,4 +1,4 @@
-"""What becomes of an order that is added, and the one rule that decides it."""
+"""The outcome of adding an order, and the rule that decides it."""
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -9,12 +9,12 @@ from orders_core.order_id import OrderId
 
 
 class Outcome(Enum):
-    """What became of an order that was added. The values are stable: answers carry them."""
+    """The outcome of adding an order. The values are stable: answers carry them."""
 
     CREATED = "created"
-    """It is stored now and was not before."""
+    """The order is stored now and was not before."""
     REPLAYED = "replayed"
-    """The same order, id and amount, was stored already."""
+    """An order with the same id and amount was stored already."""
     CONFLICT = "conflict"
     """The id is stored with another amount; this order is not stored."""
 
@@ -22,12 +22,12 @@ class Outcome(Enum):
 def judge(orders: Sequence[Order], stored: Mapping[OrderId, Amount]) -> tuple[Outcome, ...]:
     """Decide the outcome of each order of a batch.
 
-    Orders count in the order given: of two with one id, the first is stored when the second
-    is judged.
+    Orders are judged in the order given: of two with the same id, the first counts as stored
+    when the second is judged.
 
     Args:
         orders: The batch.
-        stored: The amounts, by id, of those of its orders that were stored before it.
+        stored: By id, the amounts of its orders that were stored before.
     """
     amounts = dict(stored)
     outcomes = []

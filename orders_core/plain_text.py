@@ -1,4 +1,4 @@
-"""Text that people write into small files: settings, secrets, tokens. UTF-8, no byte order mark."""
+"""Small text files written by people: settings, secrets, tokens. UTF-8, no byte order mark."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ _SAVE: Final = "save it as UTF-8 without a byte order mark"
 
 
 class UnusableText(ValueError):
-    """The content is not such text; the message says why and what to do, and quotes none of it."""
+    """The content is not such text; the message says why and what to do, without quoting it."""
 
 
 def decoded(content: bytes) -> str:
@@ -26,7 +26,7 @@ def decoded(content: bytes) -> str:
     before, nul, _ = content.partition(b"\0")
     if nul:
         line = before.count(b"\n") + 1
-        message = f"line {line}: holds a NUL byte, as UTF-16 and binary files do; {_SAVE}"
+        message = f"line {line}: contains a NUL byte, as UTF-16 and binary files do; {_SAVE}"
         raise UnusableText(message)
     try:
         return content.decode("utf-8")

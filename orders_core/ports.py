@@ -29,8 +29,8 @@ class PageQuery:
     """Which orders to read, in ascending order of id.
 
     Attributes:
-        limit: How many orders at most, 1 or more.
-        after: Read the smallest ids that are greater than this one; None begins at the smallest.
+        limit: The most orders to read, 1 or more.
+        after: Read the smallest ids that are greater than this one; None starts at the smallest.
     """
 
     limit: int
@@ -45,7 +45,7 @@ class Pending(Protocol):
     """
 
     def fileno(self) -> int:
-        """Give the number of the socket to wait for, until it has something to read."""
+        """Return the number of the socket to wait for, until it has something to read."""
 
     def proceed(self) -> bool:
         """Handle what has arrived, without waiting; tell whether the call has ended.
@@ -54,7 +54,7 @@ class Pending(Protocol):
         """
 
     def results(self) -> Sequence[Any] | None:
-        """Give the results, one for each item of the call. Call it once, when the call has ended.
+        """Return the results, one for each item of the call. Call it once, when the call has ended.
 
         Returns:
             None when the connection was lost: run the call, which is safe to do twice.
@@ -65,11 +65,11 @@ class Pending(Protocol):
 
 
 class OrderStore(Protocol):
-    """Keeps orders, each id once and for ever.
+    """Keeps orders permanently, each id once.
 
     Every method may be called from several threads at once. When one returns, what it reports
-    is durable and visible to every later call on every store of the same data. Each raises
-    `StoreUnavailable`, and nothing else, when the world fails.
+    is durable and visible to every later call on every store of the same data. When something
+    outside fails, each raises `StoreUnavailable` and nothing else.
     """
 
     def begin(self, call: "Call") -> Pending | None:
@@ -83,7 +83,7 @@ class OrderStore(Protocol):
     def add(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Outcome]:
         """Store the orders as one batch: one commit, and no more statements for many than for one.
 
-        Orders take effect in the order given: of two with one id in one batch, the first
+        Orders take effect in the order given: of two with the same id in a batch, the first
         counts as stored when the second is judged. An empty batch does nothing.
 
         Args:
@@ -91,8 +91,8 @@ class OrderStore(Protocol):
             atomic: Store all or none: when any order is in conflict, store nothing.
 
         Returns:
-            The outcome of each order, in the order given. An atomic batch with a conflict
-            is stored not at all, so its other orders' outcomes then say what they would be.
+            The outcome of each order, in the order given. Of an atomic batch with a conflict,
+            nothing is stored; the outcomes of its other orders say what they would have been.
 
         Raises:
             StoreUnavailable: It is unknown which orders are stored; adding them again is safe.
@@ -101,15 +101,14 @@ class OrderStore(Protocol):
     def load(self, rows: Sequence[OrderRow]) -> bool:
         """Store orders that are all new, as fast as the store can, or store nothing.
 
-        For many orders that were checked already: the store does not do it once more.
+        For many orders that are known to be acceptable: the store does not check them again.
 
         Args:
-            rows: The id and the amount of each order, as `Order` accepts them; the amount in
-                plain digits with at most two decimals, like `12.3`.
+            rows: The orders. Each amount is plain digits with at most two decimals, like `12.3`.
 
         Returns:
-            Whether they are stored now, with one commit. If not, an id among them is stored
-            already or there twice, and nothing was changed: `add` tells of each what it is.
+            Whether they are stored now, with one commit. If not, an id is stored already or
+            occurs twice, and nothing was changed; `add` reports the outcome of each.
 
         Raises:
             StoreUnavailable: It is unknown whether they are stored; adding them is safe.
@@ -135,17 +134,17 @@ class OrderStore(Protocol):
         from the smallest id.
 
         Args:
-            limit: How many orders at most, 1 or more.
+            limit: The most orders to read, 1 or more.
             after: Read upwards: the smallest ids that are greater than this one.
             before: Read downwards: the greatest ids that are smaller than this one, and return
-                them in ascending order all the same. Not together with `after`.
+                them in ascending order too. Not together with `after`.
         """
 
     def pages_json(self, queries: Sequence[PageQuery]) -> Sequence[bytes]:
         """Read pages upwards, each written as JSON: see `orders_core.json_lines`.
 
-        A store that can write JSON by itself spares the making of an object for each order. It
-        writes the very bytes that `json_lines` writes.
+        A store that can write JSON itself need not make an object for each order. It writes exactly
+        the bytes that `json_lines` writes.
 
         Args:
             queries: Any number of pages.
@@ -160,22 +159,22 @@ class OrderStore(Protocol):
     def check(self) -> None:
         """Prove that orders can be read and added now, in the schema that this release needs.
 
-        Nothing less than a durable write proves it, and no order is written for it. It looks at
-        the store as it is now: what was open before must not hide what a new client would meet.
+        Only a durable write proves it, but no order is written for it. It checks the store as a
+        new client would find it: connections that are open already must not hide a failure.
 
         Raises:
-            StoreUnavailable: With the reason: `READ_ONLY` when the store takes no writes,
+            StoreUnavailable: With the reason: `READ_ONLY` when the store accepts no writes,
                 `REFUSED` when this user may not add, `EXHAUSTED` when the disk is full.
         """
 
     def renew(self) -> None:
-        """Take passwords, certificates and the like anew, as soon as the work in hand is done.
+        """Use new passwords, certificates and the like as soon as the current calls have ended.
 
-        It waits for nothing and fails never; calls that are under way end as they would.
+        Never blocks and never raises; calls under way are not interrupted.
         """
 
     def close(self) -> None:
-        """Give back every connection and file. A closed store is not used again."""
+        """Close every connection and file. A closed store must not be used again."""
 
 
 @frozen

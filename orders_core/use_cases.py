@@ -1,4 +1,4 @@
-"""What can be done with orders: plain functions over a store."""
+"""The use cases: plain functions over a store."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,19 +13,19 @@ from orders_core.outcome import Outcome
 from orders_core.ports import OrderStore, PageQuery, Totals
 
 MAX_PAGE: Final = 10_000
-"""Orders that one page may have."""
+"""Most orders that one page may have."""
 
 
 @frozen
 class Page:
-    """Some orders in ascending order of id, and whether there is more on either side.
+    """Some orders in ascending order of id, and whether there are more on either side.
 
-    Orders are never removed, so there is always more on the side of the cursor that led here.
+    Orders are never removed, so there are always more on the side of the cursor that led here.
 
     Attributes:
         orders: The orders; empty when there are none on this side of the cursor.
-        has_previous: Whether to read on towards smaller ids.
-        has_next: Whether to read on towards greater ids.
+        has_previous: Whether there are orders with smaller ids.
+        has_next: Whether there are orders with greater ids.
     """
 
     orders: tuple[Order, ...]
@@ -38,8 +38,8 @@ class JsonPage:
     """A page of orders as JSON, in ascending order of id.
 
     Attributes:
-        lines: An object with `id` and `amount` for each order, each in a line of its own.
-        has_next: Whether to read on towards greater ids.
+        lines: Lines of JSON, one for each order.
+        has_next: Whether there are orders with greater ids.
     """
 
     lines: bytes
@@ -47,13 +47,13 @@ class JsonPage:
 
     @classmethod
     def query(cls, limit: int, after: OrderId | None = None) -> PageQuery:
-        """Give what to ask a store for, so that `of` makes a page of it.
+        """Make the query for a store; `of` makes a page from its answer.
 
-        One order more than the limit tells whether there is a next page.
+        It asks for one order more than the limit, to learn whether there is a next page.
 
         Args:
-            limit: Orders on the page at most, 1 to 10,000.
-            after: Start behind this id; None starts at the smallest.
+            limit: The most orders on the page, 1 to 10,000.
+            after: Start after this id; None starts at the smallest.
 
         Raises:
             InvalidPage: The limit is out of range.
@@ -63,7 +63,7 @@ class JsonPage:
 
     @classmethod
     def of(cls, query: PageQuery, lines: bytes) -> "JsonPage":
-        """Make a page of what a store gave for a query that `query` made."""
+        """Make a page from a store's answer to a query that `query` made."""
         if lines.count(b"\n") < query.limit:
             return cls(lines, has_next=False)
         return cls(lines[: lines.rfind(b"\n", 0, -1) + 1], has_next=True)
@@ -75,10 +75,10 @@ class JsonPage:
 
     @property
     def last(self) -> OrderId:
-        """The id of the last order, from which to read on. An empty page has none.
+        """The id of the last order, after which the next page starts. An empty page has none.
 
         Raises:
-            InvalidOrder: What is stored is no order.
+            InvalidOrder: The store returned something that is not an order.
         """
         start = self.lines.rfind(b"\n", 0, -1) + 1
         return OrderId.of_stored(json.loads(self.lines[start:])["id"])
@@ -92,7 +92,7 @@ def place(store: OrderStore, order: Order) -> Outcome:
 
     Raises:
         OrderConflict: The id is stored with another amount.
-        StoreUnavailable: Whether it is stored is unknown; placing it again is safe.
+        StoreUnavailable: It may or may not be stored; placing it again is safe.
     """
     return _accepted([order], store.add([order]))[0]
 
@@ -104,9 +104,9 @@ def place_all(store: OrderStore, orders: Sequence[Order]) -> tuple[Outcome, ...]
         `CREATED` or `REPLAYED` for each order, in the order given.
 
     Raises:
-        OrderConflict: At least one id is stored, or comes earlier among these orders, with
+        OrderConflict: At least one id is stored, or occurs earlier among these orders, with
             another amount. Nothing was stored.
-        StoreUnavailable: Whether they are stored is unknown; placing them again is safe.
+        StoreUnavailable: They may or may not be stored; placing them again is safe.
     """
     return _accepted(orders, store.add(orders, atomic=True))
 
@@ -121,14 +121,13 @@ def _accepted(orders: Sequence[Order], outcomes: Sequence[Outcome]) -> tuple[Out
 
 
 def place_each(store: OrderStore, orders: Sequence[Order]) -> tuple[Outcome, ...]:
-    """Store each of the orders that can be, as one commit.
+    """Store every order that is not in conflict, as one commit.
 
     Returns:
-        `CREATED`, `REPLAYED` or `CONFLICT` for each order, in the order given. Those in
-        conflict are not stored; the others are.
+        `CREATED`, `REPLAYED` or `CONFLICT` for each order, in the order given.
 
     Raises:
-        StoreUnavailable: Which of them are stored is unknown; placing them again is safe.
+        StoreUnavailable: Any of them may be stored; placing them again is safe.
     """
     return tuple(store.add(orders))
 
@@ -156,10 +155,10 @@ def page(
     """Read one page of orders in ascending order of id.
 
     Args:
-        store: Where the orders are.
-        limit: Orders on the page at most, 1 to 10,000.
-        after: Start behind this id; None starts at the smallest.
-        before: End in front of this id. Not together with `after`.
+        store: The store to read.
+        limit: The most orders on the page, 1 to 10,000.
+        after: Start after this id; None starts at the smallest.
+        before: End before this id. Not together with `after`.
 
     Raises:
         InvalidPage: The limit is out of range, or both directions were given.
@@ -169,7 +168,7 @@ def page(
     if after is not None and before is not None:
         message = "after and before exclude each other: a page is read in one direction"
         raise InvalidPage(message)
-    # One more than asked tells whether there is more on that side.
+    # One more than asked, to learn whether there are more on that side.
     found = tuple(store.page(limit + 1, after=after, before=before))
     more = len(found) > limit
     if before is not None:
@@ -181,9 +180,9 @@ def page_json(store: OrderStore, limit: int, *, after: OrderId | None = None) ->
     """Read one page of orders as JSON, in ascending order of id.
 
     Args:
-        store: Where the orders are.
-        limit: Orders on the page at most, 1 to 10,000.
-        after: Start behind this id; None starts at the smallest.
+        store: The store to read.
+        limit: The most orders on the page, 1 to 10,000.
+        after: Start after this id; None starts at the smallest.
 
     Raises:
         InvalidPage: The limit is out of range.
@@ -203,16 +202,16 @@ def _require_limit(limit: int) -> None:
 def scan(store: OrderStore, batch: int = 5_000) -> Iterator[Sequence[Order]]:
     """Read every order, batch by batch, in ascending order of id and in constant memory.
 
-    Every order that was stored before the scan began is seen exactly once; one that is
-    stored meanwhile may or may not be.
+    Every order that was stored before the scan began is seen exactly once; one that is stored
+    during the scan may or may not be.
 
     Args:
-        store: Where the orders are.
+        store: The store to read.
         batch: Orders read at a time, 1 or more.
 
     Raises:
         InvalidPage: The batch is smaller than 1.
-        StoreUnavailable: The store cannot answer; what was read before is right.
+        StoreUnavailable: The store cannot answer; what was read before is valid.
     """
     _require_batch(batch)
     after: OrderId | None = None
@@ -229,12 +228,12 @@ def scan_json(store: OrderStore, batch: int = 5_000) -> Iterator[bytes]:
     """Read every order as `scan` does, as lines of JSON.
 
     Args:
-        store: Where the orders are.
+        store: The store to read.
         batch: Orders read at a time, 1 or more.
 
     Raises:
         InvalidPage: The batch is smaller than 1.
-        StoreUnavailable: The store cannot answer; what was read before is right.
+        StoreUnavailable: The store cannot answer; what was read before is valid.
     """
     _require_batch(batch)
     after: OrderId | None = None

@@ -79,7 +79,7 @@ def order_from_csv(record: bytes, columns: int) -> Order:
 def _naming_line_feeds(violation: Violation, value: str) -> Violation:
     """Explain a mistake that only CSV can have: a field that continues in the next line."""
     if "\n" in value:
-        return evolve(violation, message="holds a line feed: its quote closes in a later line")
+        return evolve(violation, message="contains a line feed: its quote closes in a later line")
     return violation
 
 

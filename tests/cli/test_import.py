@@ -347,7 +347,7 @@ def test_a_line_break_in_quotes_ends_no_row(orders: Orders) -> None:
     ended = orders.read(content, "import", "-")
     assert ended.status == Exit.REFUSED
     assert ended.err == (
-        "orders: lines 2 to 4: id holds a line feed: its quote closes in a later line\n"
+        "orders: lines 2 to 4: id contains a line feed: its quote closes in a later line\n"
         f"orders: {counts(created=1, malformed=1)}"
     )
     assert stored(orders) == {"C-1": "1.00"}

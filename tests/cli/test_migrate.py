@@ -33,7 +33,7 @@ def test_a_sqlite_file_has_no_role_to_grant_to(orders: Orders) -> None:
 
 
 @pytest.mark.parametrize("command", [["serve"], ["check"], ["import", "more.csv"], ["migrate"]])
-def test_a_file_of_a_newer_release_is_refused_and_left_as_it_is(
+def test_a_file_of_a_newer_release_is_refused_and_left_unchanged(
     orders: Orders, command: Sequence[str]
 ) -> None:
     path = make_first_file(orders.folder / "orders.db")

@@ -28,7 +28,7 @@ def test_the_same_order_again_is_replayed(store: OrderStore) -> None:
 
 
 @pytest.mark.parametrize("written", ["12.3", "12.300", "1230e-2", "1.23e1"])
-def test_the_same_amount_written_otherwise_is_replayed(store: OrderStore, written: str) -> None:
+def test_the_same_amount_written_differently_is_replayed(store: OrderStore, written: str) -> None:
     add(store, Order("a", "12.30"))
     assert add(store, Order("a", written)) == [REPLAYED]
 
@@ -65,12 +65,12 @@ def test_an_empty_batch_does_nothing(store: OrderStore, *, atomic: bool) -> None
     assert stored(store) == [Order("a", 1)]
 
 
-def test_of_two_equal_orders_in_one_batch_the_second_is_replayed(store: OrderStore) -> None:
+def test_the_second_of_two_equal_orders_in_a_batch_is_replayed(store: OrderStore) -> None:
     assert add(store, Order("a", 1), Order("a", 1)) == [CREATED, REPLAYED]
     assert stored(store) == [Order("a", 1)]
 
 
-def test_of_two_amounts_in_one_batch_the_first_is_stored(store: OrderStore) -> None:
+def test_the_first_of_two_amounts_for_an_id_in_a_batch_is_stored(store: OrderStore) -> None:
     assert add(store, Order("a", 2), Order("a", 1)) == [CREATED, CONFLICT]
     assert stored(store) == [Order("a", 2)]
 
@@ -139,20 +139,22 @@ def test_an_atomic_batch_in_conflict_with_itself_stores_nothing(store: OrderStor
     assert stored(store) == []
 
 
-def test_the_outcomes_of_a_refused_atomic_batch_say_what_they_would_be(store: OrderStore) -> None:
+def test_the_outcomes_of_a_refused_atomic_batch_say_what_they_would_have_been(
+    store: OrderStore,
+) -> None:
     add(store, Order("b", 1), Order("c", 1))
     outcomes = add(store, Order("a", 1), Order("b", 1), Order("c", 2), atomic=True)
     assert outcomes == [CREATED, REPLAYED, CONFLICT]
     assert store.get([OrderId("a")]) == [None]
 
 
-def test_a_refused_atomic_batch_can_be_put_right_and_added_again(store: OrderStore) -> None:
+def test_a_refused_atomic_batch_can_be_corrected_and_added_again(store: OrderStore) -> None:
     add(store, Order("b", 1))
     add(store, Order("a", 1), Order("b", 2), atomic=True)
     assert add(store, Order("a", 1), Order("b", 1), atomic=True) == [CREATED, REPLAYED]
 
 
-def test_the_store_works_on_after_a_refused_atomic_batch(store: OrderStore) -> None:
+def test_the_store_still_works_after_a_refused_atomic_batch(store: OrderStore) -> None:
     add(store, Order("a", 1))
     add(store, Order("b", 1), Order("a", 2), atomic=True)
     assert add(store, Order("b", 3)) == [CREATED]
@@ -172,7 +174,7 @@ def test_the_smallest_difference_between_the_largest_amounts_is_seen(store: Orde
     assert add(store, Order("a", "9999999999999.98")) == [CONFLICT]
 
 
-def test_adding_leaves_the_batch_that_was_given(store: OrderStore) -> None:
+def test_adding_does_not_change_the_batch(store: OrderStore) -> None:
     batch = [Order("b", 1), Order("a", 1), Order("b", 2)]
     store.add(batch)
     batch.clear()

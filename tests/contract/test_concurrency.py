@@ -28,7 +28,7 @@ def open_store(data: Data, request: pytest.FixtureRequest) -> Iterator[Callable[
             yield lambda: stores.enter_context(closing(data.open()))
 
 
-def test_of_two_writers_of_one_id_with_two_amounts_exactly_one_creates_it(
+def test_exactly_one_of_two_writers_of_an_id_with_two_amounts_creates_it(
     open_store: Callable[[], OrderStore],
 ) -> None:
     stores = [open_store(), open_store()]
@@ -42,7 +42,7 @@ def test_of_two_writers_of_one_id_with_two_amounts_exactly_one_creates_it(
         assert list(stores[0].get([winner.id])) == [winner]
 
 
-def test_of_two_writers_of_the_same_order_one_creates_it_and_one_replays_it(
+def test_one_of_two_writers_of_the_same_order_creates_it_and_the_other_replays_it(
     open_store: Callable[[], OrderStore],
 ) -> None:
     stores = [open_store(), open_store()]
@@ -51,7 +51,7 @@ def test_of_two_writers_of_the_same_order_one_creates_it_and_one_replays_it(
         assert sorted(each[0].value for each in outcomes) == ["created", "replayed"]
 
 
-def test_of_two_atomic_batches_that_exclude_each_other_one_is_stored_whole(
+def test_one_of_two_conflicting_atomic_batches_is_stored_whole(
     open_store: Callable[[], OrderStore],
 ) -> None:
     stores = [open_store(), open_store()]
@@ -74,7 +74,7 @@ def test_of_two_atomic_batches_that_exclude_each_other_one_is_stored_whole(
 
 
 @pytest.mark.parametrize("atomic", [False, True])
-def test_ten_threads_add_overlapping_batches_in_any_order_and_none_waits_for_ever(
+def test_ten_threads_that_add_overlapping_batches_in_any_order_never_deadlock(
     data: Data,
     *,
     atomic: bool,
@@ -100,7 +100,7 @@ def test_ten_threads_add_overlapping_batches_in_any_order_and_none_waits_for_eve
     assert {counts[order.id, CREATED] for order in stored} == {1}
 
 
-def test_many_stores_of_the_same_orders_take_writes_together(data: Data) -> None:
+def test_several_stores_of_the_same_orders_accept_writes_at_once(data: Data) -> None:
     def added(thread: int) -> Sequence[Outcome]:
         with closing(data.open()) as store:
             return [
@@ -148,7 +148,7 @@ def test_readers_see_whole_batches_only(
     assert reading.totals().count == size * batches
 
 
-def test_a_refused_atomic_batch_is_seen_by_nobody(open_store: Callable[[], OrderStore]) -> None:
+def test_no_reader_sees_a_refused_atomic_batch(open_store: Callable[[], OrderStore]) -> None:
     writing, reading = open_store(), open_store()
     writing.add([Order("taken", 1)])
 
@@ -163,7 +163,7 @@ def test_a_refused_atomic_batch_is_seen_by_nobody(open_store: Callable[[], Order
             assert reading.totals().count == 1
 
 
-def test_a_replay_or_a_conflict_means_that_the_order_is_there(
+def test_an_order_reported_as_replayed_or_in_conflict_can_be_read(
     open_store: Callable[[], OrderStore],
 ) -> None:
     stores = [open_store() for _ in range(4)]
@@ -184,7 +184,7 @@ def test_a_replay_or_a_conflict_means_that_the_order_is_there(
     assert [each.count(CREATED) for each in zip(*results, strict=True)] == [1] * ROUNDS
 
 
-def test_a_scan_sees_what_was_there_when_it_began_exactly_once(
+def test_a_scan_sees_every_order_stored_before_it_exactly_once(
     open_store: Callable[[], OrderStore],
 ) -> None:
     writing, reading = open_store(), open_store()
@@ -202,7 +202,7 @@ def test_a_scan_sees_what_was_there_when_it_began_exactly_once(
             assert set(before) <= set(seen)
 
 
-def test_a_store_is_used_by_many_threads_from_its_first_call_on(data: Data) -> None:
+def test_many_threads_can_use_a_store_from_its_first_call(data: Data) -> None:
     with closing(data.open()) as store:
         outcomes = at_once([partial(store.add, [Order(f"{n}", 1)]) for n in range(10)])
         assert [list(each) for each in outcomes] == [[CREATED]] * 10

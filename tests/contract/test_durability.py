@@ -42,7 +42,7 @@ def test_a_second_store_replays_what_the_first_created(
     assert list(outcomes) == [Outcome.REPLAYED, Outcome.CONFLICT]
 
 
-def test_orders_are_there_when_the_store_is_closed_and_opened_again(durable_data: Data) -> None:
+def test_orders_survive_closing_and_reopening_the_store(durable_data: Data) -> None:
     orders = [Order(f"{number:03}", number) for number in range(100)]
     with closing(durable_data.open()) as store:
         store.add(orders)
@@ -52,7 +52,7 @@ def test_orders_are_there_when_the_store_is_closed_and_opened_again(durable_data
         assert store.totals() == totals
 
 
-def test_a_store_that_was_never_used_is_closed_without_ado(durable_data: Data) -> None:
+def test_a_store_that_was_never_used_can_be_closed(durable_data: Data) -> None:
     durable_data.open().close()
     with closing(durable_data.open()) as store:
         assert store.totals().count == 0
@@ -68,7 +68,7 @@ def test_a_store_may_be_closed_twice(durable_data: Data) -> None:
 @pytest.mark.parametrize("atomic", [False, True])
 @pytest.mark.parametrize("size", [1, 50])
 @pytest.mark.parametrize("acknowledged", [1, 40])
-def test_every_acknowledged_order_outlives_the_kill_of_its_process(
+def test_every_acknowledged_order_survives_the_killing_of_its_process(
     durable_data: Data,
     acknowledged: int,
     size: int,
@@ -99,7 +99,7 @@ def test_every_acknowledged_order_outlives_the_kill_of_its_process(
         assert store.totals().count == size * (len(numbers) + (found[0] is not None))
 
 
-def test_a_killed_process_leaves_a_store_that_takes_orders(durable_data: Data) -> None:
+def test_a_killed_process_leaves_a_store_that_accepts_orders(durable_data: Data) -> None:
     with writing(durable_data, 10, atomic=True) as (_, acknowledgements):
         acknowledgements.recv()
     with closing(durable_data.open()) as store:

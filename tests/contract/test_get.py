@@ -9,12 +9,12 @@ def ids(*texts: str) -> list[OrderId]:
     return list(map(OrderId, texts))
 
 
-def test_what_was_added_is_found(store: OrderStore) -> None:
+def test_an_order_that_was_added_is_found(store: OrderStore) -> None:
     store.add([Order("a", "12.30")])
     assert list(store.get(ids("a"))) == [Order("a", "12.30")]
 
 
-def test_what_was_not_added_is_none(store: OrderStore) -> None:
+def test_an_id_that_was_not_added_gives_none(store: OrderStore) -> None:
     assert list(store.get(ids("a"))) == [None]
 
 
@@ -33,12 +33,12 @@ def test_an_id_asked_twice_is_answered_twice(store: OrderStore) -> None:
     assert list(store.get(ids("a", "x", "a", "x"))) == [Order("a", 1), None] * 2
 
 
-def test_nothing_asked_is_nothing_answered(store: OrderStore) -> None:
+def test_looking_up_no_ids_gives_no_orders(store: OrderStore) -> None:
     store.add([Order("a", 1)])
     assert list(store.get([])) == []
 
 
-def test_what_is_found_equals_what_was_added_in_every_part(store: OrderStore) -> None:
+def test_an_order_is_found_with_every_part_unchanged(store: OrderStore) -> None:
     order = Order("a", "1e2")
     store.add([order])
     (found,) = store.get([order.id])
@@ -48,7 +48,7 @@ def test_what_is_found_equals_what_was_added_in_every_part(store: OrderStore) ->
     assert hash(found) == hash(order)
 
 
-def test_an_id_is_found_by_itself_alone(store: OrderStore) -> None:
+def test_an_id_is_found_only_by_its_exact_text(store: OrderStore) -> None:
     store.add([Order("a_c%", 1)])
     others = ids("A_C%", "abc", "a_c", "a_c%%", "abcd", "%", "_", "a_c% %")
     assert list(store.get(others)) == [None] * len(others)

@@ -29,7 +29,7 @@ def test_a_batch_in_descending_order_is_stored(store: OrderStore) -> None:
     assert list(store.page(SIZE + 1)) == ORDERS
 
 
-def test_every_second_order_being_there_already_is_seen(store: OrderStore) -> None:
+def test_a_batch_of_which_every_second_order_is_stored_is_judged_right(store: OrderStore) -> None:
     store.add(ORDERS[::2])
     assert list(store.add(ORDERS)) == [Outcome.REPLAYED, Outcome.CREATED] * (SIZE // 2)
 

@@ -23,14 +23,14 @@ def test_orders_that_are_all_new_are_stored(store: OrderStore) -> None:
     assert store.totals().count == len(ORDERS)
 
 
-def test_no_orders_are_all_new(store: OrderStore) -> None:
+def test_loading_no_orders_succeeds(store: OrderStore) -> None:
     assert store.load([])
     assert stored(store) == []
 
 
 @pytest.mark.parametrize("amount", ["1", "1.00", "2"])
 @pytest.mark.parametrize("position", [0, 2, 4])
-def test_one_order_that_is_stored_refuses_all(
+def test_one_stored_order_makes_the_load_store_nothing(
     store: OrderStore,
     position: int,
     amount: str,
@@ -43,17 +43,19 @@ def test_one_order_that_is_stored_refuses_all(
 
 
 @pytest.mark.parametrize("amount", ["1", "2"])
-def test_an_id_that_is_there_twice_refuses_all(store: OrderStore, amount: str) -> None:
+def test_an_id_that_occurs_twice_makes_the_load_store_nothing(
+    store: OrderStore, amount: str
+) -> None:
     assert not store.load([*ROWS, ("a", amount)])
     assert stored(store) == []
 
 
-def test_odd_ids_are_loaded_as_they_are_added(store: OrderStore) -> None:
+def test_odd_ids_are_loaded_as_add_would_store_them(store: OrderStore) -> None:
     assert store.load([(text, "0.10") for text in ODD])
     assert list(store.add([Order(text, "0.1") for text in ODD])) == [Outcome.REPLAYED] * len(ODD)
 
 
-def test_of_those_that_load_the_same_orders_at_once_one_stores_them(store: OrderStore) -> None:
+def test_one_of_several_concurrent_loads_of_the_same_orders_stores_them(store: OrderStore) -> None:
     for number in range(10):
         rows = [(f"{number}-{each:03}", "1") for each in range(200)]
         loads = [partial(store.load, rows), partial(store.load, rows[::-1])]

@@ -128,7 +128,7 @@ class OrdersModel(RuleBasedStateMachine):
         self._store.close()
 
 
-def test_any_calls_in_any_order_do_what_they_do_to_a_dict(new_data: Callable[[], Data]) -> None:
+def test_any_sequence_of_calls_behaves_like_a_dict(new_data: Callable[[], Data]) -> None:
     class Model(OrdersModel):
         def __init__(self) -> None:
             super().__init__(new_data)

@@ -49,7 +49,7 @@ def test_a_page_starts_at_the_smallest_id_and_has_at_most_the_limit(
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 9])
 @pytest.mark.parametrize("position", range(len(LETTERS)))
-def test_a_page_after_an_id_starts_behind_it(
+def test_a_page_after_an_id_starts_just_after_it(
     letters: OrderStore,
     position: int,
     limit: int,
@@ -91,7 +91,7 @@ def test_there_is_nothing_before_the_smallest_id(letters: OrderStore) -> None:
     assert read(letters, 10, before="!") == ""
 
 
-def test_a_page_holds_the_orders_as_they_were_added(store: OrderStore) -> None:
+def test_a_page_has_the_orders_as_they_were_added(store: OrderStore) -> None:
     orders = [Order("a", "0.01"), Order("b", "9999999999999.99"), Order("c", 0)]
     store.add(orders)
     assert list(store.page(10)) == orders
@@ -117,7 +117,7 @@ def test_walking_down_reads_every_order_once(letters: OrderStore, limit: int) ->
     assert found == LETTERS
 
 
-def test_an_order_that_is_added_is_on_the_next_page_that_is_read(letters: OrderStore) -> None:
+def test_an_added_order_is_on_the_next_page_that_is_read(letters: OrderStore) -> None:
     letters.add([Order("c", 1), Order("k", 1)])
     assert read(letters, 10, after="b") == "cdfhjk"
 

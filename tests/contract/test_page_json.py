@@ -55,7 +55,7 @@ def test_an_empty_store_has_an_empty_page(store: OrderStore) -> None:
 @example(
     placed=[Order(f"{n}", amount) for n, amount in enumerate(["0", "0.1", "9999999999999.99"])]
 )
-def test_every_order_is_written_as_the_standard_library_does(
+def test_every_order_is_written_like_the_standard_library_writes_it(
     new_data: Callable[[], Data],
     placed: list[Order],
 ) -> None:
@@ -70,7 +70,7 @@ def test_every_order_is_written_as_the_standard_library_does(
 
 @pytest.mark.parametrize("after", [None, "A", "a", "b", "bb", "e", "z"])
 @pytest.mark.parametrize("limit", [1, 2, 4, 5, 6])
-def test_it_is_the_page_that_is_read_as_orders(
+def test_a_page_of_json_has_the_orders_of_the_page(
     store: OrderStore,
     limit: int,
     after: str | None,
@@ -87,7 +87,7 @@ def test_it_is_the_page_that_is_read_as_orders(
         assert written.last == found.orders[-1].id
 
 
-def test_many_pages_are_read_at_once_each_in_its_place(store: OrderStore) -> None:
+def test_many_pages_are_read_at_once_in_the_order_asked(store: OrderStore) -> None:
     store.add([Order(letter, "12.3") for letter in "dbeac"])
     queries = [PageQuery(limit, OrderId("b")) for limit in (3, 1)] + [PageQuery(9), PageQuery(1)]
     assert list(store.pages_json(queries)) == [

@@ -8,7 +8,7 @@ from tests.contract.data import Data
 from tests.contract.threads import at_once, meanwhile
 
 
-def test_a_renewed_store_has_its_orders_and_takes_more(store: OrderStore) -> None:
+def test_a_renewed_store_keeps_its_orders_and_accepts_more(store: OrderStore) -> None:
     store.add([Order("a", 1)])
     store.renew()
     assert list(store.add([Order("a", 1), Order("b", 2)])) == [Outcome.REPLAYED, Outcome.CREATED]
@@ -21,13 +21,13 @@ def test_a_store_may_be_renewed_before_its_first_use_and_again(store: OrderStore
     store.check()
 
 
-def test_a_store_may_be_renewed_when_it_is_closed(data: Data) -> None:
+def test_a_closed_store_may_be_renewed(data: Data) -> None:
     with closing(data.open()) as store:
         store.check()
     store.renew()
 
 
-def test_renewing_harms_nothing_that_is_under_way(store: OrderStore) -> None:
+def test_renewing_does_not_disturb_calls_under_way(store: OrderStore) -> None:
     def write(name: str) -> None:
         for number in range(25):
             batch = [Order(f"{name}-{number}-{each}", 1) for each in range(3)]

@@ -57,7 +57,7 @@ def test_hundredths_are_carried_exactly(store: OrderStore) -> None:
     assert str(store.totals().amount) == "10000000000099.98"
 
 
-def test_totals_are_right_after_many_writers_met(store: OrderStore) -> None:
+def test_totals_are_right_after_concurrent_writes(store: OrderStore) -> None:
     orders = [Order(f"{number:02}", number) for number in range(60)]
 
     def write(seed: int) -> None:
@@ -74,7 +74,7 @@ def test_totals_are_right_after_many_writers_met(store: OrderStore) -> None:
     assert store.totals() == Totals(len(found), sum((o.amount.value for o in found), Decimal(0)))
 
 
-def test_totals_never_tell_of_a_part_of_a_batch(store: OrderStore) -> None:
+def test_totals_never_include_part_of_a_batch(store: OrderStore) -> None:
     def write() -> None:
         for number in range(20):
             store.add([Order(f"{number}-{each}", "0.25") for each in range(8)])

@@ -16,11 +16,11 @@ from orders_core import (
 )
 
 
-def test_an_empty_store_answers_its_check(store: OrderStore) -> None:
+def test_an_empty_store_passes_its_check(store: OrderStore) -> None:
     store.check()
 
 
-def test_a_store_with_orders_answers_its_check(store: OrderStore) -> None:
+def test_a_store_with_orders_passes_its_check(store: OrderStore) -> None:
     store.add([Order("a", 1)])
     store.check()
     assert store.totals().count == 1
@@ -39,7 +39,7 @@ def test_placing_another_amount_is_refused(store: OrderStore) -> None:
     assert find(store, OrderId("a")) == Order("a", 1)
 
 
-def test_what_was_not_placed_is_not_found(store: OrderStore) -> None:
+def test_an_order_that_was_not_placed_is_not_found(store: OrderStore) -> None:
     with pytest.raises(OrderNotFound):
         find(store, OrderId("a"))
 
@@ -55,6 +55,6 @@ def test_all_are_placed_or_none(store: OrderStore) -> None:
     )
 
 
-def test_each_is_placed_that_can_be(store: OrderStore) -> None:
+def test_each_order_that_is_not_in_conflict_is_placed(store: OrderStore) -> None:
     outcomes = place_each(store, [Order("a", 1), Order("a", 2), Order("b", 1)])
     assert outcomes == (Outcome.CREATED, Outcome.CONFLICT, Outcome.CREATED)

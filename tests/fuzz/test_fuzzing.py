@@ -23,7 +23,7 @@ _DONE: Final = re.compile(r"^Done (?P<runs>[0-9]+) in (?P<seconds>[0-9]+) second
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_no_bytes_break_what_a_target_promises(name: str, tmp_path: Path) -> None:
+def test_no_input_breaks_the_promise_of_a_target(name: str, tmp_path: Path) -> None:
     runs = _RUNS * TARGETS[name].share // 100
     # Measured by Atheris, not for the coverage of the tests: that would be slow.
     kept = {each: text for each, text in os.environ.items() if not each.startswith("COV")}

@@ -6,13 +6,13 @@ from tests.fuzz.targets import TARGETS
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_every_seed_is_read_as_it_must_be(name: str) -> None:
+def test_every_seed_is_read_as_expected(name: str) -> None:
     target = TARGETS[name]
     for content in (*target.seeds, *target.words):
         target.check(content)
 
 
-def test_the_shares_of_the_targets_are_a_whole() -> None:
+def test_the_shares_of_the_targets_sum_to_100() -> None:
     assert sum(target.share for target in TARGETS.values()) == 100
 
 

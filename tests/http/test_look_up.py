@@ -56,8 +56,8 @@ def test_a_failed_look_up_names_invisible_characters(client: WsgiClient) -> None
         answer = client.get(target)
         assert (answer.status, answer.problem()) == (404, "order-not-found")
         assert answer.json()["detail"] == (
-            "no order has the id 'A-1<U+200B>'; the id holds U+200B ZERO WIDTH SPACE, which may "
-            "not show"
+            "no order has the id 'A-1<U+200B>'; the id contains U+200B ZERO WIDTH SPACE, which may "
+            "be invisible"
         )
 
 

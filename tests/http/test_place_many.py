@@ -248,7 +248,7 @@ def test_a_csv_header_may_be_partly_quoted(client: WsgiClient) -> None:
 def test_a_line_break_in_quotes_does_not_end_a_csv_row(client: WsgiClient) -> None:
     answer = client.post('id,amount\r\n"x\r\nB-9,7.00\r\ny",5.00\r\nC-1,1.00\r\n', CSV)
     assert (answer.status, answer.problem()) == (422, "invalid-order")
-    detail = "id holds a line feed: its quote closes in a later line"
+    detail = "id contains a line feed: its quote closes in a later line"
     assert answer.json()["errors"] == [{"line": 2, "last_line": 4, "detail": detail}]
     assert answer.json()["detail"] == f"nothing was stored: lines 2 to 4: {detail}"
     assert client.get("/orders").body == b"[]"

@@ -68,7 +68,7 @@ def test_one_value_is_one_amount_however_it_is_written(cents: int, zeros: int) -
 
 
 @given(NEARLY_NUMBERS)
-def test_what_json_does_not_read_as_a_number_is_never_an_amount(text: str) -> None:
+def test_text_that_json_does_not_read_as_a_number_is_never_an_amount(text: str) -> None:
     if not is_json_number(text):
         assert judged(text) is None
 
@@ -110,7 +110,7 @@ def test_an_int_is_accepted_exactly_when_it_is_an_amount(value: int) -> None:
 
 
 @given(amounts())
-def test_an_amount_that_is_written_and_read_again_is_the_same(amount: Amount) -> None:
+def test_an_amount_survives_being_written_and_read(amount: Amount) -> None:
     for same in (Amount(str(amount)), Amount(amount.value), Amount.from_cents(amount.cents)):
         assert same == amount
         assert hash(same) == hash(amount)
@@ -122,7 +122,7 @@ def test_an_amount_survives_a_reader_that_uses_doubles(amount: Amount) -> None:
 
 
 @given(amounts(), amounts())
-def test_amounts_are_ordered_as_their_hundredths(one: Amount, other: Amount) -> None:
+def test_amounts_sort_like_their_hundredths(one: Amount, other: Amount) -> None:
     assert (one < other) == (one.cents < other.cents)
     assert (one == other) == (one.cents == other.cents)
 

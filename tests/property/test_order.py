@@ -42,7 +42,7 @@ def test_a_text_is_accepted_exactly_when_the_rules_allow_it(text: str) -> None:
 
 
 @given(id_texts(), st.characters(categories=["Cc", "Cs"]), st.integers(0, MAX_ID_LENGTH))
-def test_one_unusable_character_anywhere_spoils_an_id(
+def test_an_unusable_character_anywhere_makes_an_id_unacceptable(
     text: str,
     unusable: str,
     position: int,
@@ -51,12 +51,12 @@ def test_one_unusable_character_anywhere_spoils_an_id(
 
 
 @given(order_ids(), order_ids())
-def test_ids_are_ordered_as_the_bytes_of_their_utf_8_form(one: OrderId, other: OrderId) -> None:
+def test_ids_sort_like_their_utf_8_bytes(one: OrderId, other: OrderId) -> None:
     assert (one < other) == (one.value.encode() < other.value.encode())
 
 
 @given(st.one_of(ANYTHING, id_texts()), ANYTHING)
-def test_untrusted_values_make_an_order_or_name_what_is_wrong(
+def test_untrusted_values_make_an_order_or_an_error_that_names_the_mistakes(
     order_id: object,
     amount: object,
 ) -> None:
@@ -70,7 +70,7 @@ def test_untrusted_values_make_an_order_or_name_what_is_wrong(
 
 
 @given(id_texts(), amounts())
-def test_parsing_what_was_written_gives_the_same_order(order_id: str, amount: Amount) -> None:
+def test_an_order_survives_being_written_and_parsed(order_id: str, amount: Amount) -> None:
     order = Order.parse(order_id, str(amount))
     assert (order.id.value, order.amount) == (order_id, amount)
 
@@ -79,7 +79,7 @@ SOME_IDS = st.sampled_from([OrderId(each) for each in "abc"])
 
 
 @given(st.lists(orders(SOME_IDS)), st.dictionaries(SOME_IDS, amounts()))
-def test_a_batch_is_judged_as_its_orders_one_after_the_other_are(
+def test_a_batch_is_judged_like_its_orders_one_by_one(
     batch: list[Order],
     stored: dict[OrderId, Amount],
 ) -> None:

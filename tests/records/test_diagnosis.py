@@ -72,7 +72,7 @@ def workbook() -> bytes:
         ("x" * 500 + "\n", "x" * 60 + "...", "there is no column id", "name the columns"),
     ],
 )
-def test_a_first_line_that_is_no_header_is_told_with_what_it_is_and_what_helps(
+def test_a_wrong_header_is_quoted_and_explained_with_a_remedy(
     content: str,
     found: str,
     is_: str,
@@ -87,7 +87,7 @@ def test_a_first_line_that_is_no_header_is_told_with_what_it_is_and_what_helps(
     assert (result.in_order, result.refused) == ([], [])
 
 
-def test_what_was_found_is_shown_without_control_characters() -> None:
+def test_a_wrong_header_is_quoted_without_control_characters() -> None:
     result = read_alike(b"\x1b[31mid\x00,\xffamount\x7f\n", MediaType.CSV)
     assert result.wrong is not None
     assert r'found "\x1b[31mid\x00,\xffamount\x7f"' in result.wrong
@@ -117,7 +117,7 @@ def test_what_was_found_is_shown_without_control_characters() -> None:
     ],
     ids=range(16),
 )
-def test_content_that_is_no_text_is_told_with_what_it_is_and_what_helps(
+def test_content_that_is_not_text_is_explained_with_a_remedy(
     media_type: MediaType,
     content: bytes,
     is_: str,
@@ -130,6 +130,8 @@ def test_content_that_is_no_text_is_told_with_what_it_is_and_what_helps(
 
 @pytest.mark.parametrize("header", ["id,amount", '"id","amount"', '"id",amount', "\ufeffid,amount"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_header_may_be_quoted_and_have_a_mark_and_either_line_end(header: str, end: str) -> None:
+def test_a_header_may_have_quotes_a_byte_order_mark_and_either_line_end(
+    header: str, end: str
+) -> None:
     result = read_alike(f"{header}{end}A-1,1{end}".encode(), MediaType.CSV, whole=False)
     assert (result.wrong, result.refused, list(result.orders)) == (None, [], [2])

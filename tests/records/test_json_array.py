@@ -26,7 +26,7 @@ def read(text: str) -> Found:
     st.booleans(),
     st.booleans(),
 )
-def test_an_array_may_be_written_in_any_way(
+def test_an_array_may_have_any_white_space_and_escapes(
     orders: list[Order],
     indent: int | str | None,
     ascii_only: bool,  # noqa: FBT001 - drawn
@@ -52,11 +52,13 @@ def test_an_amount_keeps_its_exact_text(amount: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["[]", " [ ] \n", "\ufeff[]", "\n\n[\n]\n"])
-def test_an_empty_array_holds_nothing(text: str) -> None:
+def test_an_empty_array_has_no_orders(text: str) -> None:
     assert read(text) == Found()
 
 
-def test_an_item_that_is_no_order_is_refused_by_its_lines_and_the_next_ones_are_read() -> None:
+def test_an_item_that_is_not_an_order_is_refused_with_its_lines_and_the_next_ones_are_read() -> (
+    None
+):
     wrong = ["1", "null", '"A"', "[]", "{}", '{"id":"A"}', '{"id":"A","amount":1.005}']
     wrong += ['{"id":"A","amount":1,"x":[{"id":"B","amount":1}]}', '{"id":"],{","amount":"}"}']
     found = read("[\n" + ",\n".join([ONE, *wrong, TWO]) + "\n]")
@@ -67,7 +69,7 @@ def test_an_item_that_is_no_order_is_refused_by_its_lines_and_the_next_ones_are_
     ]
 
 
-def test_an_item_in_several_lines_is_named_by_its_first_and_last() -> None:
+def test_a_refused_item_on_several_lines_is_reported_by_its_first_and_last() -> None:
     found = read('[\n  {\n    "id": "A-1"\n  },\n  {\n    "id": "A-2",\n    "amount": 2\n  }\n]')
     assert found.places == ["lines 2 to 4"]
     assert found.orders == {5: Order("A-2", 2)}
@@ -81,20 +83,20 @@ def test_an_item_in_several_lines_is_named_by_its_first_and_last() -> None:
         *('{"id":"A","amount":' + " " * 9_000 + "1}", '"' + "x" * 9_000 + '"', "01"),
     ],
 )
-def test_a_mistake_of_syntax_ends_the_reading(wrong: str) -> None:
+def test_a_syntax_error_ends_the_reading(wrong: str) -> None:
     found = read(f'[{ONE},\n{wrong},{TWO},{{"id":"B-9","amount":7}}]')
     assert found.in_order == [Order("A-1", 1)]
     assert len(found.refused) == 1
     assert found.places == ["line 2"]
 
 
-def test_a_comma_behind_the_last_item_is_a_mistake() -> None:
+def test_a_comma_after_the_last_item_is_a_syntax_error() -> None:
     found = read(f"[{ONE},]")
     assert found.in_order == [Order("A-1", 1)]
     assert "item 2 of the array: not acceptable JSON" in found.refused[0][1]
 
 
-def test_an_array_stores_what_is_whole_wherever_it_is_cut_off() -> None:
+def test_whole_items_are_read_wherever_an_array_is_cut_off() -> None:
     text = f" [\n{ONE},\n {TWO} \n] \n"
     for cut in range(text.index("[") + 1, text.index("]")):
         found = read(text[:cut])
@@ -109,7 +111,7 @@ def test_an_array_stores_what_is_whole_wherever_it_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize("rest", ["x", "]", ",", f"[{ONE}]", f"\n{ONE}"])
-def test_what_follows_the_array_is_refused(rest: str) -> None:
+def test_content_after_the_array_is_refused(rest: str) -> None:
     found = read(f"[{ONE}] \n{rest}")
     assert found.in_order == [Order("A-1", 1)]
     ((_, problem),) = found.refused
@@ -118,7 +120,7 @@ def test_what_follows_the_array_is_refused(rest: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " \n", ONE, "id,amount\n", "null"])
-def test_what_is_no_array_is_refused_whole(text: str) -> None:
+def test_content_that_is_not_an_array_is_refused_whole(text: str) -> None:
     found = read(text)
     assert found.wrong is not None
     assert found.wrong.startswith("a JSON array begins with [; found ")

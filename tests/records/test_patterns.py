@@ -43,7 +43,7 @@ def test_csv_may_lack_the_column_of_an_optional_field(
 
 
 @pytest.mark.parametrize("text", [".", "..", " a", "a ", "\u200ba", "a\x00", "", "x" * 129])
-def test_what_is_no_id_is_not_plain(text: str) -> None:
+def test_text_that_is_not_an_id_is_not_plain(text: str) -> None:
     assert not plain_csv(FIELDS, 2).findall(f"{text},1\n")
     assert not plain_ndjson(FIELDS).findall(f'{{"id":"{text}","amount":1}}\n')
 

@@ -84,7 +84,7 @@ def pieces() -> st.SearchStrategy[Piece]:
 
 @settings(max_examples=80)
 @given(st.lists(pieces(), max_size=8), st.booleans())
-def test_each_row_is_one_order_or_one_refusal_whatever_stands_around_it(
+def test_each_row_is_one_order_or_one_refusal_whatever_surrounds_it(
     rows: list[Piece],
     mark: bool,  # noqa: FBT001 - drawn
 ) -> None:
@@ -112,7 +112,7 @@ CSV_TEXTS = st.lists(
 @settings(max_examples=200)
 @given(CSV_TEXTS)
 @example('"x\r\nB-9,7.00\r\ny",5.00\r\nC-1,1.00\r\n')
-def test_no_order_is_read_that_another_reader_of_csv_does_not_read_there(text: str) -> None:
+def test_no_order_is_read_where_another_csv_reader_finds_none(text: str) -> None:
     found = read_alike(HEADER + text.encode(), MediaType.CSV)
     reader = csv.reader(io.StringIO(text, newline=""))
     others, first = {}, 2
@@ -126,7 +126,7 @@ def test_no_order_is_read_that_another_reader_of_csv_does_not_read_there(text: s
 
 @settings(max_examples=200)
 @given(CSV_TEXTS)
-def test_what_a_strict_reader_of_csv_reads_is_read(text: str) -> None:
+def test_every_order_that_a_strict_csv_reader_finds_is_read(text: str) -> None:
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error:
@@ -140,7 +140,7 @@ def test_what_a_strict_reader_of_csv_reads_is_read(text: str) -> None:
 
 @settings(max_examples=60)
 @given(st.binary(max_size=200) | st.text('{}[]",:\n\r \\idamount1.e', max_size=80).map(str.encode))
-def test_any_bytes_are_read_alike_in_pieces_of_any_size(content: bytes) -> None:
+def test_any_bytes_are_read_the_same_in_pieces_of_any_size(content: bytes) -> None:
     for media_type in MediaType:
         read_alike(content, media_type)
         read_alike(HEADER + content, media_type, whole=False)
@@ -164,7 +164,7 @@ def test_any_bytes_are_read_alike_in_pieces_of_any_size(content: bytes) -> None:
     ],
     ids=range(10),
 )
-def test_a_quote_that_is_never_closed_goes_on_to_the_end(
+def test_an_unclosed_quote_extends_to_the_end(
     rest: bytes,
     place: str,
     whole: bool,  # noqa: FBT001 - drawn
@@ -177,7 +177,7 @@ def test_a_quote_that_is_never_closed_goes_on_to_the_end(
     assert problem.startswith("possibly cut off: ") is not whole
 
 
-def test_a_record_without_end_or_quote_that_is_too_long_is_refused_once() -> None:
+def test_a_record_that_is_too_long_is_refused_once() -> None:
     found = read_alike(HEADER + b"A-1,1\n" + b"x" * 100_000, MediaType.CSV)
     assert found.places == ["line 3"]
     assert "longer than 8192 bytes" in found.refused[0][1]
@@ -185,7 +185,7 @@ def test_a_record_without_end_or_quote_that_is_too_long_is_refused_once() -> Non
 
 @pytest.mark.parametrize("length", [MAX_RECORD_BYTES - 1, MAX_RECORD_BYTES])
 @BOTH
-def test_a_record_may_be_as_long_as_is_said(media_type: MediaType, length: int) -> None:
+def test_a_record_may_be_as_long_as_the_limit(media_type: MediaType, length: int) -> None:
     # An amount that is too long is found by reading it; a record that is too long is not read.
     beginning = HEADER + b"A," if media_type is MediaType.CSV else b'{"id":"A","amount":"'
     used = 2 if media_type is MediaType.CSV else len(beginning) + 2
@@ -198,7 +198,7 @@ def test_a_record_may_be_as_long_as_is_said(media_type: MediaType, length: int) 
         assert "longer than 8192 bytes" in problem
 
 
-def test_a_last_row_of_csv_without_line_end_is_taken_only_from_what_is_whole() -> None:
+def test_a_last_row_of_csv_without_line_end_is_accepted_only_from_whole_content() -> None:
     content = HEADER + b"T-1,345.67\r\nT-2,123"
     for rest in (b"", b"\r"):
         found = read_alike(content + rest, MediaType.CSV, whole=False)
@@ -214,7 +214,7 @@ def test_a_header_without_line_end_may_be_cut_off_too(header: bytes) -> None:
     assert read_alike(header, MediaType.CSV, whole=True).refused == []
 
 
-def test_a_last_line_of_ndjson_shows_by_itself_whether_it_is_cut_off() -> None:
+def test_a_last_line_of_ndjson_is_read_without_line_end_unless_it_is_cut_off() -> None:
     content = b'{"id":"T-1","amount":1}\n{"id":"T-2","amount":123}'
     assert len(read_alike(content, MediaType.NDJSON, whole=False).in_order) == 2
     for cut in range(25, len(content)):
@@ -228,14 +228,14 @@ def test_a_last_line_of_ndjson_shows_by_itself_whether_it_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize("line", [b"[]", b'{"orders":[]}', b'{"id":"A"}', b'"x"'])
-def test_a_last_line_of_json_that_is_no_order_is_not_said_to_be_cut_off(line: bytes) -> None:
+def test_a_last_line_of_json_that_is_not_an_order_is_not_reported_as_cut_off(line: bytes) -> None:
     ((place, problem),) = read_alike(line, MediaType.NDJSON, whole=False).refused
     assert place == "line 1"
     assert "cut off" not in problem
 
 
 @pytest.mark.parametrize("content", [b"A-1,1\r\nB", b"A-1,1\r\nB-2,2.0", b'"A-1",1\r\n"B-2",2'])
-def test_no_cut_of_a_file_stores_what_the_file_does_not_hold(content: bytes) -> None:
+def test_a_file_cut_off_anywhere_gives_no_order_that_the_whole_file_lacks(content: bytes) -> None:
     whole = read(HEADER + content + b"\r\n", MediaType.CSV).in_order
     for cut in range(len(content)):
         found = read_alike((HEADER + content)[:cut], MediaType.CSV, whole=False)
@@ -243,7 +243,7 @@ def test_no_cut_of_a_file_stores_what_the_file_does_not_hold(content: bytes) -> 
 
 
 @BOTH
-def test_blank_lines_are_counted_and_hold_nothing(media_type: MediaType) -> None:
+def test_blank_lines_are_counted_and_give_no_orders(media_type: MediaType) -> None:
     header = HEADER if media_type is MediaType.CSV else b""
     order = b"A,1\n" if media_type is MediaType.CSV else b'{"id":"A","amount":1}\n'
     found = read_alike(header + b"\n\r\n\n" + order + b"\r\n" + order, media_type)
@@ -252,7 +252,7 @@ def test_blank_lines_are_counted_and_hold_nothing(media_type: MediaType) -> None
     assert list(found.orders) == [first + 3, first + 5]
 
 
-def test_white_space_alone_is_blank_in_ndjson_and_a_field_in_csv() -> None:
+def test_a_line_of_white_space_is_blank_in_ndjson_and_a_field_in_csv() -> None:
     found = read_alike(b" \t\r\n\r\r\n  \n \t", MediaType.NDJSON)
     assert (found.blank, found.refused) == (4, [])
     found = read_alike(HEADER + b" \t\r\n\r\r\n  \n", MediaType.CSV)
@@ -295,7 +295,7 @@ class Repeated(io.RawIOBase):
         (MediaType.JSON, b"[", b" \n"),
     ],
 )
-def test_a_record_of_any_length_takes_little_memory(
+def test_a_record_of_any_length_needs_little_memory(
     media_type: MediaType,
     beginning: bytes,
     piece: bytes,
@@ -313,7 +313,7 @@ def test_a_record_of_any_length_takes_little_memory(
 
 @BOTH
 @pytest.mark.parametrize("line", [b"x" * 8_000, b'{"id":5,"amount":"' + b"1" * 7_900 + b'"}'])
-def test_what_was_wrong_does_not_keep_what_was_read(media_type: MediaType, line: bytes) -> None:
+def test_refusals_do_not_keep_the_content_in_memory(media_type: MediaType, line: bytes) -> None:
     content = io.BytesIO((b"id,amount\n" if media_type is MediaType.CSV else b"") + line + b"\n")
     # What is made once is not counted.
     list(read_batches(content, media_type, whole=True))
@@ -329,7 +329,7 @@ def test_what_was_wrong_does_not_keep_what_was_read(media_type: MediaType, line:
 
 
 @pytest.mark.parametrize("media_type", MediaType)
-def test_a_batch_has_a_bounded_number_of_refusals_and_the_next_one_goes_on(
+def test_a_batch_has_a_bounded_number_of_refusals_and_the_next_one_continues(
     media_type: MediaType,
 ) -> None:
     content = {
@@ -405,7 +405,7 @@ CONTENTS = st.builds(
 @example(b'{"id":"A","amount":1}\n{"id":"..","amount":1}\n', MediaType.NDJSON)
 @example(b'{"id":"\xed\xa0\x80","amount":1}\n{"id":"\xff","amount":1}', MediaType.NDJSON)
 @example(b"", MediaType.CSV)
-def test_a_plain_record_is_read_as_if_it_were_not_plain(
+def test_a_plain_record_is_read_like_an_escaped_one(
     content: bytes,
     media_type: MediaType,
 ) -> None:
@@ -423,14 +423,14 @@ def test_a_plain_record_is_read_as_if_it_were_not_plain(
 
 
 @given(st.text(max_size=3) | id_texts() | PARTS | st.text(" .x\x85\u2003\u200b", max_size=130))
-def test_every_text_is_accepted_plain_and_escaped_or_neither(text: str) -> None:
+def test_every_text_is_accepted_both_plain_and_escaped_or_neither(text: str) -> None:
     line = json.dumps({"id": text, "amount": 0}, ensure_ascii=False).encode(errors="surrogatepass")
     other = line.replace(b'"amount": 0', b'"amount": 0.000')
     assert read(line + b"\n", MediaType.NDJSON) == read(other + b"\n", MediaType.NDJSON)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_a_long_record_ends_at_the_same_place_wherever_a_piece_ends(size: int) -> None:
+def test_a_long_record_ends_at_the_same_byte_wherever_a_piece_ends(size: int) -> None:
     content = b'id,amount\n"' + b"x" * MAX_RECORD_BYTES + b'","","\n",1\nA-1,1\n'
     batches = list(read_batches(io.BytesIO(content), MediaType.CSV, whole=True, size=size))
     assert [row for batch in batches for row in batch.rows] == [("A-1", "1")]

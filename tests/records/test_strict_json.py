@@ -51,7 +51,7 @@ def depth_of(value: object) -> int:
 
 
 @given(nested(MAX_DEPTH), st.booleans(), st.sampled_from([None, 1]))
-def test_what_is_valid_and_not_deep_reads_as_the_standard_library_reads_it(
+def test_valid_shallow_json_is_read_like_the_standard_library_reads_it(
     value: object,
     ascii_only: bool,  # noqa: FBT001 - drawn
     indent: int | None,
@@ -61,7 +61,7 @@ def test_what_is_valid_and_not_deep_reads_as_the_standard_library_reads_it(
 
 
 @given(st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
-def test_depth_alone_decides_about_valid_documents(value: object) -> None:
+def test_valid_documents_are_refused_only_for_their_depth(value: object) -> None:
     content = json.dumps(value, ensure_ascii=False, allow_nan=True)
     unwritable = "NaN" in content or "Infinity" in content
     if not unwritable:
@@ -69,7 +69,7 @@ def test_depth_alone_decides_about_valid_documents(value: object) -> None:
 
 
 @given(st.text('[]{}":,\\ \n1-eE.+tfnulrasNI\x00', max_size=60) | st.text() | st.binary())
-def test_nothing_is_read_that_the_standard_library_refuses(content: str | bytes) -> None:
+def test_json_that_the_standard_library_refuses_is_refused(content: str | bytes) -> None:
     raw = content if isinstance(content, bytes) else content.encode(errors="surrogatepass")
     try:
         expected = json.loads(raw.decode())
@@ -80,7 +80,7 @@ def test_nothing_is_read_that_the_standard_library_refuses(content: str | bytes)
 
 
 @given(st.dictionaries(st.text(), st.integers(), min_size=1), st.data())
-def test_a_name_twice_is_refused_wherever_it_stands(
+def test_a_duplicate_name_is_refused_anywhere(
     members: dict[str, int],
     data: st.DataObject,
 ) -> None:
@@ -93,23 +93,23 @@ def test_a_name_twice_is_refused_wherever_it_stands(
     assert refused(f"[[[{content}]]]".encode())
 
 
-def test_a_name_twice_in_two_spellings_is_refused() -> None:
+def test_a_duplicate_name_in_another_spelling_is_refused() -> None:
     assert refused(b'{"id":1,"\\u0069d":2}')
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
-def test_what_is_no_number_of_json_is_refused(constant: str) -> None:
+def test_text_that_is_not_a_json_number_is_refused(constant: str) -> None:
     with pytest.raises(InvalidJson, match="not a JSON number"):
         parse(f"[{constant}]".encode())
 
 
 @pytest.mark.parametrize("text", ["1e2000000", "9" * 60_000, "-0", "1E+5", "0.000000000000000001"])
-def test_a_number_is_kept_as_it_was_written(text: str) -> None:
+def test_a_number_keeps_its_text(text: str) -> None:
     assert parse(text.encode()) == Number(text)
 
 
 @pytest.mark.parametrize("brackets", ["[" * 60_000, '{"a":' * 10_000, '["[[[[[",' + "[" * 60_000])
-def test_deep_nesting_is_refused_before_it_is_followed(brackets: str) -> None:
+def test_deep_nesting_is_refused_before_parsing(brackets: str) -> None:
     with pytest.raises(InvalidJson, match="nested deeper"):
         parse(brackets.encode())
 
@@ -119,14 +119,14 @@ def test_brackets_in_strings_do_not_count(content: str) -> None:
     assert not refused(content.encode())
 
 
-def test_a_string_that_is_never_closed_takes_no_longer_than_its_length() -> None:
+def test_an_unclosed_string_takes_linear_time() -> None:
     # Trying each of the quotes anew would take minutes, which the test's time limit ends.
     content = b'"' + b'\\"' * 500_000 + b"[" * 5
     with pytest.raises(InvalidJson, match="malformed at line 1, column 1"):
         parse(content)
 
 
-def test_many_names_take_no_longer_than_their_number() -> None:
+def test_many_names_take_linear_time() -> None:
     names = ",".join(f'"{number}":0' for number in range(100_000))
     with pytest.raises(InvalidJson, match="99999"):
         parse(f'{{{names},"99999":0}}'.encode())

@@ -26,11 +26,11 @@ UNUSABLE = {
     "UTF-16, big end first": (b"\xfe\xff" + BEGIN.encode("utf-16-be"), f"is UTF-16; {SAVE}"),
     "UTF-16 without a mark": (
         BEGIN.encode("utf-16-le"),
-        f"line 1: holds a NUL byte, as UTF-16 and binary files do; {SAVE}",
+        f"line 1: contains a NUL byte, as UTF-16 and binary files do; {SAVE}",
     ),
     "NUL": (
         f"{BEGIN}\0".encode(),
-        f"line 2: holds a NUL byte, as UTF-16 and binary files do; {SAVE}",
+        f"line 2: contains a NUL byte, as UTF-16 and binary files do; {SAVE}",
     ),
     "Latin-1": (f"{BEGIN}# é".encode("latin-1"), f"line 2: is not UTF-8; {SAVE}"),
 }

@@ -33,13 +33,15 @@ def pragmas_of_each_connection(path: Path) -> list[tuple[object, ...]]:
         ]
 
 
-def test_every_connection_writes_ahead_and_flushes_each_commit(path: Path) -> None:
+def test_every_connection_uses_the_write_ahead_log_and_flushes_each_commit(path: Path) -> None:
     # The writer's connection and the reader's; 2 is FULL.
     pragmas = in_a_process_of_its_own(pragmas_of_each_connection, path)
     assert pragmas == [("wal", 2, 1), ("wal", 2, 1)]
 
 
-def test_the_file_is_in_write_ahead_mode_for_everyone(store: SqliteStore, path: Path) -> None:
+def test_the_file_is_in_write_ahead_mode_for_other_programs_too(
+    store: SqliteStore, path: Path
+) -> None:
     store.add([Order("a", 1)])
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -59,7 +61,7 @@ def test_nothing_is_opened_before_the_first_use(path: Path) -> None:
 
 
 @pytest.mark.parametrize("spelled", [str, Path])
-def test_the_file_is_made_at_the_first_use(path: Path, spelled: type[str | Path]) -> None:
+def test_the_file_is_created_at_the_first_use(path: Path, spelled: type[str | Path]) -> None:
     with closing(SqliteStore(spelled(path))) as store:
         store.check()
         assert path.exists()
@@ -80,7 +82,7 @@ def modes(folder: Path) -> dict[str, str]:
     return {each.name: stat.filemode(each.stat().st_mode) for each in folder.iterdir()}
 
 
-def test_new_files_are_for_their_owner_alone(store: SqliteStore, path: Path) -> None:
+def test_only_the_owner_can_access_new_files(store: SqliteStore, path: Path) -> None:
     with umask(0):
         store.add([Order("a", 1)])
     private = "-rw-------"
@@ -91,7 +93,7 @@ def test_new_files_are_for_their_owner_alone(store: SqliteStore, path: Path) -> 
     }
 
 
-def test_a_file_that_is_there_keeps_its_mode_and_gives_it_to_its_log(
+def test_an_existing_file_keeps_its_mode_and_its_log_gets_the_same(
     store: SqliteStore,
     path: Path,
 ) -> None:
@@ -101,7 +103,7 @@ def test_a_file_that_is_there_keeps_its_mode_and_gives_it_to_its_log(
     assert set(modes(path.parent).values()) == {"-rw-rw----"}
 
 
-def test_the_file_that_a_link_leads_to_is_made(tmp_path: Path) -> None:
+def test_the_target_of_a_link_is_created(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     link = tmp_path / "link.db"
@@ -145,7 +147,7 @@ def test_amounts_are_whole_hundredths_in_the_file(store: SqliteStore, path: Path
 
 
 @pytest.mark.parametrize("amount", [-1, MAX_CENTS + 1, 12.5, "x", None])
-def test_the_file_itself_refuses_what_is_no_amount(
+def test_the_file_itself_refuses_a_value_that_is_not_an_amount(
     store: SqliteStore,
     path: Path,
     amount: object,
@@ -158,13 +160,13 @@ def test_the_file_itself_refuses_what_is_no_amount(
         connection.execute("INSERT INTO orders VALUES ('a', ?)", (amount,))
 
 
-def test_loading_what_is_no_amount_fails_and_stores_nothing(store: SqliteStore) -> None:
+def test_loading_a_value_that_is_not_an_amount_fails_and_stores_nothing(store: SqliteStore) -> None:
     with pytest.raises(StoreUnavailable, match="CHECK constraint failed"):
         store.load([("a", "1"), ("b", "99999999999999")])
     assert store.page(10) == []
 
 
-def test_the_log_is_put_into_the_file_when_the_store_is_closed(path: Path) -> None:
+def test_closing_the_store_writes_the_log_into_the_file(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
         store.add([Order("a", 1)])
         store.totals()
@@ -211,7 +213,7 @@ def attempts_until_the_new_file_is_free(path: Path) -> int:
     return len(attempts)
 
 
-def test_a_new_file_that_another_is_just_making_is_tried_again(path: Path) -> None:
+def test_opening_a_file_that_another_process_is_creating_is_retried(path: Path) -> None:
     # SQLite itself does not wait there: it reports the lock at once.
     assert in_a_process_of_its_own(attempts_until_the_new_file_is_free, path) >= 2
 
@@ -221,7 +223,7 @@ def add_from_a_new_store(path: Path, name: str) -> list[Outcome]:
         return list(store.add([Order(name, 1), Order("shared", 1)]))
 
 
-def test_stores_that_are_created_at_once_on_a_new_file_share_it(tmp_path: Path) -> None:
+def test_stores_that_open_a_new_file_at_once_share_it(tmp_path: Path) -> None:
     # Many rounds: what can go wrong is short.
     for number in range(20):
         path = tmp_path / f"orders-{number}.db"

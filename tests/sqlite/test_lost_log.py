@@ -129,7 +129,7 @@ def test_a_lost_file_fails_the_next_call_and_every_order_is_kept(
 
 
 @pytest.mark.parametrize("harm", HARM)
-def test_a_log_is_made_anew_only_when_every_store_has_let_go_of_the_lost_one(
+def test_a_new_log_is_begun_only_when_every_store_has_closed_the_lost_one(
     store: SqliteStore, path: Path, harm: Callable[[Path], str]
 ) -> None:
     with closing(SqliteStore(path)) as other:
@@ -145,7 +145,7 @@ def test_a_log_is_made_anew_only_when_every_store_has_let_go_of_the_lost_one(
         assert store.get([OrderId("c")]) == [Order("c", 3)]
 
 
-def test_a_store_that_is_closed_with_a_strange_log_in_place_has_saved_its_orders(
+def test_closing_a_store_whose_log_was_replaced_saves_its_orders(
     store: SqliteStore, path: Path
 ) -> None:
     with closing(SqliteStore(path)) as other:
@@ -158,7 +158,7 @@ def test_a_store_that_is_closed_with_a_strange_log_in_place_has_saved_its_orders
 
 
 @pytest.mark.parametrize("harm", [delete_log, delete_index, delete_both])
-def test_a_store_that_is_opened_while_another_has_a_lost_log_begins_none(
+def test_a_store_that_opens_while_another_uses_a_lost_log_begins_no_new_one(
     store: SqliteStore, path: Path, harm: Callable[[Path], str]
 ) -> None:
     store.add([Order("a", 1)])
@@ -182,7 +182,7 @@ def reader(store: SqliteStore, path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def test_a_deleted_log_is_held_until_its_orders_are_saved(
+def test_a_deleted_log_stays_open_until_its_orders_are_saved(
     store: SqliteStore, path: Path, reader: sqlite3.Connection
 ) -> None:
     delete_log(path)
@@ -211,13 +211,13 @@ def messages_where_the_file_may_not_grow(path: Path) -> list[str]:
         return found
 
 
-def test_a_deleted_log_is_held_while_the_disk_has_no_room_for_its_orders(path: Path) -> None:
+def test_a_deleted_log_stays_open_while_the_disk_has_no_room_for_its_orders(path: Path) -> None:
     *unsaved, saved = in_a_process_of_its_own(messages_where_the_file_may_not_grow, path)
     assert all(each.startswith(f"-wal{UNSAVED}") for each in unsaved)
     assert saved == f"-wal was deleted{MADE_ANEW}"
 
 
-def test_another_process_may_put_the_log_into_the_file_and_empty_it(
+def test_another_process_may_write_the_log_into_the_file_and_empty_it(
     store: SqliteStore, path: Path
 ) -> None:
     for number in range(3):
@@ -228,7 +228,7 @@ def test_another_process_may_put_the_log_into_the_file_and_empty_it(
         assert store.totals().count == number + 1
 
 
-def test_a_log_that_is_cut_off_when_all_is_in_the_file_loses_nothing(
+def test_truncating_a_log_whose_orders_are_all_in_the_file_loses_nothing(
     store: SqliteStore, path: Path
 ) -> None:
     store.add([Order("a", 1)])
@@ -241,7 +241,7 @@ def test_a_log_that_is_cut_off_when_all_is_in_the_file_loses_nothing(
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_log_that_is_cut_off_is_told_and_what_is_acknowledged_later_is_kept(
+def test_a_truncated_log_is_reported_and_orders_acknowledged_later_are_kept(
     store: SqliteStore, path: Path, call: Callable[[SqliteStore], object]
 ) -> None:
     store.add([Order("a", 1)])

@@ -174,7 +174,7 @@ def test_processes_that_open_an_older_file_at_once_migrate_it_once(
         assert store.totals().count == 6
 
 
-def test_a_file_that_a_newer_release_migrated_first_is_left_as_it_is(
+def test_a_file_that_a_newer_release_migrated_first_is_left_unchanged(
     first_file: Path, two_migrations: Sequence[Migration]
 ) -> None:
     with closing(SqliteStore(first_file, migrations=two_migrations)) as newer:

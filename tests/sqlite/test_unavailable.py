@@ -42,7 +42,7 @@ def test_a_write_lock_that_another_process_holds_is_a_timeout(
     assert list(store.add([Order("b", 1), Order("a", 1)])) == [Outcome.CREATED, Outcome.REPLAYED]
 
 
-def test_reading_goes_on_while_another_process_writes(store: SqliteStore, path: Path) -> None:
+def test_reading_works_while_another_process_writes(store: SqliteStore, path: Path) -> None:
     store.add([Order("a", 1)])
     store.check()
     with write_locked(path):
@@ -61,7 +61,7 @@ def test_a_new_file_that_another_process_keeps_locked_is_a_timeout(
     store.check()
 
 
-def test_a_file_for_reading_only_is_read_and_says_so_when_it_is_written_to(
+def test_a_read_only_file_can_be_read_and_a_write_reports_it(
     store: SqliteStore,
     path: Path,
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_file_for_reading_only_is_read_and_says_so_when_it_is_written_to(
     assert list(store.add([Order("b", 1)])) == [Outcome.CREATED]
 
 
-def test_a_folder_in_place_of_the_file_cannot_be_reached(store: SqliteStore, path: Path) -> None:
+def test_a_folder_at_the_path_of_the_file_is_unreachable(store: SqliteStore, path: Path) -> None:
     path.mkdir()
     assert unavailable(store.check, path) == (
         Reason.UNREACHABLE,
@@ -92,7 +92,7 @@ def test_a_folder_in_place_of_the_file_cannot_be_reached(store: SqliteStore, pat
     store.check()
 
 
-def test_a_file_in_a_missing_folder_cannot_be_reached(tmp_path: Path) -> None:
+def test_a_file_in_a_missing_folder_is_unreachable(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "orders.db"
     with closing(SqliteStore(path)) as store:
         assert unavailable(lambda: store.add([Order("a", 1)]), path) == (
@@ -103,7 +103,7 @@ def test_a_file_in_a_missing_folder_cannot_be_reached(tmp_path: Path) -> None:
         assert list(store.add([Order("a", 1)])) == [Outcome.CREATED]
 
 
-def test_a_file_that_is_no_database_is_left_as_it_is(store: SqliteStore, path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_left_unchanged(store: SqliteStore, path: Path) -> None:
     text = b"These are notes, and no database.\n" * 100
     path.write_bytes(text)
     failed = (Reason.FAILED, ": file is not a database")
@@ -112,7 +112,7 @@ def test_a_file_that_is_no_database_is_left_as_it_is(store: SqliteStore, path: P
     assert path.read_bytes() == text
 
 
-def test_a_file_of_a_newer_schema_is_refused_and_left_as_it_is(
+def test_a_file_of_a_newer_schema_is_refused_and_left_unchanged(
     store: SqliteStore,
     path: Path,
 ) -> None:
@@ -130,7 +130,7 @@ def test_a_file_of_a_newer_schema_is_refused_and_left_as_it_is(
     assert path.read_bytes() == before
 
 
-def test_a_file_of_an_unknown_version_is_refused_and_left_as_it_is(
+def test_a_file_of_an_unknown_version_is_refused_and_left_unchanged(
     store: SqliteStore, path: Path
 ) -> None:
     store.add([Order("a", 1)])
@@ -163,7 +163,7 @@ def every_call(store: SqliteStore) -> list[Callable[[], object]]:
     ]
 
 
-def test_a_file_that_was_deleted_takes_and_shows_no_orders_and_is_not_made_again(
+def test_a_deleted_file_fails_every_call_and_is_not_created_again(
     store: SqliteStore,
     path: Path,
 ) -> None:
@@ -178,7 +178,7 @@ def test_a_file_that_was_deleted_takes_and_shows_no_orders_and_is_not_made_again
     assert list(path.parent.iterdir()) == []
 
 
-def test_a_file_that_was_moved_away_works_again_when_it_is_back(
+def test_a_file_that_was_moved_away_works_again_once_it_is_back(
     store: SqliteStore,
     path: Path,
 ) -> None:
@@ -195,7 +195,7 @@ def test_a_file_that_was_moved_away_works_again_when_it_is_back(
     assert list(store.add([Order("a", 1), Order("b", 1)])) == [Outcome.REPLAYED, Outcome.CREATED]
 
 
-def test_another_file_in_its_place_is_used_by_a_store_that_is_opened_anew_only(
+def test_another_file_at_the_path_is_used_only_by_a_new_store(
     store: SqliteStore,
     path: Path,
 ) -> None:
@@ -236,7 +236,7 @@ def test_an_order_is_not_acknowledged_when_the_file_is_deleted_while_it_is_store
     assert failure == DELETED
 
 
-def test_a_file_that_was_emptied_is_not_begun_anew(store: SqliteStore, path: Path) -> None:
+def test_an_emptied_file_is_not_filled_again(store: SqliteStore, path: Path) -> None:
     store.add([Order("a", 1)])
     store.close()
     os.truncate(path, 0)
@@ -247,7 +247,7 @@ def test_a_file_that_was_emptied_is_not_begun_anew(store: SqliteStore, path: Pat
 
 @pytest.mark.parametrize("version", [0, 1])
 @pytest.mark.parametrize("table", ["theirs", "orders"])
-def test_a_database_of_another_program_is_refused_and_left_as_it_is(
+def test_a_database_of_another_program_is_refused_and_left_unchanged(
     store: SqliteStore,
     path: Path,
     table: str,
@@ -272,7 +272,7 @@ def test_an_empty_file_becomes_a_database(store: SqliteStore, path: Path) -> Non
     assert list(store.add([Order("a", 1)])) == [Outcome.CREATED]
 
 
-def test_the_check_misses_the_table(store: SqliteStore, path: Path) -> None:
+def test_the_check_reports_a_missing_table(store: SqliteStore, path: Path) -> None:
     store.add([Order("a", 1)])
     store.check()
     with closing(sqlite3.connect(path)) as connection:
@@ -282,7 +282,7 @@ def test_the_check_misses_the_table(store: SqliteStore, path: Path) -> None:
     assert unavailable(store.totals, path) == lost
 
 
-def test_a_corrupted_file_fails_and_its_orders_are_not_made_up(
+def test_a_corrupted_file_fails_and_gives_no_wrong_orders(
     store: SqliteStore,
     path: Path,
 ) -> None:
@@ -298,7 +298,7 @@ def test_a_corrupted_file_fails_and_its_orders_are_not_made_up(
     assert store.totals().count == 1_000
 
 
-def test_a_file_that_was_cut_off_fails(store: SqliteStore, path: Path) -> None:
+def test_a_truncated_file_fails(store: SqliteStore, path: Path) -> None:
     store.add([Order(f"id-{number:04}", number) for number in range(1_000)])
     store.close()
     content = path.read_bytes()
@@ -309,7 +309,7 @@ def test_a_file_that_was_cut_off_fails(store: SqliteStore, path: Path) -> None:
     )
 
 
-def test_text_in_the_file_that_is_no_utf_8_fails(store: SqliteStore, path: Path) -> None:
+def test_text_in_the_file_that_is_not_utf_8_fails(store: SqliteStore, path: Path) -> None:
     store.check()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("INSERT INTO orders VALUES (CAST(x'ff' AS TEXT), 1)")
@@ -332,7 +332,7 @@ def outcomes_on_a_full_disk(path: Path) -> tuple[tuple[Reason, str], int, int]:
         return failure, count, store.totals().count
 
 
-def test_a_full_disk_stores_nothing_of_the_batch_and_the_store_works_on(path: Path) -> None:
+def test_a_full_disk_stores_nothing_of_the_batch_and_the_store_still_works(path: Path) -> None:
     failure, count, later = in_a_process_of_its_own(outcomes_on_a_full_disk, path)
     assert failure == (Reason.EXHAUSTED, ": database or disk is full")
     assert (count, later) == (1, 2)

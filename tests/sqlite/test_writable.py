@@ -47,7 +47,7 @@ def test_the_check_writes_through_to_the_log_and_writes_no_order(
 
 
 @pytest.mark.parametrize("limits", [Limits(proof=60.0)], ids=[""])
-def test_the_check_does_not_write_again_at_once(store: SqliteStore, path: Path) -> None:
+def test_the_check_does_not_write_again_immediately(store: SqliteStore, path: Path) -> None:
     store.check()
     before = log_of(path).read_bytes()
     store.check()
@@ -94,7 +94,7 @@ def test_a_log_that_cannot_grow_fails_the_check_as_it_fails_an_order(
 
 
 @pytest.mark.parametrize("limits", [Limits(free_bytes=1 << 62)], ids=[""])
-def test_a_disk_without_room_for_a_batch_is_exhausted_and_no_file_is_made_on_it(
+def test_a_disk_without_room_for_a_batch_is_exhausted_and_no_file_is_created_on_it(
     store: SqliteStore, path: Path
 ) -> None:
     expected = f"{path}: its disk has less than {1 << 62} bytes left"
@@ -135,7 +135,7 @@ def own_folder() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("take", [make_file_read_only, make_folder_read_only, make_log_read_only])
-def test_what_cannot_be_written_to_is_read_only_and_named(
+def test_a_path_that_cannot_be_written_to_is_named_as_read_only(
     own_folder: Path, take: Callable[[Path], Path]
 ) -> None:
     path = own_folder / "orders.db"
@@ -152,7 +152,7 @@ def test_what_cannot_be_written_to_is_read_only_and_named(
 
 
 @pytest.mark.parametrize("limits", [Limits(proof=0.0), Limits()], ids=["always", "now and then"])
-def test_a_writer_that_was_busy_for_too_long_fails_every_check_until_it_commits_or_ends(
+def test_a_writer_that_holds_the_lock_for_too_long_fails_every_check_until_it_commits_or_ends(
     path: Path, limits: Limits
 ) -> None:
     clock = Clock()
@@ -167,7 +167,7 @@ def test_a_writer_that_was_busy_for_too_long_fails_every_check_until_it_commits_
         store.check()
 
 
-def test_a_check_that_has_never_written_does_not_trust_a_writer_that_commits_nothing(
+def test_a_check_that_has_never_written_does_not_rely_on_a_writer_that_commits_nothing(
     path: Path,
 ) -> None:
     with closing(SqliteStore(path)) as store:
@@ -180,7 +180,7 @@ def test_a_check_that_has_never_written_does_not_trust_a_writer_that_commits_not
 
 # To wait in vain for the lock takes a second.
 @pytest.mark.parametrize("limits", [Limits(proof=0.0, busy=0.5)], ids=[""])
-def test_what_another_writer_commits_proves_that_writing_is_possible(
+def test_a_commit_of_another_writer_proves_that_writing_works(
     store: SqliteStore, path: Path
 ) -> None:
     store.check()

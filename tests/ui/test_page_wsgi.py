@@ -577,7 +577,7 @@ def test_a_failed_look_up_names_invisible_characters_and_suggests_the_id_without
         "may be invisible." in page.words
     )
     assert ("a", {"href": "/?id=A-1"}) in page.elements
-    assert "may not show" not in client.get(id="A-2").words
+    assert "may be invisible" not in client.get(id="A-2").words
 
 
 @pytest.mark.parametrize("text", ["\u200b", "\u3164\u3164"])
@@ -601,7 +601,7 @@ def test_an_order_of_an_earlier_release_with_an_invisible_edge_is_listed_and_fou
     [
         ("", "The id is empty."),
         ("x" * 129, "The id is longer than 128 characters."),
-        ("a\0b", "The id holds the control character U+0000."),
+        ("a\0b", "The id contains the control character U+0000."),
     ],
 )
 def test_an_impossible_id_is_404_with_the_reason(

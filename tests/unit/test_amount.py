@@ -65,7 +65,7 @@ def test_a_written_amount_is_read_exactly(written: str, cents: int) -> None:
         "\ud800",
     ],
 )
-def test_what_is_no_json_number_is_refused(written: str) -> None:
+def test_text_that_is_not_a_json_number_is_refused(written: str) -> None:
     assert violation_of(written) == "is not a decimal number such as 12.30"
 
 
@@ -130,7 +130,7 @@ def test_a_decimal_is_read_exactly(value: Decimal, cents: int) -> None:
         (Decimal("1E+13"), f"is more than {MAX}"),
     ],
 )
-def test_a_decimal_that_is_no_amount_is_refused(value: Decimal, message: str) -> None:
+def test_a_decimal_that_is_not_an_amount_is_refused(value: Decimal, message: str) -> None:
     assert violation_of(value) == message
 
 
@@ -185,7 +185,7 @@ def test_an_int_that_is_out_of_range_is_refused_however_large() -> None:
         (["12.50"], "list"),
     ],
 )
-def test_other_types_are_refused_a_float_and_a_bool_too(value: object, name: str) -> None:
+def test_other_types_are_refused_including_float_and_bool(value: object, name: str) -> None:
     assert violation_of(value) == f"must be a Decimal, an int or a str, not {name}"
 
 
@@ -196,7 +196,7 @@ def test_hundredths_out_of_range_are_refused(cents: int) -> None:
 
 
 @pytest.mark.parametrize("cents", [True, False, 1.0, Decimal(1), "1", None])
-def test_hundredths_are_an_int_and_nothing_else(cents: int) -> None:
+def test_hundredths_must_be_an_int(cents: int) -> None:
     with pytest.raises(InvalidOrder) as caught:
         Amount.from_cents(cents)
     (violation,) = caught.value.violations

@@ -70,7 +70,7 @@ def test_an_error_survives_pickling_and_copying(error: OrdersError) -> None:
         assert vars(other) == vars(error)
 
 
-def test_the_messages_name_what_is_wrong() -> None:
+def test_messages_name_what_is_wrong() -> None:
     assert list(map(str, EXAMPLES)) == [
         "something",
         "id is empty; amount is negative",
@@ -84,7 +84,7 @@ def test_the_messages_name_what_is_wrong() -> None:
     ]
 
 
-def test_errors_are_also_what_python_calls_them() -> None:
+def test_errors_are_also_the_matching_builtin_exceptions() -> None:
     assert issubclass(InvalidOrder, ValueError)
     assert issubclass(InvalidPage, ValueError)
     assert issubclass(OrderNotFound, LookupError)

@@ -13,13 +13,13 @@ def test_a_missing_library_is_named_with_its_extra(module: str) -> None:
     assert "the extra mine brings it: run pip install '.[mine]' in a clone" in str(raised.value)
 
 
-def test_another_missing_module_is_told_as_it_is() -> None:
+def test_the_error_for_another_missing_module_is_not_changed() -> None:
     with pytest.raises(ModuleNotFoundError) as raised, needing("mine", "other"):
         __import__("no_such_library")
     assert str(raised.value) == "No module named 'no_such_library'"
     assert not isinstance(raised.value, MissingExtra)
 
 
-def test_nothing_is_said_when_all_is_there() -> None:
+def test_nothing_happens_when_every_library_is_installed() -> None:
     with needing("mine", "attrs"):
         __import__("attrs")

@@ -28,7 +28,7 @@ def test_migrations_are_ordered_by_number(tmp_path: Path) -> None:
         (["0001_a.txt"], "named like 0001_orders.sql, not 0001_a.txt"),
     ],
 )
-def test_a_gap_or_a_strange_name_is_refused(
+def test_a_gap_in_the_numbers_or_a_wrong_name_is_refused(
     tmp_path: Path,
     names: list[str],
     problem: str,

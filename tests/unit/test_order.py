@@ -67,12 +67,12 @@ def test_an_id_that_paths_cannot_carry_is_refused(text: str) -> None:
 def test_every_control_character_is_refused_wherever_it_is(code_point: int) -> None:
     character = chr(code_point)
     for text in (character, f"{character}a", f"a{character}", f"a{character}b"):
-        assert violation_of(text) == f"holds the control character U+{code_point:04X}"
+        assert violation_of(text) == f"contains the control character U+{code_point:04X}"
 
 
 @pytest.mark.parametrize("code_point", [0xD800, 0xDBFF, 0xDC00, 0xDFFF])
 def test_a_lone_surrogate_is_refused(code_point: int) -> None:
-    assert violation_of(f"a{chr(code_point)}") == f"holds the lone surrogate U+{code_point:04X}"
+    assert violation_of(f"a{chr(code_point)}") == f"contains the lone surrogate U+{code_point:04X}"
 
 
 @pytest.mark.parametrize("space", [" ", "\u00a0", "\u1680", "\u2003", "\u2028", "\u202f", "\u3000"])
@@ -120,7 +120,7 @@ def test_every_format_character_of_unicode_is_refused_at_both_edges() -> None:
         assert violation_of(f"{character}a").startswith("begins with U+")
 
 
-def test_white_space_means_what_python_means() -> None:
+def test_white_space_is_what_python_calls_white_space() -> None:
     for character in map(chr, range(0x110000)):
         try:
             OrderId(f"a{character}")
@@ -133,32 +133,32 @@ def test_white_space_means_what_python_means() -> None:
 
 
 @pytest.mark.parametrize("text", ["A-1\u200b", "\u202aA-1\u202c", "\ufeffA-1", "A-1"])
-def test_an_id_that_an_earlier_release_took_can_be_named(text: str) -> None:
+def test_an_id_that_an_earlier_release_accepted_can_be_looked_up(text: str) -> None:
     assert OrderId.of_stored(text).value == text
 
 
 @pytest.mark.parametrize("text", ["", " a", "a\u2003", "a\0", "\ud800", ".", "x" * 129])
-def test_an_id_that_no_release_took_cannot_be_named(text: str) -> None:
+def test_an_id_that_no_release_accepted_cannot_be_looked_up(text: str) -> None:
     with pytest.raises(InvalidOrder) as caught:
         OrderId.of_stored(text)
     (violation,) = caught.value.violations
     assert violation.message == violation_of(text)
 
 
-def test_a_look_up_that_fails_says_what_may_not_show_in_the_id() -> None:
+def test_a_failed_look_up_names_the_invisible_characters_of_the_id() -> None:
     assert str(OrderNotFound("A-1")) == "no order has the id 'A-1'"
     assert str(OrderNotFound("A\u200b1\u200b")) == (
-        "no order has the id 'A<U+200B>1<U+200B>'; the id holds U+200B ZERO WIDTH SPACE, which "
-        "may not show"
+        "no order has the id 'A<U+200B>1<U+200B>'; the id contains U+200B ZERO WIDTH SPACE, which "
+        "may be invisible"
     )
     assert str(OrderNotFound("a\u200b\u200c\u200d\u2060\u3164z")) == (
-        "no order has the id 'a<U+200B><U+200C><U+200D><U+2060><U+3164>z'; the id holds "
+        "no order has the id 'a<U+200B><U+200C><U+200D><U+2060><U+3164>z'; the id contains "
         "U+200B ZERO WIDTH SPACE, U+200C ZERO WIDTH NON-JOINER, U+200D ZERO WIDTH JOINER, "
-        "and 2 more, which may not show"
+        "and 2 more, which may be invisible"
     )
 
 
-def test_a_conflict_marks_what_may_not_show() -> None:
+def test_a_conflict_marks_invisible_characters() -> None:
     conflict = OrderConflict((0,), ("A\u200b1",))
     assert str(conflict) == "order 'A<U+200B>1' is already stored with another amount"
 
@@ -167,11 +167,11 @@ def test_a_conflict_marks_what_may_not_show() -> None:
     ("value", "name"),
     [(None, "NoneType"), (1, "int"), (b"a", "bytes"), (["a"], "list"), (OrderId("a"), "OrderId")],
 )
-def test_an_id_that_is_no_text_is_refused(value: object, name: str) -> None:
+def test_an_id_that_is_not_text_is_refused(value: object, name: str) -> None:
     assert violation_of(value) == f"must be a string, not {name}"
 
 
-def test_of_a_text_of_another_class_only_the_text_is_kept() -> None:
+def test_only_the_text_of_a_subclass_of_str_is_kept() -> None:
     class Source(str, Enum):  # noqa: UP042 - its str() is not its text
         WEB = "web"
 
@@ -189,7 +189,7 @@ def test_ids_are_ordered_by_code_point() -> None:
     assert [each.value for each in sorted(map(OrderId, reversed(texts)))] == texts
 
 
-def test_an_order_takes_an_id_and_an_amount_as_text_or_as_they_are() -> None:
+def test_an_order_accepts_an_id_and_an_amount_as_text_or_as_objects() -> None:
     assert Order("A-1", "12.3") == Order(OrderId("A-1"), Amount("12.30"))
 
 

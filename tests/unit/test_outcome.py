@@ -3,15 +3,15 @@ from orders_core import Amount, Order, OrderId, Outcome, judge
 CREATED, REPLAYED, CONFLICT = Outcome.CREATED, Outcome.REPLAYED, Outcome.CONFLICT
 
 
-def test_nothing_is_judged_as_nothing() -> None:
+def test_an_empty_batch_has_no_outcomes() -> None:
     assert judge([], {}) == ()
 
 
-def test_what_was_not_stored_is_created() -> None:
+def test_an_order_that_was_not_stored_is_created() -> None:
     assert judge([Order("a", 1), Order("b", 1)], {}) == (CREATED, CREATED)
 
 
-def test_what_was_stored_is_replayed_or_in_conflict() -> None:
+def test_an_order_that_was_stored_is_replayed_or_in_conflict() -> None:
     stored = {OrderId("a"): Amount(1), OrderId("b"): Amount(1)}
     assert judge([Order("a", 1), Order("b", 2), Order("c", 2)], stored) == (
         REPLAYED,
@@ -20,12 +20,12 @@ def test_what_was_stored_is_replayed_or_in_conflict() -> None:
     )
 
 
-def test_of_one_id_the_first_counts_as_stored_for_those_after_it() -> None:
+def test_the_first_order_of_an_id_counts_as_stored_for_the_next_ones() -> None:
     orders = [Order("a", 1), Order("a", 2), Order("a", 1)]
     assert judge(orders, {}) == (CREATED, CONFLICT, REPLAYED)
 
 
-def test_what_was_stored_before_the_batch_counts_more_than_its_first() -> None:
+def test_an_order_stored_before_the_batch_counts_more_than_the_first_in_it() -> None:
     orders = [Order("a", 1), Order("a", 2), Order("a", 1)]
     assert judge(orders, {OrderId("a"): Amount(2)}) == (CONFLICT, REPLAYED, CONFLICT)
 
@@ -38,7 +38,7 @@ def test_an_order_of_zero_counts_as_stored() -> None:
     )
 
 
-def test_judging_leaves_what_it_was_given() -> None:
+def test_judging_changes_none_of_its_arguments() -> None:
     stored: dict[OrderId, Amount] = {}
     judge([Order("a", 1)], stored)
     assert stored == {}

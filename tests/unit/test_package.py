@@ -3,13 +3,13 @@ import doctest
 import orders_core
 
 
-def test_the_example_in_the_packages_documentation_is_true() -> None:
+def test_the_example_in_the_package_docstring_works() -> None:
     result = doctest.testmod(orders_core)
     assert result.attempted > 0
     assert result.failed == 0
 
 
-def test_the_package_exports_what_it_lists_and_nothing_is_missing() -> None:
+def test_the_package_exports_exactly_what_it_lists() -> None:
     public = {
         name
         for name, value in vars(orders_core).items()

@@ -46,7 +46,7 @@ def spelled(orders: Sequence[Order]) -> str:
     return "".join(order.id.value for order in orders)
 
 
-def test_placing_an_order_says_whether_it_was_there_already(store: MemoryStore) -> None:
+def test_placing_an_order_says_whether_it_was_stored_already(store: MemoryStore) -> None:
     assert place(store, Order("a", "12.30")) is CREATED
     assert place(store, Order("a", "12.3")) is REPLAYED
 
@@ -65,7 +65,7 @@ def test_placing_all_stores_all(store: MemoryStore) -> None:
     assert spelled(store.page(10)) == "abc"
 
 
-def test_placing_all_stores_nothing_where_one_is_in_conflict(store: MemoryStore) -> None:
+def test_placing_all_stores_nothing_if_one_is_in_conflict(store: MemoryStore) -> None:
     place(store, Order("b", 2))
     orders = [Order("a", 1), Order("b", 1), Order("c", 1), Order("a", 3)]
     with pytest.raises(OrderConflict) as caught:
@@ -74,7 +74,7 @@ def test_placing_all_stores_nothing_where_one_is_in_conflict(store: MemoryStore)
     assert store.page(10) == [Order("b", 2)]
 
 
-def test_placing_each_stores_what_can_be_stored(store: MemoryStore) -> None:
+def test_placing_each_stores_every_order_that_is_not_in_conflict(store: MemoryStore) -> None:
     place(store, Order("b", 2))
     outcomes = place_each(store, [Order("a", 1), Order("b", 1), Order("b", 2)])
     assert outcomes == (CREATED, CONFLICT, REPLAYED)
@@ -90,7 +90,7 @@ def test_an_order_is_found_by_its_id(letters: MemoryStore) -> None:
     assert find(letters, OrderId("c")) == Order("c", 1)
 
 
-def test_what_is_not_there_is_not_found(letters: MemoryStore) -> None:
+def test_an_order_that_was_not_placed_is_not_found(letters: MemoryStore) -> None:
     with pytest.raises(OrderNotFound) as caught:
         find(letters, OrderId("x"))
     assert caught.value.id == "x"
@@ -107,17 +107,17 @@ def test_a_page_after_an_id_has_something_before_it(letters: MemoryStore) -> Non
     assert found == Page(tuple(LETTERS[2:4]), has_previous=True, has_next=True)
 
 
-def test_the_last_page_has_nothing_behind_it(letters: MemoryStore) -> None:
+def test_the_last_page_has_nothing_after_it(letters: MemoryStore) -> None:
     found = page(letters, 2, after=OrderId("d"))
     assert found == Page(tuple(LETTERS[4:]), has_previous=True, has_next=False)
 
 
-def test_a_page_behind_the_last_order_is_empty(letters: MemoryStore) -> None:
+def test_a_page_after_the_last_order_is_empty(letters: MemoryStore) -> None:
     found = page(letters, 2, after=OrderId("f"))
     assert found == Page((), has_previous=True, has_next=False)
 
 
-def test_a_page_before_an_id_ends_in_front_of_it(letters: MemoryStore) -> None:
+def test_a_page_before_an_id_ends_just_before_it(letters: MemoryStore) -> None:
     found = page(letters, 2, before=OrderId("e"))
     assert found == Page(tuple(LETTERS[2:4]), has_previous=True, has_next=True)
 
@@ -127,7 +127,7 @@ def test_a_page_before_an_id_that_reaches_the_first_order_says_so(letters: Memor
     assert found == Page(tuple(LETTERS[:2]), has_previous=False, has_next=True)
 
 
-def test_a_page_in_front_of_the_first_order_is_empty(letters: MemoryStore) -> None:
+def test_a_page_before_the_first_order_is_empty(letters: MemoryStore) -> None:
     found = page(letters, 2, before=OrderId("a"))
     assert found == Page((), has_previous=False, has_next=True)
 
@@ -186,7 +186,7 @@ def test_a_scan_reads_what_was_stored_before_it_began_exactly_once(letters: Memo
 
 
 @pytest.mark.parametrize("batch", [0, -1])
-def test_a_scan_in_batches_of_nothing_is_refused(store: MemoryStore, batch: int) -> None:
+def test_a_scan_in_empty_batches_is_refused(store: MemoryStore, batch: int) -> None:
     with pytest.raises(InvalidPage, match=rf"^batch must be 1 or more, not {batch}$"):
         next(scan(store, batch))
     with pytest.raises(InvalidPage, match=rf"^batch must be 1 or more, not {batch}$"):
