@@ -55,7 +55,7 @@ class BeginningStore(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loses_connections = False
+        self.loses_connections = self.fails = False
         self.asks_needed: int | None = None
         self.ended_on: list[str] = []
 
@@ -64,6 +64,8 @@ class BeginningStore(MemoryStore):
             raise StoreUnavailable(Reason.FAILED, "on purpose")
 
         def run() -> Sequence[object] | None:
+            if self.fails:
+                raise StoreUnavailable(Reason.FAILED, "on purpose")
             return None if self.loses_connections else call.run(self)
 
         begun = FakePending(run, asks_needed=self.asks_needed)
@@ -123,6 +125,17 @@ def test_a_call_whose_connection_is_lost_is_made_again_on_a_thread() -> None:
         wire.send(post('{"id":"A","amount":1}') + get("/orders/A"))
         assert [wire.receive().status for _ in range(2)] == [201, 200]
     assert [name.partition("_")[0] for name in store.ended_on] == ["batch", "batch"]
+
+
+def test_a_pending_call_that_fails_is_answered_and_the_server_continues() -> None:
+    store = BeginningStore()
+    store.fails = True
+    with asking(store) as wire:
+        wire.send(get("/orders/A"))
+        assert wire.receive().status == 503
+        store.fails = False
+        wire.send(get("/orders/A"))
+        assert wire.receive().status == 404
 
 
 def test_a_pending_call_proceeds_even_if_its_socket_is_silent() -> None:

@@ -6,7 +6,8 @@ or that lacks one of the names. To add a release: read its changes to the classe
 tests of `tests/http`, then extend the set and the range in setup.py.
 """
 
-# ruff: noqa: A002, ANN401, D101, D102, D103, D107 - these are declarations of Waitress's names
+# Declarations and exports of Waitress's names need no docstrings and no types of our own.
+# ruff: noqa: A002, ANN401, D101, D102, D103, D107, F401, TC002, TC003
 # mypy: disable-error-code="empty-body"
 from collections.abc import Mapping
 from socket import socket
@@ -14,15 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 VERIFIED_VERSIONS: Final = frozenset({"3.0.2"})
 
-if not TYPE_CHECKING:
-    from waitress.adjustments import Adjustments
-    from waitress.channel import HTTPChannel
-    from waitress.parser import HTTPRequestParser, ParsingError
-    from waitress.server import TcpWSGIServer
-    from waitress.task import ErrorTask
-    from waitress.utilities import BadRequest, Error
-    from waitress.wasyncore import close_all, dispatcher, readwrite
-else:
+if TYPE_CHECKING:
 
     class Adjustments:
         channel_timeout: int
@@ -133,3 +126,12 @@ else:
 
     def close_all(map: Any) -> None: ...
     def readwrite(obj: Any, flags: int) -> None: ...
+
+else:
+    from waitress.adjustments import Adjustments
+    from waitress.channel import HTTPChannel
+    from waitress.parser import HTTPRequestParser, ParsingError
+    from waitress.server import TcpWSGIServer
+    from waitress.task import ErrorTask
+    from waitress.utilities import BadRequest, Error
+    from waitress.wasyncore import close_all, dispatcher, readwrite
