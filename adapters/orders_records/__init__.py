@@ -7,11 +7,13 @@ The HTTP interface and the commands `import` and `export` share these forms. Whe
 - `csv_rows` and `record_ends`: one order as CSV, and where a record ends.
 - `batches` and `plain_lines`: reading many, fast; `json_array`: reading many from one array.
 - `records`: what reading gives: orders, and the lines that were refused.
+- `detection`: which of the formats a file has.
 - `diagnosis`: what other content is, and what would help.
 """
 
 from orders_records.batches import BATCH_BYTES, BYTE_ORDER_MARK, read_batches
 from orders_records.csv_rows import CSV_HEADER, csv_of_json_lines
+from orders_records.detection import detect_format
 from orders_records.json_objects import UnknownMember, order_from_json
 from orders_records.media_types import MediaType
 from orders_records.records import (
@@ -40,6 +42,7 @@ __all__ = [
     "UnknownMember",
     "WrongFormat",
     "csv_of_json_lines",
+    "detect_format",
     "order_from_json",
     "read_batches",
 ]

@@ -129,11 +129,11 @@ def _run(parser: Parser, parsed: argparse.Namespace) -> int:
         case "token":
             return _token(parser, parsed, config)
         case "import":
-            from orders_cli.transfer import import_orders  # noqa: PLC0415
+            from orders_cli.importing import import_orders  # noqa: PLC0415
 
             return import_orders(config, parsed.file, parsed.format, whole=parsed.whole)
         case _:
-            from orders_cli.transfer import export_orders  # noqa: PLC0415
+            from orders_cli.exporting import export_orders  # noqa: PLC0415
 
             return export_orders(config, parsed.output, parsed.format)
 

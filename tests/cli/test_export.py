@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders_cli.exits import Exit
+from orders_cli.exporting import export_orders
+from orders_cli.importing import import_orders
 from orders_cli.main import main
-from orders_cli.transfer import export_orders, import_orders
 from orders_core import Order, place_each
 from orders_service.loading import load
 from orders_sqlite import SqliteStore

@@ -18,7 +18,7 @@ from typing import IO
 import pytest
 
 from orders_cli.exits import Exit
-from orders_cli.transfer import TOLD, import_orders
+from orders_cli.importing import REPORTED, import_orders
 from orders_core import OrderRow, scan
 from orders_memory import MemoryStore
 from orders_records import BATCH_BYTES
@@ -120,7 +120,7 @@ def test_a_file_that_begins_with_endless_blanks_is_read_as_csv(
 ) -> None:
     ended = orders.read(blank * 100_000 + b'\n{"id":"A-1","amount":1}\n', "import", "-")
     assert ended.status == Exit.REFUSED
-    assert "it was taken for CSV" in ended.err
+    assert "it was read as CSV" in ended.err
     assert stored(orders) == {}
 
 
@@ -229,17 +229,19 @@ def test_refused_rows_of_ndjson_are_reported_by_line(orders: Orders) -> None:
 
 
 def test_the_first_hundred_refusals_are_reported_and_the_others_counted(orders: Orders) -> None:
-    rows = b"".join(b"A-%d,x\n" % number for number in range(TOLD + 23))
+    rows = b"".join(b"A-%d,x\n" % number for number in range(REPORTED + 23))
     ended = orders.read(b"id,amount\n" + rows, "import", "-")
     *told, more, total = ended.err.splitlines(keepends=True)
-    assert [line.split(":")[1] for line in told] == [f" line {2 + each}" for each in range(TOLD)]
+    assert [line.split(":")[1] for line in told] == [
+        f" line {2 + each}" for each in range(REPORTED)
+    ]
     assert more == "orders: 23 more rows were refused\n"
-    assert total == f"orders: {counts(malformed=TOLD + 23)}"
+    assert total == f"orders: {counts(malformed=REPORTED + 23)}"
 
 
 def test_exactly_a_hundred_refusals_are_all_reported(orders: Orders) -> None:
-    ended = orders.read(b"id,amount\n" + b"A-1,x\n" * TOLD, "import", "-")
-    assert ended.err.count("\n") == TOLD + 1
+    ended = orders.read(b"id,amount\n" + b"A-1,x\n" * REPORTED, "import", "-")
+    assert ended.err.count("\n") == REPORTED + 1
     assert "more rows" not in ended.err
 
 
@@ -265,7 +267,7 @@ def test_csv_without_its_header_is_refused_as_a_whole_with_the_reason(
         f"orders: line 1: the first line of CSV must be id,amount; found {found}"
     )
     assert ended.err.endswith(
-        "(it was taken for CSV, since NDJSON begins with { and a JSON array with [); "
+        "(it was read as CSV, because NDJSON begins with { and a JSON array with [); "
         "nothing was stored\n"
     )
     assert ended.err.count("\n") == 1
@@ -317,7 +319,7 @@ def test_a_cut_off_file_stores_its_complete_rows_and_the_complete_file_the_rest(
     assert ended.status == Exit.REFUSED
     assert ended.err == (
         "orders: line 3: possibly cut off: the last row has no line end; "
-        f"if the file is whole, add --whole\norders: {counts(created=1, malformed=1)}"
+        f"if the file is complete, add --whole\norders: {counts(created=1, malformed=1)}"
     )
     ended = orders.read(whole, "import", "-")
     assert (ended.status, ended.err) == (Exit.DONE, f"orders: {counts(created=1, there=1)}")

@@ -14,8 +14,8 @@ from typing import Final, TextIO
 import pytest
 
 from orders_cli.exits import Exit
+from orders_cli.importing import BATCH
 from orders_cli.progress import SECONDS_BETWEEN, Progress
-from orders_cli.transfer import BATCH
 from orders_core import Order, place_each
 from orders_sqlite import SqliteStore
 from tests.cli.command import Orders

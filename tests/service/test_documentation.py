@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from orders_cli.exits import Exit
-from orders_cli.transfer import BATCH
+from orders_cli.importing import BATCH
 from orders_service.config import SETTINGS
 from orders_service.loading import load
 from orders_tokens import parse_tokens
