@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from orders_postgres import PostgresStore
-from orders_postgres.settings import Limits
+from orders_postgres.session_settings import Limits
 from tests.postgres_server import OrdersDatabase, PostgresServer, open_server
 
 

@@ -1,6 +1,6 @@
 """A store in PostgreSQL, reached by pg8000."""
 
-from orders_core.extras import needing
+from orders_core.missing_extras import needing
 
 with needing("postgres", "asn1crypto", "pg8000"):
     from orders_postgres.database import PostgresDatabase

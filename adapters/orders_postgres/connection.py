@@ -17,7 +17,7 @@ from attrs import frozen
 from orders_core import Reason, StoreUnavailable
 from orders_postgres.errors import diagnose
 from orders_postgres.session import MESSAGE, Row, Session
-from orders_postgres.settings import ISOLATION
+from orders_postgres.session_settings import ISOLATION
 from orders_postgres.transport import close_transport
 
 _READY: Final = b"Z"

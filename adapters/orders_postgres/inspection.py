@@ -7,10 +7,10 @@ from pathlib import Path
 from orders_core import Reason, StoreUnavailable
 from orders_core.database import Condition
 from orders_postgres.certificates import earliest_expiry, expiry
-from orders_postgres.connect import connect
 from orders_postgres.connection import Connection, SessionState
+from orders_postgres.open_connection import connect
 from orders_postgres.schema import SCHEMA_VERSION, applied_version
-from orders_postgres.settings import DURABLE_COMMITS
+from orders_postgres.session_settings import DURABLE_COMMITS
 from orders_postgres.url import DatabaseUrl
 
 

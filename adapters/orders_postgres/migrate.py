@@ -7,14 +7,14 @@ from attrs import frozen
 
 from orders_core import Reason, StoreUnavailable
 from orders_core.migrations import Migration
-from orders_postgres.connect import connect
 from orders_postgres.connection import Connection
+from orders_postgres.open_connection import connect
 from orders_postgres.schema import (
     applied_version,
     migrations,
     require_utf8,
 )
-from orders_postgres.settings import Limits
+from orders_postgres.session_settings import Limits
 from orders_postgres.sql import identifier
 from orders_postgres.url import DatabaseUrl
 

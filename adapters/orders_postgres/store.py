@@ -22,9 +22,9 @@ from orders_core import (
     Totals,
     judge,
 )
-from orders_postgres.connect import connect
 from orders_postgres.connection import Connection
 from orders_postgres.errors import Duplicate, Interrupted
+from orders_postgres.open_connection import connect
 from orders_postgres.pending import PendingStatements, Statements, begin_statements, run
 from orders_postgres.pool import (
     DEFAULT_ACQUIRE_SECONDS,
@@ -34,10 +34,10 @@ from orders_postgres.pool import (
 )
 from orders_postgres.schema import require_schema, require_utf8
 from orders_postgres.session import Row
-from orders_postgres.settings import SERVICE_LIMITS, Limits
+from orders_postgres.session_settings import SERVICE_LIMITS, Limits
 from orders_postgres.sql import array
 from orders_postgres.url import DatabaseUrl
-from orders_postgres.writable import require_writable
+from orders_postgres.write_check import require_writable
 
 _INSERT: Final = """
 INSERT INTO orders (id, amount)

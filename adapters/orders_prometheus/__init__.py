@@ -1,6 +1,6 @@
 """Metrics of the service, summed over its processes, for Prometheus to scrape."""
 
-from orders_core.extras import needing
+from orders_core.missing_extras import needing
 
 with needing("metrics", "prometheus_client"):
     from orders_prometheus.measured_store import MeasuredStore

@@ -11,11 +11,11 @@ The HTTP interface and the commands `import` and `export` share these forms. Whe
 - `diagnosis`: what other content is, and what would help.
 """
 
-from orders_records.batches import BATCH_BYTES, BYTE_ORDER_MARK, read_batches
 from orders_records.csv_rows import CSV_HEADER, csv_of_json_lines
 from orders_records.detection import detect_format
 from orders_records.json_objects import UnknownMember, order_from_json
 from orders_records.media_types import MediaType
+from orders_records.reader import BATCH_BYTES, BYTE_ORDER_MARK, read_batches
 from orders_records.records import (
     MAX_RECORD_BYTES,
     Batch,

@@ -3,8 +3,8 @@
 import io
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from orders_records.batches import BYTE_ORDER_MARK
 from orders_records.media_types import MediaType
+from orders_records.reader import BYTE_ORDER_MARK
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

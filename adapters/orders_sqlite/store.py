@@ -29,8 +29,8 @@ from orders_sqlite.connections import Connections, SharedConnection
 from orders_sqlite.disk import has_room
 from orders_sqlite.files import FileIdentity
 from orders_sqlite.limits import Limits
-from orders_sqlite.proof import Proof
 from orders_sqlite.schema import MIGRATIONS
+from orders_sqlite.write_check import Proof
 
 _INSERT: Final = """
 INSERT INTO orders (id, amount)

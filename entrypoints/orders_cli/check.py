@@ -3,10 +3,10 @@
 import json
 
 from orders_cli.exits import Exit
-from orders_service.config import Config
+from orders_service.configuration.settings import Config
 from orders_service.preflight import preflight
 from orders_service.readiness import ask_readiness
-from orders_service.unit_lookup import UnitLookup
+from orders_service.systemd_unit_lookup import UnitLookup
 
 
 def check(config: Config, lookup: UnitLookup) -> int:

@@ -2,7 +2,7 @@
 
 from orders_cli.exits import Exit
 from orders_core.database import InvalidDatabase
-from orders_service.config import Config, InvalidConfig
+from orders_service.configuration.settings import Config, InvalidConfig
 
 
 def migrate(config: Config, grant_to: str | None) -> int:

@@ -13,7 +13,7 @@ from orders_cli.standard_error import tell
 from orders_cli.whole_file import replacing
 from orders_core import OrderStore, Reason, StoreUnavailable, scan_json
 from orders_records import CSV_HEADER, MediaType, csv_of_json_lines
-from orders_service.config import Config
+from orders_service.configuration.settings import Config
 
 _STANDARD_STREAM: Final = "-"
 _FORMATS: Final = {"csv": MediaType.CSV, "ndjson": MediaType.NDJSON}

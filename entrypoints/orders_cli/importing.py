@@ -28,7 +28,7 @@ from orders_records import (
     detect_format,
     read_batches,
 )
-from orders_service.config import Config
+from orders_service.configuration.settings import Config
 
 BATCH: Final = 2_000
 """Rows stored with one commit if not all of them are new."""

@@ -11,9 +11,9 @@ from orders_cli.exits import Exit
 from orders_cli.parser import Parser, WrongArguments, build_parser
 from orders_cli.standard_error import is_read_by_a_person, log, tell
 from orders_core import Reason, StoreUnavailable
-from orders_core.extras import MissingExtra
-from orders_service.config import SETTINGS, Config, InvalidConfig
-from orders_service.loading import load
+from orders_core.missing_extras import MissingExtra
+from orders_service.configuration.loading import load
+from orders_service.configuration.settings import SETTINGS, Config, InvalidConfig
 from orders_service.logs import configure_logs, log_what_python_prints
 from orders_tokens import InvalidTokens
 
@@ -141,7 +141,7 @@ def _run(parser: Parser, parsed: argparse.Namespace) -> int:
 def _check(parsed: argparse.Namespace) -> int:
     """Check the configuration on behalf of the systemd unit that it is for."""
     from orders_cli.check import check, check_running  # noqa: PLC0415
-    from orders_service.unit_lookup import look_up_unit  # noqa: PLC0415
+    from orders_service.systemd_unit_lookup import look_up_unit  # noqa: PLC0415
 
     if parsed.unit and parsed.config:
         # The check switches to the unit's folder.

@@ -3,7 +3,7 @@
 import argparse
 from typing import Final, NoReturn
 
-from orders_service.config import SETTINGS
+from orders_service.configuration.settings import SETTINGS
 
 _EPILOG: Final = """\
 A setting comes from its flag, else from its environment variable, else from the

@@ -6,7 +6,7 @@ from typing import Final
 from orders_cli.exits import Exit
 from orders_cli.standard_error import is_read_by_a_person
 from orders_service.composition import Started, serve
-from orders_service.config import Config
+from orders_service.configuration.settings import Config
 
 _LOG: Final = logging.getLogger(__name__)
 

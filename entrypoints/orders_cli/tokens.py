@@ -12,7 +12,7 @@ from typing import Final
 from orders_cli.exits import Exit
 from orders_cli.standard_error import tell
 from orders_cli.whole_file import replacing
-from orders_service.config import Config, InvalidConfig
+from orders_service.configuration.settings import Config, InvalidConfig
 from orders_tokens import (
     LOOK_SECONDS,
     Scope,

@@ -22,19 +22,19 @@ from orders_http.api.operations import Operations
 from orders_http.api.routes import ENDPOINTS, METHODS, NO_ROUTE, PATHS, STATUSES
 from orders_http.server.gathering import GatheringServer
 from orders_http.server.limits import Limits
-from orders_http.server.listening import url_of
+from orders_http.server.listening_sockets import url_of
 from orders_http.server.operations_server import OperationsServer
 from orders_http.server.scoreboard import Scoreboard
 from orders_http.server.self_check import SELF_CHECK_SECONDS, SelfCheck
 from orders_prometheus import MeasuredStore, Metrics, RequestLabels, SharedMetrics
-from orders_service.config import Config, InvalidConfig
+from orders_service.configuration.settings import Config, InvalidConfig
+from orders_service.database_watch import Watch
 from orders_service.open_files import allow_open_files
 from orders_service.outages import OutageLog
 from orders_service.repeating import repeating
 from orders_service.sockets import close_all, listening_sockets
 from orders_service.supervisor import HandleSignals, ProcessSpec, Supervisor
 from orders_service.systemd import OPERATIONS, Notifier
-from orders_service.watch import Watch
 from orders_tokens import InvalidTokens, TokenFile
 
 __all__ = ["Service", "SharedMetrics", "Started", "build_service", "serve", "tokens_of"]

@@ -3,7 +3,7 @@
 import resource
 
 from orders_http.server.limits import DEFAULT_LIMITS, Limits
-from orders_service.config import InvalidConfig
+from orders_service.configuration.settings import InvalidConfig
 
 
 def allow_open_files(limits: Limits = DEFAULT_LIMITS) -> None:

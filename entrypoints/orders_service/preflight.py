@@ -8,13 +8,13 @@ from typing import Final
 
 from orders_http.api.problems import CONTENT_TYPE
 from orders_service.composition import tokens_of
-from orders_service.config import Config, InvalidConfig, Listener
+from orders_service.configuration.parsers import Address, Auth
+from orders_service.configuration.settings import Config, InvalidConfig, Listener
 from orders_service.open_files import allow_open_files, refuse_few_files
 from orders_service.sockets import try_listening
 from orders_service.systemd import set_by_socket
-from orders_service.unit_lookup import UnitLookup
-from orders_service.units import ServiceUnit
-from orders_service.values import Address, Auth
+from orders_service.systemd_unit import ServiceUnit
+from orders_service.systemd_unit_lookup import UnitLookup
 from orders_tokens import read_tokens
 
 _SECONDS: Final = 1.0

@@ -7,9 +7,9 @@ from typing import Final
 
 from attrs import frozen
 
-from orders_service.config import Config
+from orders_service.configuration.settings import Config
 from orders_service.systemd import OPERATIONS, set_by_socket
-from orders_service.unit_lookup import UnitLookup
+from orders_service.systemd_unit_lookup import UnitLookup
 
 _SECONDS: Final = 4.0
 # A service that listens on every address is asked at the loopback address of the same family.

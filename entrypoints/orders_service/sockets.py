@@ -4,10 +4,10 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
 
-from orders_http.server.listening import bind, listen
-from orders_service.config import Config, Listener
+from orders_http.server.listening_sockets import bind, listen
+from orders_service.configuration.parsers import Address
+from orders_service.configuration.settings import Config, Listener
 from orders_service.systemd import OPERATIONS, inherited_sockets, set_by_socket
-from orders_service.values import Address
 
 
 def listening_sockets(

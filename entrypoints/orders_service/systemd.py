@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import frozen
 
-from orders_service.config import InvalidConfig
+from orders_service.configuration.settings import InvalidConfig
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from benchmarks.answers import WrongAnswer, check_answers
 from orders_core import Order
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
-from orders_http.server.listening import listen
+from orders_http.server.listening_sockets import listen
 from orders_memory import MemoryStore
 from tests.http.threaded_server import ThreadedServer
 from tests.service_process import served

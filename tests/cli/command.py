@@ -11,7 +11,7 @@ import pytest
 from attrs import frozen
 
 from orders_cli.main import main
-from orders_service.config import SETTINGS
+from orders_service.configuration.settings import SETTINGS
 from tests.service_python import SERVICE_PATH, SERVICE_PYTHON
 
 VARIABLES: Final = frozenset(

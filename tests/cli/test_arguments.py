@@ -8,7 +8,7 @@ import pytest
 
 from orders_cli.exits import Exit
 from orders_cli.parser import build_parser
-from orders_service.config import SETTINGS
+from orders_service.configuration.settings import SETTINGS
 from tests.cli.command import Orders
 
 COMMANDS = ("serve", "migrate", "import", "export", "check", "token", "completion")

@@ -10,12 +10,12 @@ import pytest
 
 from orders_cli.exits import Exit
 from orders_service import readiness
-from orders_service.config import SETTINGS
+from orders_service.configuration.settings import SETTINGS
 from tests.cli.command import Orders
 from tests.postgres_server import PASSWORD, SERVICE, OrdersDatabase, free_port
 from tests.service_process import running_service
 
-# The defaults themselves are spelt in tests/service/test_config.py.
+# The defaults themselves are spelt in tests/service/test_settings.py.
 BY_DEFAULT = {
     setting.name: f'{"# " * setting.secret}{setting.name} = "{setting.default or ""}"  # default\n'
     for setting in SETTINGS

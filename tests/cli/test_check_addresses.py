@@ -15,7 +15,7 @@ from attrs import frozen
 
 from orders_cli.exits import Exit
 from orders_http.server.limits import DEFAULT_LIMITS
-from orders_service import units
+from orders_service import systemd_unit
 from tests.cli.command import Ended, Orders
 from tests.service_process import running_service
 
@@ -153,7 +153,7 @@ def systemd(orders: Orders, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     """A machine booted by systemd."""
     folder = tmp_path / "systemd"
     folder.mkdir()
-    monkeypatch.setattr(units, "_BOOTED", folder)
+    monkeypatch.setattr(systemd_unit, "_BOOTED", folder)
     return Systemd(orders, folder)
 
 
@@ -295,7 +295,7 @@ def test_a_missing_systemctl_is_reported(systemd: Systemd) -> None:
 
 
 def test_a_hanging_systemctl_is_reported(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(units, "_SECONDS", 0.1)
+    monkeypatch.setattr(systemd_unit, "_SECONDS", 0.1)
     program = systemd.folder / "systemctl"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
@@ -307,7 +307,7 @@ def test_a_hanging_systemctl_is_reported(systemd: Systemd, monkeypatch: pytest.M
 def test_without_systemd_only_an_explicit_unit_is_mentioned(
     orders: Orders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(units, "_BOOTED", orders.folder / "nothing")
+    monkeypatch.setattr(systemd_unit, "_BOOTED", orders.folder / "nothing")
     ended = orders("check", ORDERS_UNIT=UNIT, **FREE)
     assert (ended.status, ended.err) == (Exit.DONE, "")
     assert "systemd" not in ended.out

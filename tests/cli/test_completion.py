@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orders_cli.exits import Exit
-from orders_service.config import SETTINGS
+from orders_service.configuration.settings import SETTINGS
 from tests.cli.command import Orders
 
 SHELLS = ("bash", "zsh")

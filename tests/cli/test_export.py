@@ -15,7 +15,7 @@ from orders_cli.exporting import export_orders
 from orders_cli.importing import import_orders
 from orders_cli.main import main
 from orders_core import Order, place_each
-from orders_service.loading import load
+from orders_service.configuration.loading import load
 from orders_sqlite import SqliteStore
 from tests.cli.command import Orders
 from tests.postgres_server import OrdersDatabase

@@ -22,7 +22,7 @@ from orders_cli.importing import REPORTED, import_orders
 from orders_core import OrderRow, scan
 from orders_memory import MemoryStore
 from orders_records import BATCH_BYTES
-from orders_service.loading import load
+from orders_service.configuration.loading import load
 from orders_sqlite import SqliteStore
 from tests.cli.command import Orders
 from tests.postgres_server import OrdersDatabase, open_server, wait_until

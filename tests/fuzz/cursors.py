@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from orders_core import InvalidOrder, OrderId
 from orders_http.api.cursors import cursor_of_id, id_of_cursor
-from orders_http.api.messages import read_form
+from orders_http.api.http_messages import read_form
 from orders_http.api.problems import Problem, ProblemType
 from tests.fuzz.target import Target
 

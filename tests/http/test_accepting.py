@@ -16,7 +16,7 @@ from orders_http.api.hosts import HostRule
 from orders_http.server.gathering import GatheringServer
 from orders_http.server.incidents import QUIET_SECONDS, Incident
 from orders_http.server.limits import DEFAULT_LIMITS, Limits
-from orders_http.server.listening import listen
+from orders_http.server.listening_sockets import listen
 from orders_http.server.scoreboard import Scoreboard, Slot
 from orders_http.server.server import Server
 from orders_memory import MemoryStore

@@ -20,7 +20,7 @@ from orders_http.api.hosts import HostRule
 from orders_http.api.page.sessions import COOKIE
 from orders_http.api.routes import ENDPOINTS, Endpoint
 from orders_http.server.gathering import GatheringServer
-from orders_http.server.listening import listen
+from orders_http.server.listening_sockets import listen
 from orders_memory import MemoryStore
 from orders_tokens import Scope, Token, TokenFile, new_secret
 from tests.http.response import Response

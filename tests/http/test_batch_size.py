@@ -18,7 +18,7 @@ from attrs import define, field
 from orders_core import Call, GetOrders, Order
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 from orders_http.server.gathering import Gatherer
 from orders_http.server.loop import Loop
 from orders_memory import MemoryStore

@@ -17,11 +17,11 @@ from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.exchange import Exchange, ReplyCoroutine
 from orders_http.api.hosts import HostRule
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 from orders_http.api.observer import Unobserved
 from orders_http.server.gathering import WORK_THREADS, GatheringServer
 from orders_http.server.limits import DEFAULT_LIMITS, Limits
-from orders_http.server.listening import listen
+from orders_http.server.listening_sockets import listen
 from orders_memory import MemoryStore
 from orders_postgres.pool import DEFAULT_SIZE
 from orders_prometheus import Metrics, SharedMetrics

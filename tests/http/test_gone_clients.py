@@ -14,7 +14,7 @@ import pytest
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
 from orders_http.server.gathering import GatheringServer
-from orders_http.server.listening import listen
+from orders_http.server.listening_sockets import listen
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, get, head, post
 from tests.http.wire import HEALTH, connected_to, only_response

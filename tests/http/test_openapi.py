@@ -26,7 +26,7 @@ from orders_core import (
 from orders_core.characters import CONTROLS, INVISIBLE, SPACES, Ranges
 from orders_http.api.bulk import MAX_BULK_BYTES, MAX_BULK_ROWS
 from orders_http.api.cursors import cursor_of_id
-from orders_http.api.messages import KIB
+from orders_http.api.http_messages import KIB
 from orders_http.api.openapi import OpenApiDocument
 from orders_http.api.orders import MAX_JSON_BYTES
 from orders_http.api.page.sessions import COOKIE, HOST_PREFIX

@@ -8,9 +8,9 @@ from threading import Event
 import pytest
 from attrs import define, field
 
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 from orders_http.api.operations import Operations, Scrape
-from orders_http.server.listening import listen
+from orders_http.server.listening_sockets import listen
 from orders_http.server.operations_server import OperationsServer
 from orders_http.server.self_check import SelfCheck
 from orders_memory import MemoryStore

@@ -10,7 +10,7 @@ from attrs import define, field
 from orders_core import Order, OrderId
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 from orders_http.server.gathering import WORK_THREADS, Gatherer
 from orders_http.server.loop import Loop
 from orders_memory import MemoryStore

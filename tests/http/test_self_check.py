@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 
 from orders_http.api.operations import Operations
-from orders_http.server.listening import listen
+from orders_http.server.listening_sockets import listen
 from orders_http.server.operations_server import OperationsServer
 from orders_http.server.self_check import SelfCheck
 from orders_memory import MemoryStore

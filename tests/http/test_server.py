@@ -15,7 +15,7 @@ import pytest
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
 from orders_http.server.gathering import GatheringServer
-from orders_http.server.listening import listen
+from orders_http.server.listening_sockets import listen
 from orders_http.server.scoreboard import Scoreboard, slack
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, chunked, get, head, post

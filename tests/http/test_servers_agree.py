@@ -14,7 +14,7 @@ from orders_http.api.application import Application, HttpSettings, create_app
 from orders_http.api.hosts import HostRule
 from orders_http.api.routes import PATHS
 from orders_http.server.gathering import GatheringServer
-from orders_http.server.listening import listen
+from orders_http.server.listening_sockets import listen
 from orders_http.server.server import Server
 from orders_memory import MemoryStore
 from tests.http.hostile_requests import HOST, ORDER, all_requests, get, head, post

@@ -10,7 +10,7 @@ from attrs import define
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from orders_http.api.messages import Request
+from orders_http.api.http_messages import Request
 from orders_http.api.page.sessions import COOKIE, HOST_PREFIX, SESSION_SECONDS, Sessions
 from orders_tokens import Scope, Token, TokenFile, new_secret
 from tests.token_files import put, watched, write_tokens

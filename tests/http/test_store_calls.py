@@ -12,10 +12,10 @@ from attrs import define, field
 from orders_core import Call, Order, OrderId, Outcome, PageQuery, Reason, StoreUnavailable
 from orders_http.api.application import HttpSettings, create_app
 from orders_http.api.hosts import HostRule
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 from orders_http.server.gathering import Gatherer, GatheringServer
 from orders_http.server.limits import Limits
-from orders_http.server.listening import listen
+from orders_http.server.listening_sockets import listen
 from orders_http.server.loop import Loop
 from orders_memory import MemoryStore
 from tests.clock import Clock

@@ -12,8 +12,8 @@ import pytest
 
 from orders_cli.exits import Exit
 from orders_cli.parser import build_parser
-from orders_service.config import SETTINGS
-from orders_service.loading import load
+from orders_service.configuration.loading import load
+from orders_service.configuration.settings import SETTINGS
 from tests.debian_package import ROOT, run
 from tests.packaging.test_distribution import PACKAGES, SOURCE_ROOTS
 

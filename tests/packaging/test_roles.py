@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from orders_service.config import SETTINGS
+from orders_service.configuration.settings import SETTINGS
 from tests.debian_package import ROOT
 
 ROLES: Final = sorted((ROOT / "ansible/roles").iterdir())

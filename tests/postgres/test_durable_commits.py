@@ -9,9 +9,9 @@ from attrs import evolve, frozen
 
 from orders_core import AddOrders, Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_postgres import DatabaseUrl, PostgresStore, inspect
-from orders_postgres.connect import connect
 from orders_postgres.migrate import LIMITS as MIGRATION_LIMITS
-from orders_postgres.settings import Limits
+from orders_postgres.open_connection import connect
+from orders_postgres.session_settings import Limits
 from tests.pgbouncer import PoolMode, open_pooler
 from tests.postgres_server import OWNER, SERVICE, OrdersDatabase, PostgresServer, wait_until
 

@@ -11,9 +11,9 @@ from attrs import evolve
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_postgres import DatabaseUrl, Host, PostgresStore
-from orders_postgres.connect import connect
 from orders_postgres.errors import Interrupted
-from orders_postgres.settings import Limits
+from orders_postgres.open_connection import connect
+from orders_postgres.session_settings import Limits
 from tests.postgres.proxy import Proxy, open_proxy
 from tests.postgres_server import HOST, SERVICE, OrdersDatabase, PostgresServer, wait_until
 

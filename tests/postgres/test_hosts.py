@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from orders_core import Order, Outcome, Reason, StoreUnavailable
 from orders_postgres import DatabaseUrl, Host, PostgresStore, TargetSessionAttrs, migrate
-from orders_postgres.connect import connect
+from orders_postgres.open_connection import connect
 from tests.postgres.proxy import open_proxy
 from tests.postgres_server import (
     HOST,

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from orders_core import Order, Reason, StoreUnavailable
 from orders_postgres import PostgresStore
-from orders_postgres.connect import connect
+from orders_postgres.open_connection import connect
 from orders_postgres.parameters import PARAMETERS, ChannelBinding
 from tests.postgres.secure_server import Client, SecureServer, open_secure_server
 from tests.postgres_server import OWNER, PASSWORD, OrdersDatabase

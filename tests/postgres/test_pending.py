@@ -19,8 +19,8 @@ from orders_core import (
     StoreUnavailable,
 )
 from orders_postgres import PostgresStore
-from orders_postgres.connect import connect
 from orders_postgres.connection import Connection
+from orders_postgres.open_connection import connect
 from orders_postgres.pending import Statements, begin_statements
 from orders_postgres.pool import Pool
 from orders_postgres.url import Host

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from orders_core import Order, Outcome, Reason, StoreUnavailable
 from orders_postgres import Host, PostgresStore, inspect, migrate
-from orders_postgres.connect import connect
+from orders_postgres.open_connection import connect
 from tests.pgbouncer import Pooler, PoolMode, open_pooler, pgbouncer_programs
 from tests.postgres.proxy import open_proxy
 from tests.postgres_server import HOST, OWNER, SERVICE, OrdersDatabase, PostgresServer

@@ -9,8 +9,8 @@ import pytest
 from attrs import define
 
 from orders_core import Reason, StoreUnavailable
-from orders_postgres.connect import connect
 from orders_postgres.connection import Connection
+from orders_postgres.open_connection import connect
 from orders_postgres.pool import Pool
 from tests.postgres_server import OrdersDatabase, wait_until
 

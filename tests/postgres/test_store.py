@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orders_core import Order, Outcome, StoreUnavailable
 from orders_postgres import PostgresStore
-from orders_postgres.connect import connect
+from orders_postgres.open_connection import connect
 from tests.postgres_server import OWNER, OrdersDatabase
 from tests.strategies import has_usable_edges
 

@@ -18,7 +18,7 @@ from attrs import define, evolve
 
 from orders_core import Order, Outcome, Reason, StoreUnavailable
 from orders_postgres import DatabaseUrl, PostgresStore, SslMode
-from orders_postgres.connect import connect
+from orders_postgres.open_connection import connect
 from tests.certificates import Authority, Issued
 from tests.postgres.secure_server import Client, SecureServer, open_secure_server
 from tests.postgres_server import (

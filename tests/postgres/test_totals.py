@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from orders_core import Order, Outcome, Reason, StoreUnavailable, Totals
 from orders_postgres import migrate
-from orders_postgres.connect import connect
 from orders_postgres.errors import Duplicate
+from orders_postgres.open_connection import connect
 from orders_postgres.schema import migrations
-from orders_postgres.settings import Limits
+from orders_postgres.session_settings import Limits
 from tests.postgres_server import OWNER, SERVICE, OrdersDatabase, PostgresServer, wait_until
 
 COUNTED = "SELECT count(*), coalesce(sum(amount), 0.00) FROM orders"

@@ -11,8 +11,8 @@ from typing import Final
 
 from attrs import frozen
 
-from orders_service.config import SETTINGS
-from orders_service.setting import Setting
+from orders_service.configuration.row import Setting
+from orders_service.configuration.settings import SETTINGS
 
 _ROOT: Final = Path(__file__).parents[2]
 _WIDTH: Final = 100

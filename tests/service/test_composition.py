@@ -5,7 +5,7 @@ from pathlib import Path
 
 from orders_core import Order, Outcome, place
 from orders_service.composition import SharedMetrics, build_service
-from orders_service.loading import load
+from orders_service.configuration.loading import load
 
 
 def test_building_opens_nothing(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from orders_cli.exits import Exit
 from orders_cli.importing import BATCH
-from orders_service.config import SETTINGS
-from orders_service.loading import load
+from orders_service.configuration.loading import load
+from orders_service.configuration.settings import SETTINGS
 from orders_tokens import parse_tokens
 from tests.service.settings_reference import LISTINGS
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from orders_core.plain_text import UnusableText, decoded
-from orders_service.config import InvalidConfig
-from orders_service.loading import load
+from orders_service.configuration.loading import load
+from orders_service.configuration.settings import InvalidConfig
 from orders_tokens import InvalidTokens, read_tokens
 
 SAVE = "save it as UTF-8 without a byte order mark"

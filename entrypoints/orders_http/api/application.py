@@ -15,7 +15,7 @@ from attrs import frozen
 from orders_core import OrderStore, StoreUnavailable
 from orders_http.api.exchange import Exchange, ReplyCoroutine
 from orders_http.api.hosts import HostRule
-from orders_http.api.messages import Reply, Request
+from orders_http.api.http_messages import Reply, Request
 from orders_http.api.negotiation import wants_page
 from orders_http.api.observer import RequestObserver, Unobserved
 from orders_http.api.openapi import OpenApiDocument

@@ -6,7 +6,7 @@ API in a person's name.
 
 from typing import Final
 
-from orders_http.api.messages import Request
+from orders_http.api.http_messages import Request
 from orders_http.api.problems import Problem, ProblemType
 from orders_tokens import Scope, TokenFile
 

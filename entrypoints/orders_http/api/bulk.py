@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from orders_core import OrderConflict
 from orders_core.characters import quoted
-from orders_http.api.messages import KIB
+from orders_http.api.http_messages import KIB
 from orders_http.api.problems import Problem, ProblemType
 from orders_records import (
     Batch,

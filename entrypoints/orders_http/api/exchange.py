@@ -11,7 +11,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from orders_core import Call, OrderStore
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 
 WorkKind = Literal["read", "write"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from orders_http.api.messages import Reply, Request
+from orders_http.api.http_messages import Reply, Request
 
 Object = dict[str, Any]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from orders_core import OrderStore, StoreUnavailable
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 from orders_http.api.problems import Problem, ProblemType
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from orders_core import (
 from orders_http.api.bulk import MAX_BULK_BYTES, bulk_conflict, read_bulk
 from orders_http.api.cursors import cursor_of_id, id_of_cursor
 from orders_http.api.exchange import ReplyCoroutine, Work
-from orders_http.api.messages import KIB, Reply, Request, with_entity_tag
+from orders_http.api.http_messages import KIB, Reply, Request, with_entity_tag
 from orders_http.api.negotiation import choose
 from orders_http.api.problems import Problem, ProblemType
 from orders_records import (

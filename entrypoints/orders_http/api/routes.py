@@ -13,7 +13,7 @@ from attrs import frozen
 
 from orders_http.api.authentication import require_token
 from orders_http.api.exchange import ReplyCoroutine, Work, WorkKind
-from orders_http.api.messages import Reply, Request
+from orders_http.api.http_messages import Reply, Request
 from orders_http.api.openapi import OpenApiDocument
 from orders_http.api.orders import OrdersResource
 from orders_http.api.page import OrdersPage

@@ -7,7 +7,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
 
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 from orders_http.api.problems import Problem, ProblemType
 from orders_http.server.limits import Limits
 from orders_http.server.parsing import Parser

@@ -31,9 +31,9 @@ from orders_core import (
 )
 from orders_http.api.application import Application
 from orders_http.api.exchange import Exchange, Work, WorkKind
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 from orders_http.api.problems import Problem
-from orders_http.server.batches import ActiveRequest, Answerable, Batcher, max_queue_seconds
+from orders_http.server.batcher import ActiveRequest, Answerable, Batcher, max_queue_seconds
 from orders_http.server.connections import LoopConnection
 from orders_http.server.limits import DEFAULT_LIMITS, Limits
 from orders_http.server.loop import Loop

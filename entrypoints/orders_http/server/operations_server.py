@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 from orders_http.api.operations import Operations, Probe, Scrape
 from orders_http.api.problems import Problem
 from orders_http.server.connections import LoopConnection

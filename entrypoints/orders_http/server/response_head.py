@@ -7,7 +7,7 @@ from operator import itemgetter
 from time import time
 from typing import Final
 
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 
 _by_name: Final = itemgetter(0)
 

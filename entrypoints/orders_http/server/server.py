@@ -10,12 +10,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from orders_http.api.application import Application
-from orders_http.api.messages import KIB, Reply
+from orders_http.api.http_messages import KIB, Reply
 from orders_http.api.problems import Problem
+from orders_http.server.acceptor import Listener
 from orders_http.server.connections import Connection
 from orders_http.server.limits import Limits
-from orders_http.server.listener import Listener
-from orders_http.server.listening import address_of
+from orders_http.server.listening_sockets import address_of
 from orders_http.server.loop import Loop
 from orders_http.server.scoreboard import Scoreboard, Slot
 from orders_http.server.waitress_internals import Adjustments

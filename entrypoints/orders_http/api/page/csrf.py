@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from orders_http.api.hosts import host_and_port
-from orders_http.api.messages import Request
+from orders_http.api.http_messages import Request
 from orders_http.api.problems import Problem, ProblemType
 
 # An origin as browsers write it (RFC 6454, section 6.2), except `null`; a Referer adds a path.

@@ -6,7 +6,7 @@ from typing import Final
 from attrs import frozen
 
 from orders_core import InvalidOrder, Order, Violation
-from orders_http.api.messages import KIB, Request, read_form
+from orders_http.api.http_messages import KIB, Request, read_form
 from orders_http.api.problems import Problem, ProblemType
 
 _MAX_FORM_BYTES: Final = 64 * KIB

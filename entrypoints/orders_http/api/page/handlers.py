@@ -23,7 +23,7 @@ from orders_core import (
 )
 from orders_http.api.authentication import CHALLENGE, insufficient_scope
 from orders_http.api.cursors import cursor_of_id, id_of_cursor
-from orders_http.api.messages import Reply, Request
+from orders_http.api.http_messages import Reply, Request
 from orders_http.api.page.csrf import refuse_foreign_form
 from orders_http.api.page.forms import read_log_in_form, read_order_form
 from orders_http.api.page.sessions import Sessions

@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import frozen
 
-from orders_http.api.messages import Request
+from orders_http.api.http_messages import Request
 from orders_http.api.page.csrf import came_by_plain_http
 from orders_tokens import Token, TokenFile, bits_of, secret_of
 

@@ -24,7 +24,7 @@ from orders_core.characters import (
     split_invisible,
     without_invisible,
 )
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 from orders_http.api.page.forms import OrderForm
 from orders_http.api.problems import Problem, ProblemType
 from orders_tokens import Scope, Token

@@ -10,7 +10,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 from orders_http.api.problems import Problem
 from orders_http.server.connections import LINGER_SECONDS
 from orders_http.server.incidents import Incident

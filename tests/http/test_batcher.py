@@ -5,8 +5,8 @@ from http import HTTPStatus
 
 from orders_core import GetOrders, OrderId
 from orders_http.api.exchange import Exchange, ReplyCoroutine
-from orders_http.api.messages import Reply
-from orders_http.server.batches import INITIAL_BATCH_SIZE, ActiveRequest, Batcher
+from orders_http.api.http_messages import Reply
+from orders_http.server.batcher import INITIAL_BATCH_SIZE, ActiveRequest, Batcher
 from orders_http.server.limits import Limits
 
 LIMITS = Limits(late_seconds=0.25)

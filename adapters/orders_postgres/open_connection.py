@@ -14,7 +14,7 @@ from orders_postgres.connection import Connection, SessionState
 from orders_postgres.errors import Unsuitable, diagnose
 from orders_postgres.parameters import SslMode, TargetSessionAttrs
 from orders_postgres.session import Session
-from orders_postgres.settings import (
+from orders_postgres.session_settings import (
     ISOLATION,
     SERVICE_LIMITS,
     Limits,

@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import frozen
 
-from orders_service.values import Address
+from orders_service.configuration.parsers import Address
 
 _BOOTED: Final = Path("/run/systemd/system")  # sd_booted(3)
 _SECONDS: Final = 10.0

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders_postgres import PostgresDatabase
-from orders_service.config import SETTINGS, Config, InvalidConfig
+from orders_service.configuration.loading import load
+from orders_service.configuration.parsers import Address, Auth
+from orders_service.configuration.row import Setting
+from orders_service.configuration.settings import SETTINGS, Config, InvalidConfig
 from orders_service.cores import usable_cores
-from orders_service.loading import load
-from orders_service.setting import Setting
-from orders_service.values import Address, Auth
 from orders_sqlite import SqliteDatabase
 
 SOURCES = ("flag", "environment", "file")

@@ -6,10 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
-from orders_service.config import SETTINGS, InvalidConfig
+from orders_service.configuration.parsers import Address
+from orders_service.configuration.settings import SETTINGS, InvalidConfig
 from orders_service.systemd import OPERATIONS
-from orders_service.units import ServiceUnit, UnitSocket, UnknownUnit, ask_systemd, systemd_runs
-from orders_service.values import Address
+from orders_service.systemd_unit import (
+    ServiceUnit,
+    UnitSocket,
+    UnknownUnit,
+    ask_systemd,
+    systemd_runs,
+)
 
 
 @frozen

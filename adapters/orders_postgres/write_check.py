@@ -4,7 +4,7 @@ from typing import Final
 
 from orders_core import Reason, StoreUnavailable
 from orders_postgres.connection import Connection
-from orders_postgres.settings import DURABLE_COMMIT
+from orders_postgres.session_settings import DURABLE_COMMIT
 from orders_postgres.sql import identifier
 
 # transaction_read_only is "on" for a standby too.

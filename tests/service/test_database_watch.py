@@ -13,10 +13,10 @@ from orders_core import OrderStore
 from orders_core.database import Database
 from orders_memory import MemoryStore
 from orders_postgres import SCHEMA_VERSION
-from orders_service import watch as watching
+from orders_service import database_watch as watching
 from orders_service.composition import Service, SharedMetrics, build_service
-from orders_service.loading import load
-from orders_service.watch import Watch
+from orders_service.configuration.loading import load
+from orders_service.database_watch import Watch
 from orders_sqlite import SqliteDatabase
 from tests.certificates import Authority
 from tests.postgres_server import OrdersDatabase

@@ -11,10 +11,10 @@ from typing import Final
 from attrs import field, fields, frozen
 
 from orders_core.database import Database
-from orders_service import values
+from orders_service.configuration import parsers
+from orders_service.configuration.parsers import Address, Auth
+from orders_service.configuration.row import Setting, TomlType, secret, setting, settings_of
 from orders_service.cores import usable_cores
-from orders_service.setting import Setting, TomlType, secret, setting, settings_of
-from orders_service.values import Address, Auth
 
 DEFAULT_DATABASE: Final = "sqlite:///orders.db"
 _DAY_SECONDS: Final = 86_400
@@ -90,20 +90,20 @@ class Config:
     workers: int | None = setting(
         "auto",
         "worker processes; auto is one per usable core, and one in all on SQLite",
-        parse=values.workers,
+        parse=parsers.workers,
         show=lambda count: str(count or "auto"),
         toml=TomlType.NUMBER,
     )
     currency: str = setting(
         "USD",
         "the ISO 4217 code of the amounts",
-        parse=values.currency,
+        parse=parsers.currency,
     )
     allowed_hosts: frozenset[str] = setting(
         "",
         "host names to answer for, separated by commas, besides localhost and IP addresses; * is "
         "every name",
-        parse=values.host_names,
+        parse=parsers.host_names,
         show=lambda names: ",".join(sorted(names)),
         toml=TomlType.LIST,
         example="orders.example",
@@ -111,19 +111,19 @@ class Config:
     root: str = setting(
         "/",
         "the path under which a proxy serves the orders and the page, such as /shop",
-        parse=values.root,
+        parse=parsers.root,
         show=lambda path: path or "/",
     )
     idle_seconds: int = setting(
         "120",
         "seconds before an idle connection is closed; clients are told",
-        parse=values.number(1, _DAY_SECONDS),
+        parse=parsers.number(1, _DAY_SECONDS),
         toml=TomlType.NUMBER,
     )
     tokens_file: Path | None = setting(
         "",
         "the file of the tokens that clients need; orders token makes them",
-        parse=values.path,
+        parse=parsers.path,
         show=lambda path: str(path or ""),
         example="/etc/orders/tokens",
     )
@@ -137,7 +137,7 @@ class Config:
     log_requests: int = setting(
         "20",
         "requests that each process logs per second, and as many failed ones; 0 logs none",
-        parse=values.number(0, 999_999),
+        parse=parsers.number(0, 999_999),
         toml=TomlType.NUMBER,
     )
     database: Database = field()

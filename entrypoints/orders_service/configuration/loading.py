@@ -13,10 +13,16 @@ from attrs import evolve, frozen
 
 from orders_core.database import Database, InvalidDatabase
 from orders_core.plain_text import UnusableText, decoded
-from orders_service.config import DEFAULT_DATABASE, SETTINGS, Config, InvalidConfig, Source
+from orders_service.configuration.parsers import Auth
+from orders_service.configuration.row import Setting
+from orders_service.configuration.settings import (
+    DEFAULT_DATABASE,
+    SETTINGS,
+    Config,
+    InvalidConfig,
+    Source,
+)
 from orders_service.databases import parse_database
-from orders_service.setting import Setting
-from orders_service.values import Auth
 
 
 @frozen

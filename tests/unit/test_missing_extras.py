@@ -2,7 +2,7 @@
 
 import pytest
 
-from orders_core.extras import MissingExtra, needing
+from orders_core.missing_extras import MissingExtra, needing
 
 
 @pytest.mark.parametrize("module", ["no_such_library", "no_such_library.part"])

@@ -7,7 +7,7 @@ from attrs import define, field, frozen
 
 from orders_core import Call
 from orders_http.api.exchange import Exchange, Step
-from orders_http.api.messages import Reply
+from orders_http.api.http_messages import Reply
 from orders_http.server.limits import Limits
 
 INITIAL_BATCH_SIZE: Final = 16

@@ -8,7 +8,7 @@ import pytest
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_postgres import PostgresStore
-from orders_postgres.settings import Limits
+from orders_postgres.session_settings import Limits
 from tests.pgbouncer import PoolMode, open_pooler
 from tests.postgres_server import (
     SERVICE,
