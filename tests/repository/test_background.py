@@ -12,9 +12,9 @@ import pytest
 _ROOT: Final = Path(__file__).parents[2]
 # Tests that send Ctrl-C or SIGTERM to processes that they start.
 _TESTS: Final = (
-    "tests/cli/test_export.py::test_ctrl_c_says_that_the_output_is_incomplete",
-    "tests/cli/test_import.py::test_ctrl_c_says_what_is_stored_and_exits_with_130",
-    "tests/cli/test_serve.py::test_a_signal_ends_it_gently_with_status_0",
+    "tests/cli/test_export.py::test_ctrl_c_reports_incomplete_output",
+    "tests/cli/test_import.py::test_ctrl_c_reports_the_stored_orders_and_exits_with_130",
+    "tests/cli/test_serve.py::test_a_signal_ends_it_gracefully_with_status_0",
 )
 _IGNORING: Final = """
 import os, signal, sys
