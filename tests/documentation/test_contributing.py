@@ -54,4 +54,5 @@ def test_every_target_that_it_makes_is_one_of_the_makefile() -> None:
 def test_every_path_that_it_names_exists() -> None:
     paths = re.findall(r"`((?:orders_core|adapters|entrypoints|tests|docs)/[\w./-]*)`", PAGE)
     assert paths
-    assert [path for path in paths if not (ROOT / path).exists()] == []
+    # NAME stands for the name of something new.
+    assert [path for path in paths if not (ROOT / path).exists() and "NAME" not in path] == []
