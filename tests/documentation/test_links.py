@@ -17,6 +17,10 @@ _FENCE: Final = re.compile(r"^( *)```.*?^\1```$", re.DOTALL | re.MULTILINE)
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _LINK: Final = re.compile(r"\]\(([^()\s]+)\)")
 _PAGE_OF_DOCS: Final = re.compile(r"(?<![\w/])docs/[\w./-]+\.md\b")
+_SOURCE_FILE: Final = re.compile(
+    r"(?<![\w/.-])(?:(?:adapters|entrypoints)/)?"
+    r"(?:orders_[a-z]+|tests|release|benchmarks|monitoring)/[\w/]+\.(?:py|json|sql|html|yaml)\b"
+)
 _TEXT: Final = {"", ".md", ".py", ".toml", ".yml", ".yaml", ".tf", ".sh", ".conf"}
 
 
@@ -77,6 +81,18 @@ def test_every_page_of_docs_that_any_file_mentions_exists() -> None:
         if file.suffix in _TEXT
         for path in _PAGE_OF_DOCS.findall(file.read_text("utf-8"))
         if not (ROOT / path).exists() and not (file.parent / path).exists()
+    ]
+    assert missing == []
+
+
+def test_every_source_file_that_a_page_mentions_exists() -> None:
+    roots = [ROOT, ROOT / "adapters", ROOT / "entrypoints"]
+    missing = [
+        f"{page.relative_to(ROOT)}: {path}"
+        for page in PAGES
+        if page.name != "CHANGELOG.md"
+        for path in _SOURCE_FILE.findall(page.read_text("utf-8"))
+        if not any((root / path).exists() for root in roots)
     ]
     assert missing == []
 
