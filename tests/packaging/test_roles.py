@@ -49,3 +49,10 @@ def test_the_role_writes_only_existing_settings() -> None:
     assert written <= {setting.name for setting in SETTINGS}
     # Every other setting can be set by its key.
     assert "{{ name }} = {{ value | to_json }}" in template
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_no_internal_variable_of_a_role_hides_an_option(role: Path) -> None:
+    options = {name for entry in entries(role).values() for name in entry["options"]}
+    internal = role / "vars/main.yml"
+    assert not internal.exists() or options.isdisjoint(read(internal))
