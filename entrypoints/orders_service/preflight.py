@@ -42,7 +42,7 @@ def preflight(config: Config, lookup: UnitLookup) -> Iterator[str]:
         allow_open_files()
     else:
         _refuse_unusable(unit)
-        yield from (f"{each.unit} passes {each.place} to {unit.name}" for each in unit.sockets)
+        yield from (f"{each.unit} passes {each.endpoint} to {unit.name}" for each in unit.sockets)
     listeners = _listeners(config, lookup)
     tokens = tokens_of(config, read_tokens)
     config.refuse_unprotected(listeners)
@@ -71,7 +71,7 @@ def _refuse_unusable(unit: ServiceUnit) -> None:
     if unit.files is not None:
         refuse_few_files(unit.files)
     problems = [
-        f"{each.unit} passes {each.place} ({each.kind}) to {unit.name}, but Orders needs stream "
+        f"{each.unit} passes {each.endpoint} ({each.kind}) to {unit.name}, but Orders needs stream "
         f"sockets of IP or Unix: use ListenStream= in {each.unit}"
         for each in unit.sockets
         if not each.is_served
@@ -95,10 +95,10 @@ def _admission(config: Config, listeners: Sequence[Listener], lookup: UnitLookup
     """Describe who may use a service that needs no token."""
     if config.auth is Auth.TRUSTED_NETWORK:
         return "clients need no token: everyone who can connect may use the service"
-    unix = [each.place for each in lookup.orders_sockets if each.is_unix]
-    places = ", ".join([*(str(each.address) for each in listeners), *unix])
+    unix = [each.endpoint for each in lookup.orders_sockets if each.is_unix]
+    addresses = ", ".join([*(str(each.address) for each in listeners), *unix])
     doubt = "" if lookup.is_known else ", unless systemd passes another address"
-    return f"clients need no token: only this machine can reach {places}{doubt}"
+    return f"clients need no token: only this machine can reach {addresses}{doubt}"
 
 
 def _try_addresses(config: Config, lookup: UnitLookup) -> Iterator[str]:

@@ -37,29 +37,29 @@ class UnitSocket:
     Attributes:
         unit: The socket unit.
         name: Its name for the service, from `FileDescriptorName=`.
-        place: Its address, as systemd writes it: `127.0.0.1:8000`, `/run/orders.sock`.
+        endpoint: Its address, as systemd writes it: `127.0.0.1:8000`, `/run/orders.sock`.
         kind: Its type, as systemd writes it: `Stream`.
     """
 
     unit: str
     name: str
-    place: str
+    endpoint: str
     kind: str
 
     @property
     def is_unix(self) -> bool:
         """Whether it is a Unix socket, which only this machine can reach."""
-        return self.place.startswith(("/", "@"))
+        return self.endpoint.startswith(("/", "@"))
 
     @property
     def is_served(self) -> bool:
         """Whether the service can accept clients from it."""
-        return self.kind == "Stream" and not self.place.startswith("vsock:")
+        return self.kind == "Stream" and not self.endpoint.startswith("vsock:")
 
     @property
     def address(self) -> Address | None:
         """The TCP address; None for any other socket."""
-        host, _, port = self.place.rpartition(":")
+        host, _, port = self.endpoint.rpartition(":")
         if self.is_unix or not self.is_served:
             return None
         # A link-local address ends with its interface: [fe80::1]:8000%eth0.
@@ -120,7 +120,7 @@ def ask_systemd(name: str) -> ServiceUnit | None:
         for unit in stale
     ]
     remarks += [
-        f"{_one(unit, 'Id')} does not listen on {each.place} yet: run systemctl restart "
+        f"{_one(unit, 'Id')} does not listen on {each.endpoint} yet: run systemctl restart "
         f"{_one(unit, 'Id')} {name}"
         for unit in units
         if _one(unit, "ActiveState") == "active"
@@ -179,8 +179,8 @@ def _one(properties: _Properties, name: str) -> str:
 def _sockets(unit: _Properties) -> Iterator[UnitSocket]:
     """Read the sockets of a socket unit: `127.0.0.1:8000 (Stream)`."""
     for listened in unit.get("Listen", ()):
-        place, _, kind = listened.removesuffix(")").rpartition(" (")
-        yield UnitSocket(_one(unit, "Id"), _one(unit, "FileDescriptorName"), place, kind)
+        endpoint, _, kind = listened.removesuffix(")").rpartition(" (")
+        yield UnitSocket(_one(unit, "Id"), _one(unit, "FileDescriptorName"), endpoint, kind)
 
 
 def _is_listened_on(address: Address) -> bool:

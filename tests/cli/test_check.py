@@ -162,18 +162,18 @@ def test_a_running_service_is_asked_whether_it_is_ready(orders: Orders, host: st
 @pytest.mark.usefixtures("patient")
 def test_a_running_service_that_is_not_ready_gives_the_reason(orders: Orders) -> None:
     with running_service(URL) as service:
-        place = f"127.0.0.1:{service.operations_port}"
-        ended = orders("check", "--running", ORDERS_OPS_LISTEN=place)
+        address = f"127.0.0.1:{service.operations_port}"
+        ended = orders("check", "--running", ORDERS_OPS_LISTEN=address)
     assert (ended.status, ended.err) == (Exit.UNAVAILABLE, "")
     assert ended.out.startswith('{"status": "not ready", "reasons": ["store: unreachable: ')
 
 
 def test_a_missing_service_is_reported_with_the_address(orders: Orders) -> None:
-    place = f"127.0.0.1:{free_port()}"
-    ended = orders("check", "--running", ORDERS_OPS_LISTEN=place)
+    address = f"127.0.0.1:{free_port()}"
+    ended = orders("check", "--running", ORDERS_OPS_LISTEN=address)
     assert (ended.status, ended.out) == (Exit.UNAVAILABLE, "")
     assert ended.err.startswith(
-        f"orders: http://{place}/readyz: no answer from a running service: "
+        f"orders: http://{address}/readyz: no answer from a running service: "
     )
     assert ended.err.endswith("; ORDERS_OPS_LISTEN sets its address\n")
 

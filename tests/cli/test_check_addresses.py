@@ -95,17 +95,17 @@ def test_an_address_in_use_by_another_program_is_refused(
 
 def test_an_address_in_use_by_the_running_service_is_no_problem(orders: Orders) -> None:
     with running_service(f"sqlite:///{orders.folder}/orders.db") as service:
-        places = [f"{HOST}:{service.port}", f"{HOST}:{service.operations_port}"]
-        ended = orders("check", ORDERS_LISTEN=places[0], ORDERS_OPS_LISTEN=places[1])
+        addresses = [f"{HOST}:{service.port}", f"{HOST}:{service.operations_port}"]
+        ended = orders("check", ORDERS_LISTEN=addresses[0], ORDERS_OPS_LISTEN=addresses[1])
     assert (ended.status, ended.err) == (Exit.DONE, "")
-    for place in places:
-        assert f"# {place} is in use, as expected while the service runs\n" in ended.out
+    for address in addresses:
+        assert f"# {address} is in use, as expected while the service runs\n" in ended.out
 
 
 def test_a_socket_that_does_not_answer_may_be_the_services(orders: Orders) -> None:
     with socket.create_server((HOST, 0)) as listener:
-        place = f"{HOST}:{listener.getsockname()[1]}"
-        ended = orders("check", **{**FREE, "ORDERS_LISTEN": place})
+        address = f"{HOST}:{listener.getsockname()[1]}"
+        ended = orders("check", **{**FREE, "ORDERS_LISTEN": address})
     assert (ended.status, ended.err) == (Exit.DONE, "")
 
 
@@ -139,10 +139,12 @@ class Systemd:
         return self.orders("check", *arguments, **{"ORDERS_UNIT": UNIT, "PATH": path, **environ})
 
 
-def socket_unit(number: int, *places: str, name: str = "", **properties: str) -> str:
+def socket_unit(number: int, *addresses: str, name: str = "", **properties: str) -> str:
     """Write what systemctl shows of a socket unit."""
     shown = {"ActiveState": "inactive", "NeedDaemonReload": "no", **properties}
-    lines = [f"Listen={place}" + " (Stream)" * (not place.endswith(")")) for place in places]
+    lines = [
+        f"Listen={address}" + " (Stream)" * (not address.endswith(")")) for address in addresses
+    ]
     lines += [f"Id={number}.socket", f"FileDescriptorName={name or f'{number}.socket'}"]
     lines += ["LoadState=loaded"] if "LoadState" not in shown else []
     return "\n".join([*lines, *(f"{key}={value}" for key, value in shown.items()), ""])
@@ -168,16 +170,16 @@ def test_an_address_that_systemd_passes_replaces_listen(systemd: Systemd) -> Non
 
 
 def test_every_address_of_every_socket_unit_is_checked(systemd: Systemd) -> None:
-    places = ["127.0.0.1:8000", "[::1]:8000", "[::]:8001", "192.0.2.7:80"]
+    addresses = ["127.0.0.1:8000", "[::1]:8000", "[::]:8001", "192.0.2.7:80"]
     systemd.has(
-        socket_unit(0, *places[:3]),
-        socket_unit(1, places[3], name="more"),
+        socket_unit(0, *addresses[:3]),
+        socket_unit(1, addresses[3], name="more"),
         socket_unit(2, "0.0.0.0:1", LoadState="masked"),
     )
     ended = systemd.check()
     assert ended.status == Exit.CONFIGURATION
     refused = [line.partition("reach ")[2].split()[0] for line in ended.err.splitlines()]
-    assert refused == places[2:]
+    assert refused == addresses[2:]
     trusted = systemd.check(ORDERS_AUTH="trusted-network", ORDERS_OPS_LISTEN=f"{HOST}:0")
     assert (trusted.status, trusted.err) == (Exit.DONE, "")
 
@@ -405,11 +407,11 @@ def test_a_check_by_root_switches_to_the_services_user_and_folder(
 
 def test_a_running_service_is_asked_at_the_address_that_systemd_opened(systemd: Systemd) -> None:
     with running_service(f"sqlite:///{systemd.folder}/orders.db") as service:
-        place = f"{HOST}:{service.operations_port}"
-        systemd.has(socket_unit(0, place, name="operations"))
+        address = f"{HOST}:{service.operations_port}"
+        systemd.has(socket_unit(0, address, name="operations"))
         ended = systemd.check("--running", ORDERS_OPS_LISTEN=f"{HOST}:1")
     assert (ended.status, ended.out) == (Exit.DONE, '{"status": "ready"}\n')
     gone = systemd.check("--running", ORDERS_OPS_LISTEN=f"{HOST}:1")
     assert gone.status == Exit.UNAVAILABLE
-    assert gone.err.startswith(f"orders: http://{place}/readyz: ")
+    assert gone.err.startswith(f"orders: http://{address}/readyz: ")
     assert "ListenStream= in the socket unit with FileDescriptorName=operations" in gone.err

@@ -243,7 +243,7 @@ def test_anything_but_a_token_of_the_file_is_refused(
 ) -> None:
     file, secrets = known
     name, secret = data.draw(st.sampled_from(sorted(secrets.items())))
-    place = data.draw(st.integers(0, len(secret) - 1))
+    position = data.draw(st.integers(0, len(secret) - 1))
     digest = hashlib.sha256(secret.encode()).hexdigest()
     text = data.draw(
         st.text()
@@ -254,7 +254,7 @@ def test_anything_but_a_token_of_the_file_is_refused(
                 *(secret[:-1], f"{secret}0", f" {secret}", f"{secret}\n", f"{secret},{secret}"),
             ],
         )
-        | st.characters().map(lambda other: secret[:place] + other + secret[place + 1 :]),
+        | st.characters().map(lambda other: secret[:position] + other + secret[position + 1 :]),
     )
     assert file.find(text) is None or text in secrets.values()
 
