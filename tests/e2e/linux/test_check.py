@@ -47,7 +47,7 @@ def test_the_check_reports_a_socket_that_differs_from_its_unit(installed: Host) 
     remark = "# orders.socket does not listen on 0.0.0.0:8000 yet: run systemctl restart"
     assert remark in installed.run("orders check")
     installed.run(f"sleep 1; touch {OVERRIDE}")
-    assert "# orders.socket was changed on the disk, " in installed.run("orders check")
+    assert "# orders.socket was changed on disk, " in installed.run("orders check")
     installed.run("systemctl daemon-reload")
     installed.run("systemctl restart orders.socket orders.service")
     assert "yet" not in installed.run("orders check")
