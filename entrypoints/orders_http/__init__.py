@@ -1,1 +1,1 @@
-"""Orders over HTTP: `api` is what is answered, `server` is how it is answered fast."""
+"""Orders over HTTP: `api` answers the requests, and `server` serves them fast."""
