@@ -5,10 +5,10 @@ The HTTP interface and the commands `import` and `export` share these forms. Whe
 - `media_types`: the names of the forms.
 - `json_objects` and `strict_json`: one order as JSON, which is also a line of NDJSON.
 - `csv_rows` and `record_ends`: one order as CSV, and where a record ends.
-- `batches` and `plain_lines`: reading many, fast; `json_array`: reading many from one array.
-- `records`: what reading gives: orders, and the lines that were refused.
+- `reader` and `patterns`: reading many orders, fast; `json_array`: reading many from one array.
+- `records`: the result of reading: orders and refusals.
 - `detection`: which of the formats a file has.
-- `diagnosis`: what other content is, and what would help.
+- `diagnosis`: explains content of another form, and says what would help.
 """
 
 from orders_records.csv_rows import CSV_HEADER, csv_of_json_lines

@@ -84,28 +84,28 @@ def _naming_line_feeds(violation: Violation, value: str) -> Violation:
 
 
 def _why_not(text: str, names: Sequence[str]) -> str:
-    """Say which rule a row breaks."""
+    """Say which rule of CSV a row breaks."""
     for each in _BESIDE_QUOTES.finditer(text):
         outside = each[1]
         quoted = each[0].startswith('"')
         if quoted and outside:
-            return "text follows the closing quote of a field; double each quote that is inside one"
+            return "text follows the closing quote of a field; double each quote inside a field"
         if '"' in outside:
             return (
-                "a quote is inside a field that is not quoted (RFC 4180, section 2, rule 5); "
+                "a field that is not quoted contains a quote (RFC 4180, section 2, rule 5); "
                 "quote the whole field, and double each quote in it"
             )
         if "\r" in outside:
-            return "a carriage return is outside quotes, and ends no line"
+            return "a carriage return outside quotes does not end a line"
     return f"not the {len(names)} comma-separated fields {' and '.join(names)}"
 
 
 def csv_of_json_lines(lines: bytes) -> bytes:
-    """Write orders that are lines of JSON, as a store writes them, as rows of CSV.
+    """Convert lines of JSON, as a store writes them, to rows of CSV.
 
-    The rows have CRLF line ends (RFC 4180). There is no header here: `CSV_HEADER` goes in front
-    of the first rows. Cells that begin with `=`, `+`, `-` or `@` are written as they are; a
-    spreadsheet may take them for formulas.
+    The rows have CRLF line ends (RFC 4180) and no header: write `CSV_HEADER` before the first one.
+    Cells that begin with `=`, `+`, `-` or `@` are written unchanged; a spreadsheet may read them
+    as formulas.
     """
     rows = PLAIN_NDJSON.findall(lines.decode())
     if len(rows) < lines.count(b"\n"):

@@ -1,4 +1,4 @@
-"""What content of another form is, and what would help."""
+"""Explains content of another form, and says what would help."""
 
 import re
 from collections.abc import Sequence
@@ -25,9 +25,9 @@ _BINARY: Final = (
     (b"PK\x03\x04", "a ZIP archive, as .xlsx and .ods are: save it as CSV in UTF-8, or unpack it"),
     (b"\xd0\xcf\x11\xe0", "an old .xls workbook or the like: save it as CSV in UTF-8"),
     (b"%PDF-", "a PDF document: export the orders as CSV in UTF-8"),
-    (b"SQLite format 3\x00", "an SQLite database: orders export, with its URL, writes its orders"),
+    (b"SQLite format 3\x00", "a SQLite database: orders export, with its URL, writes its orders"),
 )
-# Of a few Latin characters each is one byte, and the others are 0.
+# Latin text: of each character one byte is not 0.
 _WITHOUT_MARK: Final = (
     (re.compile(rb"(?:[^\x00]\x00){2}"), "UTF-16", "LE"),
     (re.compile(rb"(?:\x00[^\x00]){2}"), "UTF-16", "BE"),
@@ -46,10 +46,10 @@ _AMOUNT: Final = re.compile(r'"?-?[0-9]+(?:[.,][0-9]+)?"?')
 
 
 def explain_encoding(beginning: bytes) -> str | None:
-    """Say what content is that is not text in UTF-8; None when it may be.
+    """Explain content that is not text in UTF-8; None when it may be.
 
     Args:
-        beginning: Its first bytes, up to its first line's end.
+        beginning: Its first line, or the beginning of a long one.
     """
     for magic, explanation in _BINARY:
         if beginning.startswith(magic):
@@ -61,10 +61,10 @@ def explain_encoding(beginning: bytes) -> str | None:
 
 
 def explain_header(line: bytes) -> str:
-    """Say what the first line of CSV is that is not its header.
+    """Explain a first line that is not a header of CSV.
 
     Args:
-        line: The line with its end, or the beginning of a long one; empty when there is none.
+        line: The line with its line end, or the beginning of a long one; empty when there is none.
     """
     text = line.decode(errors="backslashreplace").rstrip("\n").removesuffix("\r")
     help_ = _help(text) if line else "the content is empty"
@@ -72,7 +72,7 @@ def explain_header(line: bytes) -> str:
 
 
 def quoted(content: bytes) -> str:
-    """Show the beginning of the first line of some content in quotes, with nothing unprintable."""
+    """Quote the beginning of the first line of content, with unprintable characters escaped."""
     text = content.decode(errors="backslashreplace").partition("\n")[0].removesuffix("\r")
     shown = "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
@@ -82,16 +82,16 @@ def quoted(content: bytes) -> str:
 
 
 def _help(text: str) -> str:
-    """Say what a line is, and what would help; empty when neither is known."""
+    """Explain a line, and say what would help; empty when neither is known."""
     if not text.strip():
-        return "the line is empty: delete the empty lines in front of the header"
+        return "the line is empty: delete the empty lines before the header"
     if "\r" in text:
         return "the lines end with CR alone: write LF or CRLF, for example: tr '\\r' '\\n'"
     if text.lower().lstrip('"').startswith("sep="):
-        return "that line is for Excel alone: delete it"
+        return "only Excel understands that line: delete it"
     first = text.lstrip()[0]
     if first == "<":
-        return "that is HTML or XML: is it a log-in or an error page in place of the orders?"
+        return "that is HTML or XML: is it a login or error page instead of the orders?"
     if first in "[{":
         kind = "a JSON array" if first == "[" else "JSON"
         return f"that is {kind}, not CSV"
@@ -120,17 +120,17 @@ def _help_with_names(fields: Sequence[str]) -> str:
     missing = [name for name in FIELD_NAMES if name not in names]
     if not missing:
         more = ", ".join(quoted(each.encode()) for each in names if each not in FIELD_NAMES)
-        more = more or "one twice"
-        return f"there are more columns ({more}): leave only {_NAMES}, in this order"
+        more = more or "a duplicate"
+        return f"there are more columns ({more}): keep only {_NAMES}, in this order"
     if len(fields) > 1 and _AMOUNT.fullmatch(fields[-1].strip()):
-        return f"that looks like an order: put the header, {CSV_HEADER}, in a line in front of it"
+        return f"that looks like an order: put the header, {CSV_HEADER}, on a line before it"
     return f"there is no column {' and no column '.join(missing)}: name the columns {_NAMES}"
 
 
 def _help_with_spelling(fields: Sequence[str]) -> str:
     joined = ",".join(fields)
     wrong = [
-        *(["in small letters"] if joined != joined.lower() else []),
+        *(["in lower case"] if joined != joined.lower() else []),
         *(["without spaces"] if any(each != each.strip() for each in fields) else []),
         *(["without quotes"] if any(each in joined for each in _QUOTES) else []),
         *(["without invisible characters"] if not joined.isprintable() else []),
@@ -139,6 +139,6 @@ def _help_with_spelling(fields: Sequence[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    """Give a name without what may be around it."""
+    """Strip a name of quotes, spaces and invisible characters."""
     seen = "".join(each for each in name if each.isprintable())
     return seen.strip().strip(_QUOTES).strip().lower()

@@ -1,4 +1,4 @@
-"""Reading orders from one JSON array, as `GET /orders` answers it, in constant memory."""
+"""Reads orders from one JSON array, as `GET /orders` returns it, in constant memory."""
 
 import re
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ from orders_records.records import (
 )
 
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
-# A quote alone begins a string whose end is not there.
+# A lone quote begins a string whose end has not been read.
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
-# An object without objects inside and escapes, and what may follow it: nearly every item.
+# An object without escapes and objects inside, before a delimiter: nearly every item.
 _FLAT: Final = re.compile(
     rb'\{[^{}\[\]"]*(?:"[^"\\]*"[^{}\[\]"]*)*\}[ \t\r\n]*(?=[,\]])',
 )
@@ -34,32 +34,32 @@ _CLOSING: Final = ord("]")
 def read_array(content: BinaryIO, beginning: bytes, size: int) -> Iterator[Batch]:
     """Read the orders in one array.
 
-    An item that is no order is refused by itself. A mistake of syntax ends the reading, since what
-    follows could mean anything. So does content that ends before its array does; the items in
-    front of that place are whole.
+    An item that is not an order is refused alone. A syntax error ends the reading, since the rest
+    could mean anything. If the content ends before the array does, the whole items before the end
+    are read.
 
     Args:
         content: The bytes, in UTF-8.
-        beginning: What was read of it already.
+        beginning: The bytes that were read already.
         size: Bytes to read at a time.
 
     Raises:
-        WrongFormat: It is no array.
+        WrongFormat: It is not an array.
     """
     return _Array(content, size, beginning).batches()
 
 
 @define
 class _Array:
-    """An array, of which some has been read.
+    """A partly read array.
 
     Attributes:
-        content: Where the rest comes from.
+        content: The rest of the bytes.
         size: Bytes to read at a time.
-        buffer: What was read, and is still needed.
-        start: Where to go on in it.
-        line: The line of that place, counted from 1.
-        item: The item that comes next, counted from 1.
+        buffer: Bytes that were read and are still needed.
+        start: The offset in the buffer at which to continue.
+        line: The number of the line at that offset, from 1.
+        item: The number of the next item, from 1.
     """
 
     content: BinaryIO
@@ -80,10 +80,10 @@ class _Array:
             self._end(batch)
             yield batch.batch()
             return
-        going_on = True
-        while going_on:
+        more = True
+        while more:
             batch = BatchBuilder()
-            going_on = self._read_items(batch)
+            more = self._read_items(batch)
             yield batch.batch()
 
     def _read_items(self, batch: BatchBuilder) -> bool:
@@ -113,7 +113,7 @@ class _Array:
         return self._cut_off(batch)
 
     def _read_item(self, end: int, batch: BatchBuilder) -> bool:
-        """Read the item that ends there; tell whether it is JSON."""
+        """Read the item that ends at an offset; tell whether it is JSON."""
         content = self.buffer[self.start : end].rstrip()
         try:
             row = order_from_json(content).row
@@ -128,13 +128,13 @@ class _Array:
         return True
 
     def _give_up(self, batch: BatchBuilder, problem: str) -> bool:
-        """Refuse an item and all that follows it."""
-        message = f"item {self.item} of the array: {problem}; nothing behind it was read"
+        """Refuse an item and everything after it."""
+        message = f"item {self.item} of the array: {problem}; nothing after it was read"
         batch.refuse(self.line, self.line, MalformedRecord(message))
         return False
 
     def _cut_off(self, batch: BatchBuilder) -> bool:
-        """Read the last item of an array that has no end, if there is one."""
+        """Read the last item of an unclosed array, if there is one."""
         rest = self.buffer[self.start :].rstrip()
         with suppress(MalformedRecord, InvalidOrder):
             batch.add(self.line, order_from_json(rest).row)
@@ -144,9 +144,9 @@ class _Array:
         return False
 
     def _end(self, batch: BatchBuilder) -> bool:
-        """Read what follows the array: white space."""
+        """Check that only white space follows the array."""
         if self._skip_space():
-            problem = f"{self._character()} follows the array; one array holds all orders"
+            problem = f"{self._character()} follows the array; one array must hold all orders"
             batch.refuse(self.line, self.line, MalformedRecord(problem))
         return False
 
@@ -154,7 +154,7 @@ class _Array:
         return quoted(self.buffer[self.start : self.start + 1])
 
     def _skip_space(self) -> bool:
-        """Go to what is no white space; tell whether there is such."""
+        """Skip white space; tell whether anything follows."""
         while True:
             space = _SPACE.match(self.buffer, self.start)
             self._go_to(space.end() if space else self.start)
@@ -163,12 +163,12 @@ class _Array:
             if not self._read_more():
                 return False
 
-    def _go_to(self, place: int) -> None:
-        self.line += self.buffer.count(b"\n", self.start, place)
-        self.start = place
+    def _go_to(self, offset: int) -> None:
+        self.line += self.buffer.count(b"\n", self.start, offset)
+        self.start = offset
 
     def _read_more(self) -> bool:
-        """Read some more; tell whether there was more."""
+        """Read more; tell whether there was any."""
         chunk = self.content.read(self.size)
         self.buffer = self.buffer[self.start :] + chunk
         self.start = 0
@@ -176,7 +176,7 @@ class _Array:
 
 
 def _item_end(content: bytes, start: int) -> int:
-    """Find the comma or the bracket behind an item; -1 when it is not there."""
+    """Find the comma or bracket after an item; -1 when it has not been read."""
     flat = _FLAT.match(content, start, start + _LONGEST)
     if flat is not None:
         return flat.end()

@@ -19,15 +19,15 @@ _MAX_NAME_LENGTH: Final = 64
 
 
 class NotJson(MalformedRecord):
-    """A text is not the strict JSON that is read here."""
+    """A text is not strict JSON."""
 
 
 @frozen
 class UnknownMember(Violation):
-    """A member that an order does not have. Its name may be any text: in words it is quoted."""
+    """A member that an order does not have. Its name may be any text, so it is quoted."""
 
     def __str__(self) -> str:
-        """Read as a sentence: the quoted name, then what is wrong with it."""
+        """Write a sentence: the quoted name, then what is wrong with it."""
         return f"{json.dumps(self.field)} {self.message}"
 
 
@@ -37,8 +37,8 @@ def order_from_json(content: bytes) -> Order:
     Raises:
         NotJson: It is not strict JSON.
         MalformedRecord: It is not an object, or a member is missing.
-        InvalidOrder: A member is unknown, or an id or amount is not acceptable. Of many unknown
-            members the first ten are named, and the others counted.
+        InvalidOrder: A member is unknown or not acceptable. Of many unknown members the first ten
+            are named, and the others counted.
     """
     with suppress(UnicodeDecodeError):  # Reported below.
         plain = PLAIN_OBJECT.fullmatch(content.decode())
@@ -72,7 +72,7 @@ def _plain_value(field: Field, value: JsonValue) -> object:
 
 
 def _unknown_members(names: Sequence[str]) -> list[UnknownMember]:
-    """Refuse members, so that the answer stays small whatever the body holds."""
+    """Refuse members, in an answer that stays small whatever the body contains."""
     unknown = [UnknownMember(_shortened(name), _UNKNOWN) for name in names[:_MAX_UNKNOWN]]
     more = len(names) - len(unknown)
     if more:

@@ -1,10 +1,10 @@
-"""The forms that orders are read and written in."""
+"""The forms in which orders are read and written."""
 
 from enum import Enum
 
 
 class MediaType(Enum):
-    """A form of orders. The values are registered media types."""
+    """A form of orders. The values are media types."""
 
     JSON = "application/json"
     NDJSON = "application/x-ndjson"

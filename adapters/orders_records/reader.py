@@ -28,11 +28,11 @@ from orders_records.records import (
 )
 
 BATCH_BYTES: Final = 512 * 1024
-"""Bytes that `read_batches` reads at a time, and the rest of a line."""
+"""Bytes that `read_batches` reads at a time, plus the rest of a line."""
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
-# Not all lines of a chunk are plain when one is not, and all of most pieces are.
+# One line that is not plain spoils a whole chunk, but only one of its pieces.
 _PIECE: Final = 2 * 1024
 # A record, and the longest line end.
 _WINDOW: Final = MAX_RECORD_BYTES + len(b"\r\n")
@@ -42,15 +42,15 @@ _IN_QUOTES: Final = b'"'
 
 @frozen
 class _Form:
-    """What is different from one line-based form to the other.
+    """How one form with a record per line differs from the other.
 
     Attributes:
-        plain: Recognises a record with nothing escaped or quoted.
-        blank: Recognises blank lines.
+        plain: Matches an acceptable record with nothing escaped or quoted.
+        blank: Matches blank lines.
         may_be_blank: The bytes that a blank line can begin with.
         follow: Finds where a record ends.
         read: Reads one record.
-        shows_its_end: Whether a record that is cut off cannot be read as another one.
+        shows_its_end: Whether a truncated record can never be read as a whole one.
     """
 
     plain: re.Pattern[str]
@@ -63,7 +63,7 @@ class _Form:
 
 _NDJSON: Final = _Form(
     plain=PLAIN_NDJSON,
-    # White space means nothing to JSON.
+    # JSON ignores white space.
     blank=re.compile(rb"[ \t\r\n]*\n"),
     may_be_blank=b" \t\r\n",
     follow=follow_line,
@@ -76,7 +76,7 @@ _NDJSON: Final = _Form(
 def _csv(columns: int) -> _Form:
     return _Form(
         plain=plain_csv(FIELDS, columns),
-        # Spaces are a field (RFC 4180, section 2, rule 4).
+        # Spaces are part of a field (RFC 4180, section 2, rule 4).
         blank=re.compile(rb"(?:\r?\n){1,1000}"),
         may_be_blank=_LINE_ENDS,
         follow=follow_csv_record,
@@ -94,24 +94,24 @@ def read_batches(
 ) -> Iterator[Batch]:
     """Read orders, in constant memory.
 
-    What is written plainly is recognised by one regular expression; every other record is read
-    by itself. A record that is wrong is refused to its end, and the reading goes on behind it:
+    One regular expression matches plain records; every other record is read separately. A wrong
+    record is refused to its end, and reading continues after it:
 
-    - In CSV (RFC 4180) a line feed in quotes ends no record, and a quote opens a field only at
-      its beginning. A quote that is never closed goes on to the end of the content.
-    - A JSON array is read up to its first mistake of syntax.
+    - In CSV (RFC 4180) a line feed in quotes does not end a record, and a quote opens a field only
+      at its beginning. An unclosed quote extends to the end of the content.
+    - A JSON array is read up to its first syntax error.
 
-    A byte order mark at the beginning is passed over. Blank lines hold nothing, and are counted.
+    A byte order mark at the beginning is skipped. Blank lines are counted.
 
     Args:
-        content: The bytes, in UTF-8. CSV begins with the line `id,amount`.
+        content: The bytes, in UTF-8. CSV begins with its header.
         media_type: The form: lines of JSON, CSV, or for `JSON` an array.
-        whole: Whether it is known that nothing is missing at the end. If not, a last row of CSV
-            without a line end is refused: it may be the beginning of another one.
+        whole: Whether the content is known to be complete. If not, a last row of CSV without a
+            line end is refused: it may be the beginning of a longer one.
         size: Bytes to read at a time.
 
     Raises:
-        WrongFormat: Before any batch: the content is something else.
+        WrongFormat: Before any batch: the content has another form.
     """
     beginning = content.readline(_WINDOW).removeprefix(BYTE_ORDER_MARK)
     encoding = explain_encoding(beginning)
@@ -137,11 +137,11 @@ class _Reader:
     """Reads lines of JSON or CSV.
 
     Attributes:
-        content: Where they come from.
-        form: Which of them it is.
+        content: The bytes.
+        form: Their form.
         size: Bytes to read at a time.
-        whole: Whether it is known that nothing is missing at the end.
-        number: The line that comes next.
+        whole: Whether the content is known to be complete.
+        number: The number of the next line.
         pending: The beginning of a record whose end has not been read.
     """
 
@@ -153,7 +153,7 @@ class _Reader:
     pending: bytes = field(default=b"", init=False)
 
     def batches(self, pending: bytes) -> Iterator[Batch]:
-        """Read all batches, the first of which begins with what was read already."""
+        """Read all batches; the first begins with bytes that were read already."""
         self.pending = pending
         while chunk := self.content.read(self.size):
             if not chunk.endswith(b"\n"):
@@ -164,7 +164,7 @@ class _Reader:
             yield self._last(self.pending)
 
     def _batches_of(self, content: bytes) -> Iterator[Batch]:
-        """Read what begins with a record; a record that is not there to its end stays pending."""
+        """Read content that begins with a record; an incomplete last record stays pending."""
         end = content.rfind(b"\n") + 1
         rows = self._plain_rows(content[:end])
         if not rows:
@@ -175,13 +175,13 @@ class _Reader:
         yield from self._mixed_batches(content, end)
 
     def _plain_rows(self, lines: bytes) -> Sequence[OrderRow]:
-        """Read lines if all of them are plain, else give nothing."""
-        # What is no UTF-8 becomes lone surrogates, which no plain record has.
+        """Read lines if all of them are plain; otherwise return nothing."""
+        # Invalid UTF-8 becomes lone surrogates, which no plain record contains.
         rows = self.form.plain.findall(lines.decode(errors="surrogateescape"))
         return rows if len(rows) == lines.count(b"\n") else ()
 
     def _mixed_batches(self, content: bytes, start: int) -> Iterator[Batch]:
-        """Read the pieces that are plain at once, and the others record by record."""
+        """Read plain pieces at once, and the others record by record."""
         form = self.form
         batch = BatchBuilder()
         self.pending = b""
@@ -209,7 +209,7 @@ class _Reader:
                 self.pending = content[start:]
                 break
             else:
-                content, start = self._pass_over(content, start, batch)
+                content, start = self._skip(content, start, batch)
             if len(batch.refusals) == MAX_REFUSALS:
                 yield batch.batch()
                 batch = BatchBuilder()
@@ -217,7 +217,7 @@ class _Reader:
             yield batch.batch()
 
     def _read(self, record: bytes, batch: BatchBuilder) -> None:
-        """Read one record, which has its line end."""
+        """Read one record with its line end."""
         number = self.number
         self.number += record.count(b"\n")
         if rows := self._plain_rows(record):
@@ -234,11 +234,11 @@ class _Reader:
             raise _too_long()
         return self.form.read(content).row
 
-    def _pass_over(self, content: bytes, start: int, batch: BatchBuilder) -> tuple[bytes, int]:
-        """Refuse a record that is too long, and pass over it piece by piece.
+    def _skip(self, content: bytes, start: int, batch: BatchBuilder) -> tuple[bytes, int]:
+        """Refuse a record that is too long, and skip it piece by piece.
 
         Returns:
-            What was read last, and where the next record begins in it.
+            The content read last, and the offset of the next record in it.
         """
         first = self.number
         form = self.form
@@ -254,9 +254,9 @@ class _Reader:
                     return content, start
             piece = beginning + content[start : start + _WINDOW]
             end, same = form.follow(piece, 0, len(piece))
-            passed = (end or len(piece)) - len(beginning)
-            self.number += content.count(b"\n", start, start + passed)
-            start += passed
+            skipped = (end or len(piece)) - len(beginning)
+            self.number += content.count(b"\n", start, start + skipped)
+            start += skipped
             if end:
                 batch.refuse(first, self.number - 1, _too_long())
                 return content, start
@@ -264,7 +264,7 @@ class _Reader:
             ends_line = piece.endswith(b"\n")
 
     def _last(self, record: bytes) -> Batch:
-        """Read the last record, which has no line end."""
+        """Read the last record, without a line end."""
         last = self.number + record.removesuffix(b"\n").count(b"\n")
         ended = record + b"\n"
         batch = BatchBuilder()
@@ -280,13 +280,13 @@ class _Reader:
         except (InvalidOrder, CutOff) as error:
             batch.refuse(self.number, last, error)
         except MalformedRecord as error:
-            # What is JSON, and no order, is all there.
-            may_go_on = isinstance(error, NotJson) or not self.form.shows_its_end
-            batch.refuse(self.number, last, self._hinting(error) if may_go_on else error)
+            # Valid JSON that is not an order is complete.
+            may_be_cut_off = isinstance(error, NotJson) or not self.form.shows_its_end
+            batch.refuse(self.number, last, self._hinting(error) if may_be_cut_off else error)
         return batch.batch()
 
     def _hinting(self, problem: MalformedRecord) -> MalformedRecord:
-        """Add that the record may be cut off, unless the content is known to be whole."""
+        """Add that the record may be cut off, unless the content is known to be complete."""
         return problem if self.whole else MalformedRecord(f"possibly cut off: {problem}")
 
 
@@ -296,12 +296,12 @@ def _without_end(record: bytes) -> bytes:
 
 def _too_long() -> MalformedRecord:
     return MalformedRecord(
-        f"the record is longer than {MAX_RECORD_BYTES} bytes; is a quote missing or too many?"
+        f"the record is longer than {MAX_RECORD_BYTES} bytes; is there an unmatched quote?"
     )
 
 
 def _never_closed() -> MalformedRecord:
-    return MalformedRecord("a quote opens a field, and none closes it before the end")
+    return MalformedRecord("a quote opens a field and is never closed")
 
 
 def _no_line_end(what: str) -> CutOff:

@@ -1,12 +1,12 @@
-"""Where a record ends: in NDJSON at the end of its line, in CSV behind its quotes (RFC 4180)."""
+"""Finds where a record ends: in NDJSON with its line, in CSV after its quotes (RFC 4180)."""
 
 import re
 from typing import Final
 
 _QUOTES: Final = re.compile(rb'"+')
-# What ends a record, or leads to the next field that is quoted.
+# The end of a record, or the comma before the next quoted field.
 _NEXT: Final = re.compile(rb'\n|,(?=")')
-# Fields in quotes with none inside, as many as there are.
+# Any number of quoted fields without quotes inside.
 _QUOTED_FIELDS: Final = re.compile(rb'(?:"[^"]*",)+')
 _COMMA: Final = b","
 
@@ -15,13 +15,13 @@ def follow_line(content: bytes, start: int, limit: int) -> tuple[int, bytes]:
     """Follow a line from its beginning.
 
     Args:
-        content: The bytes, of which a record begins at `start`.
-        start: Where to begin.
-        limit: Where to stop.
+        content: The bytes; a record begins at `start`.
+        start: The offset at which to begin.
+        limit: The offset at which to stop.
 
     Returns:
-        The record's end, behind its line feed, or 0 when it is not in front of the limit; and for
-        that case a short beginning after which one reads on as after this one.
+        The offset after the record's line feed, or 0 when that is beyond the limit; and for that
+        case, a short text that leaves a reader in the same state as this beginning.
     """
     return content.find(b"\n", start, limit) + 1, b""
 
@@ -29,7 +29,7 @@ def follow_line(content: bytes, start: int, limit: int) -> tuple[int, bytes]:
 def follow_csv_record(content: bytes, start: int, limit: int) -> tuple[int, bytes]:
     """Follow a record of CSV as `follow_line` does: a line feed in quotes does not end it.
 
-    A quote opens a field only at its beginning, and what follows a closed one belongs to it.
+    A quote opens a field only at its beginning, and text after the closing quote belongs to it.
     """
     end = content.find(b"\n", start, limit) + 1
     if end and content.find(b'"', start, end) < 0:
@@ -56,9 +56,9 @@ def follow_csv_record(content: bytes, start: int, limit: int) -> tuple[int, byte
 
 
 def _closed(content: bytes, start: int, limit: int) -> int:
-    """Find the quote that closes a field, and give its end; 0 when it is not there."""
+    """Find the offset after the quote that closes a field; 0 when there is none."""
     for quotes in _QUOTES.finditer(content, start, limit):
-        # Two are one that is inside.
+        # Two quotes stand for one inside the field.
         if (quotes.end() - quotes.start()) % 2:
             return quotes.end()
     return 0

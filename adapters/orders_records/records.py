@@ -1,4 +1,4 @@
-"""What is read: batches of orders, and the records that were refused."""
+"""The result of reading: batches of orders and of refused records."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,36 +8,35 @@ from attrs import Factory, define, frozen
 from orders_core import InvalidOrder, OrderRow
 
 MAX_RECORD_BYTES: Final = 8 * 1024
-"""No order needs a longer record: 128 characters of JSON escapes take 1,536 bytes."""
-
+"""No order needs a longer record: an id of 128 characters, all escaped in JSON, has 1,536 bytes."""
 
 MAX_REFUSALS: Final = 1_000
-"""Refusals that a batch may have; then the next one begins, so that their number is bounded."""
+"""Most refusals in a batch; then the next batch begins."""
 
 
 class MalformedRecord(ValueError):
-    """A record cannot be read as an order's id and amount: syntax, or a part is missing."""
+    """A record cannot be read as an order: its syntax is wrong, or a part is missing."""
 
 
 class CutOff(MalformedRecord):
-    """The content ends in a row that may have been longer; known to be whole, it is taken."""
+    """The content ends in a row that may be cut off; content known to be complete is accepted."""
 
 
 class WrongFormat(MalformedRecord):
-    """The content as a whole is not in the format that it was taken for; nothing is read of it."""
+    """The content as a whole does not have the expected format; none of it is read."""
 
 
 class NotText(WrongFormat):
-    """The content is not text in UTF-8, so it is in none of the formats."""
+    """The content is not text in UTF-8, so it has none of the formats."""
 
 
 @frozen
 class Refusal:
-    """A record that gives no order.
+    """A record that is not an acceptable order.
 
     Attributes:
-        first_line: The line that it begins in, counted from 1; the header of CSV is line 1.
-        last_line: The line that it ends in.
+        first_line: The number of its first line, from 1; the header of CSV is line 1.
+        last_line: The number of its last line.
         problem: What is wrong.
     """
 
@@ -46,8 +45,8 @@ class Refusal:
     problem: MalformedRecord | InvalidOrder
 
     @property
-    def place(self) -> str:
-        """Name the lines in words."""
+    def lines(self) -> str:
+        """Its lines in words."""
         if self.first_line == self.last_line:
             return f"line {self.first_line}"
         return f"lines {self.first_line} to {self.last_line}"
@@ -55,13 +54,13 @@ class Refusal:
 
 @frozen
 class Batch:
-    """What many records hold.
+    """The content of many records.
 
     Attributes:
-        rows: The id and the amount of each order, as `OrderStore.load` takes them.
-        numbers: The number of the line that each of these begins in.
-        refusals: The records that are wrong, in order.
-        blank: How many blank lines there are besides.
+        rows: The orders, as `OrderStore.load` accepts them.
+        numbers: The number of the first line of each order.
+        refusals: The wrong records, in order.
+        blank: The number of blank lines.
     """
 
     rows: Sequence[OrderRow]
@@ -72,7 +71,7 @@ class Batch:
 
 @define
 class BatchBuilder:
-    """A batch that is put together record by record."""
+    """A batch under construction."""
 
     rows: list[OrderRow] = Factory(list)
     numbers: list[int] = Factory(list)
@@ -80,17 +79,17 @@ class BatchBuilder:
     blank: int = 0
 
     def add(self, number: int, row: OrderRow) -> None:
-        """Add the id and the amount of an order that begins in this line."""
+        """Add an order that begins on a line."""
         self.rows.append(row)
         self.numbers.append(number)
 
     def add_lines(self, number: int, rows: Sequence[OrderRow]) -> None:
-        """Add orders that stand in a line each, the first of them in this one."""
+        """Add orders on consecutive lines, beginning with this one."""
         self.rows += rows
         self.numbers += range(number, number + len(rows))
 
     def add_batch(self, batch: Batch) -> None:
-        """Add what another batch holds."""
+        """Add the content of another batch."""
         self.rows += batch.rows
         self.numbers += batch.numbers
         self.refusals += batch.refusals
@@ -102,16 +101,16 @@ class BatchBuilder:
         last_line: int,
         problem: MalformedRecord | InvalidOrder,
     ) -> None:
-        """Add a record that is wrong, and keep nothing of what was read."""
-        # They would keep the frames that the error went through alive, and so the record.
+        """Add a wrong record, and keep none of its content."""
+        # They would keep the frames alive that the error passed through, and so the record.
         problem.__context__ = problem.__cause__ = None
         self.refusals.append(Refusal(first_line, last_line, problem.with_traceback(None)))
 
     @property
     def records(self) -> int:
-        """How many records there are, blank lines counted as well."""
+        """The number of records, including blank lines."""
         return len(self.rows) + len(self.refusals) + self.blank
 
     def batch(self) -> Batch:
-        """Give what is there now."""
+        """Finish the batch."""
         return Batch(self.rows, self.numbers, self.refusals, self.blank)

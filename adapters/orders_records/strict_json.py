@@ -1,8 +1,8 @@
-"""JSON without its ambiguities: what two readers could understand differently is refused.
+"""Strict JSON: text that two readers could understand differently is refused.
 
 RFC 8259 lets a reader choose what to do with duplicate names, deep nesting, a byte order mark
-and numbers beyond doubles, and Python's own reader accepts NaN besides. Here each is an error,
-except numbers: they are kept as they were written.
+and numbers beyond doubles, and Python's own reader also accepts NaN. Here each is an error,
+except numbers, which keep their text.
 """
 
 import json
@@ -14,22 +14,22 @@ from attrs import frozen
 MAX_DEPTH: Final = 4
 """Arrays and objects within each other, the outermost counted."""
 
-# Characters of a name that an error repeats.
+# Characters of a name that an error quotes.
 _SHOWN: Final = 64
-# A string that is never closed counts to the end: else each of its quotes would be tried anew.
+# An unclosed string extends to the end; otherwise each of its quotes would be tried again.
 _TOKENS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 
 
 class InvalidJson(ValueError):
-    """A text is not the strict JSON that is read here; the message says why and where."""
+    """A text is not strict JSON; the message says why and where."""
 
 
 @frozen
 class Number:
-    """A JSON number, not converted to anything.
+    """A JSON number, not converted.
 
     Attributes:
-        text: The number as it was written.
+        text: The number as written.
     """
 
     text: str
@@ -45,11 +45,11 @@ def parse(content: bytes) -> JsonValue:
         content: The whole text, in UTF-8 without a byte order mark.
 
     Returns:
-        The value; its numbers are `Number`s, which hold their text.
+        The value, with a `Number` for each number.
 
     Raises:
-        InvalidJson: The content is not UTF-8, not JSON, has a byte order mark, a name twice
-            in one object, NaN or Infinity, or is nested deeper than `MAX_DEPTH`.
+        InvalidJson: The content is not UTF-8, is not JSON, has a byte order mark, a duplicate name
+            in an object, NaN or Infinity, or is nested deeper than `MAX_DEPTH`.
     """
     try:
         text = content.decode()
@@ -63,14 +63,14 @@ def parse(content: bytes) -> JsonValue:
     try:
         value: JsonValue = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        # Python's own words for the mistake differ from release to release.
+        # Python's own messages differ from release to release.
         message = f"malformed at line {error.lineno}, column {error.colno}"
         raise InvalidJson(message) from None
     return value
 
 
 def _refuse_depth(text: str) -> None:
-    """Count brackets before decoding, which recurses once for each level."""
+    """Count brackets before decoding, which recurses at each level."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     depth = 0
@@ -88,7 +88,7 @@ def _unique(members: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     unique: dict[str, JsonValue] = {}
     for name, value in members:
         if name in unique:
-            message = f"the name {json.dumps(name[:_SHOWN])} is there twice in one object"
+            message = f"an object has the name {json.dumps(name[:_SHOWN])} twice"
             raise InvalidJson(message)
         unique[name] = value
     return unique

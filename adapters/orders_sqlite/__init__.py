@@ -1,4 +1,4 @@
-"""A store in one SQLite file: the embedded default, no server needed."""
+"""A store in one SQLite file: the default, which needs no server."""
 
 from orders_sqlite.database import SqliteDatabase
 from orders_sqlite.limits import Limits

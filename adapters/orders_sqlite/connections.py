@@ -18,10 +18,10 @@ from orders_sqlite.disk import may_write
 from orders_sqlite.errors import is_busy, unavailable
 from orders_sqlite.files import (
     FileIdentity,
-    LogCutOff,
     LogPaths,
     LogProblem,
     LogReplaced,
+    LogTruncated,
     Replacement,
     WatchedLog,
     create,
@@ -31,7 +31,7 @@ from orders_sqlite.limits import Limits
 from orders_sqlite.schema import Schema, migrate
 
 _POLL_SECONDS: Final = 0.01
-# It neither waits for anybody nor shortens the log.
+# It neither waits for other connections nor shortens the log.
 _SAVE: Final = "PRAGMA wal_checkpoint(PASSIVE)"
 _EMPTY: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
 
@@ -53,7 +53,7 @@ class SharedConnection:
 
 
 class _UnsavedLog(StoreUnavailable):
-    """Only a lost log holds some orders, so it must stay open."""
+    """Some orders are only in a lost log, so it must stay open."""
 
 
 @define
@@ -61,12 +61,12 @@ class Connections:
     """The connections of one store.
 
     Attributes:
-        path: Where the file is.
-        file: Which file it has to be; None until the first one is opened.
+        path: The path of the file.
+        file: The file that must be there; None until one is opened.
         limits: How long to wait for a lock.
         migrations: The migrations of this release.
         shared: The connections.
-        applied: The migrations that were applied here.
+        applied: The migrations that these connections have applied.
     """
 
     path: Path
@@ -95,7 +95,7 @@ class Connections:
                 self.require_same_files(shared.opened)
                 yield shared.opened
             except _UnsavedLog:
-                # The log must stay open: only this process has it, and it holds orders.
+                # The log must stay open: only this process still has its orders.
                 raise
             except (sqlite3.Error, OSError) as error:
                 self._discard(shared)
@@ -105,7 +105,7 @@ class Connections:
                 raise
 
     def close(self) -> None:
-        """Close them all."""
+        """Close every connection."""
         for shared in self.shared:
             with shared.lock:
                 self._discard(shared)
@@ -149,7 +149,7 @@ class Connections:
         self.require_schema(connection)
 
     def require_schema(self, connection: sqlite3.Connection) -> None:
-        """Refuse a file that is another program's, of another version, or lacks the table.
+        """Refuse a file of another program, of another version, or without the table.
 
         Raises:
             StoreUnavailable: With `Reason.SCHEMA`.
@@ -162,7 +162,7 @@ class Connections:
             raise StoreUnavailable(Reason.SCHEMA, f"{self.path} {problem}")
 
     def _write_ahead(self, connection: sqlite3.Connection) -> None:
-        """Switch to the write-ahead log, which the file keeps from then on.
+        """Switch to write-ahead mode, which the file keeps from then on.
 
         While another connection switches a new file, SQLite reports a lock without waiting for it:
         the two could wait for each other.
@@ -180,7 +180,7 @@ class Connections:
                 return
 
     def _discard(self, shared: SharedConnection) -> None:
-        """Close a connection, which rolls back what was not committed."""
+        """Close a connection, which rolls back an open transaction."""
         with self._opening:
             if shared.opened is not None:
                 opened, shared.opened = shared.opened, None
@@ -194,25 +194,25 @@ class Connections:
             self._replacements.pop().close()
 
     def _require_same_file(self) -> None:
-        """Refuse to go on when the path does not lead to the file that was opened first."""
+        """Check that the file that was opened first is still at the path."""
         try:
             found = file_at(self.path)
         except FileNotFoundError:
-            message = f"{self.path} was deleted; put it back, or restart to begin with a new file"
+            message = f"{self.path} was deleted; restore it, or restart to create a new file"
             raise StoreUnavailable(Reason.UNREACHABLE, message) from None
         if found != self.file:
-            message = f"{self.path} was replaced by another file; restart to use that one"
+            message = f"{self.path} was replaced by another file; restart to use that file"
             raise StoreUnavailable(Reason.UNREACHABLE, message)
 
     def require_same_files(self, opened: Opened, *, written: bool = False) -> None:
-        """Refuse to go on when the file, its log or the log's index is not the one that is open.
+        """Check that the file, its log and the log's index are the ones that the connection uses.
 
         Args:
-            opened: What is open.
-            written: Whether something was just committed, which must be in the log at this path.
+            opened: The connection.
+            written: Whether it has just committed something, which must be in the log.
 
         Raises:
-            StoreUnavailable: A file was deleted, replaced or cut off.
+            StoreUnavailable: A file was deleted, replaced or truncated.
         """
         self._require_same_file()
         try:
@@ -220,30 +220,30 @@ class Connections:
                 opened.log.require_written()
             else:
                 opened.log.require()
-        except LogCutOff as problem:
+        except LogTruncated as problem:
             if written or not _empty_log(opened.connection):
                 raise self._lost(problem, opened) from None
-            opened.log.begin_anew()
+            opened.log.note_emptied()
         except LogProblem as problem:
             raise self._lost(problem, opened) from None
 
     def _require_same_log(self) -> None:
-        """Refuse to open a connection that would find another log than the open ones use."""
+        """Check that a new connection would use the same log as the open ones."""
         log = self._log
         try:
             if log is not None:
                 self._require_same_file()
                 log.require()
-        except LogCutOff:
+        except LogTruncated:
             # `require_same_files` handles it once the connection is open.
             return
         except LogProblem as problem:
             raise self._lost(problem, None) from None
 
     def _lost(self, problem: LogProblem, opened: Opened | None) -> StoreUnavailable:
-        """Save what a lost log holds, and close every connection to it that is not in use.
+        """Save the orders of a lost log, and close every connection to it that is not in use.
 
-        Its orders go into the database. When the last process closes it, the log is gone, and a
+        They are written into the database. When the last process closes the log, it is gone, and a
         new one can begin.
         """
         self._lost_log = True
@@ -262,33 +262,34 @@ class Connections:
                 other.lock.release()
         if not saved:
             message = (
-                f"{problem} while it was in use, and holds orders that cannot be put into "
-                f"{self.path} yet; keep the service running until it has room and no long reads"
+                f"{problem} while in use, and contains orders that cannot be written into "
+                f"{self.path} yet; keep the service running until the disk has room and long "
+                "reads have ended"
             )
             return _UnsavedLog(Reason.UNREACHABLE, message)
         message = (
-            f"{problem} while it was in use; it is made anew when every process has let go of "
-            "the old one, at the latest when the service is restarted"
+            f"{problem} while in use; a new one is created once every process has closed the old "
+            "one, at the latest when the service is restarted"
         )
         return StoreUnavailable(Reason.UNREACHABLE, message)
 
     def _require_no_lost_log(self) -> None:
-        """Refuse to begin a new log while another process still uses one that was lost.
+        """Refuse to begin a new log while another process still uses a lost one.
 
-        Its orders would be missed here, and two logs of one file would destroy it.
+        The orders in the lost log would be missing, and two logs would destroy the file.
         """
         deadline = monotonic() + self.limits.lock
         paths = LogPaths.of(self.path)
         if not self.path.stat().st_size or not may_write(self.path):
-            return  # It is new and never had a log, or nothing here can change it.
-        while not paths.are_there or any(each.is_there for each in self._replacements):
+            return  # A new file never had a log, and a read-only one cannot be changed here.
+        while not paths.exist or any(each.is_in_place for each in self._replacements):
             if _is_alone(self.path):
                 break
-            # Or another process has just begun to use the database.
+            # Otherwise another process may have just begun to use the database.
             if self._lost_log or monotonic() >= deadline:
                 message = (
-                    f"{paths.log} was lost while another process used it; it is made anew when "
-                    "that process has let go of the old one, or was restarted"
+                    f"{paths.log} was lost while another process used it; a new one is created "
+                    "once that process has closed the old one or was restarted"
                 )
                 raise StoreUnavailable(Reason.UNREACHABLE, message)
             sleep(_POLL_SECONDS)
@@ -321,10 +322,9 @@ def _is_alone(path: Path) -> bool:
 
 
 def _saved(opened: Opened) -> bool:
-    """Put into the database what a log holds that only open connections have.
+    """Write a log that only open connections still have into the database.
 
-    When another log is in its place, SQLite does it: the last process to close the database saves
-    the log, when no other process uses it.
+    A log that was replaced is left to SQLite: the last process to close the database writes it.
     """
     if not opened.log.is_gone:
         return True
@@ -336,10 +336,10 @@ def _saved(opened: Opened) -> bool:
 
 
 def _empty_log(connection: sqlite3.Connection) -> bool:
-    """Put the log into the database and empty it; tell whether that was possible.
+    """Write the log into the database and empty it; tell whether that was possible.
 
-    A log that another process emptied in this way stays as it is. Of a log that was cut off, this
-    fails when orders are missing.
+    Nothing happens if another process has done so already. If the log was truncated and lacks
+    orders, this fails.
     """
     try:
         ((busy, _, _),) = connection.execute(_EMPTY).fetchall()

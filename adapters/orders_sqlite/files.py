@@ -1,7 +1,7 @@
 """The files of a database: the file itself, and the write-ahead log and its index beside it.
 
-SQLite opens them by name once and never checks the names again. A commit into a log that was
-deleted is lost when the process that has it open ends.
+SQLite opens them by name and never checks the names again. A commit into a deleted log is lost
+when the process that has it open ends.
 """
 
 import os
@@ -14,28 +14,28 @@ from attrs import define, frozen
 
 _NEW_FILE_MODE: Final = 0o600
 
-# The first bytes of a log (SQLite, "Database File Format", the WAL header), in either byte order.
+# The first bytes of a log, in either byte order (SQLite, "Database File Format", the WAL header).
 _MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 
 
 @frozen
 class FileIdentity:
-    """Which file it is, whatever its name: a name may come to mean another one."""
+    """Identifies a file, whatever its name: another file may get the same name."""
 
     device: int
     inode: int
 
     @classmethod
     def of(cls, status: os.stat_result) -> Self:
-        """Give the identity of the file with this status."""
+        """Return the identity of the file with this status."""
         return cls(status.st_dev, status.st_ino)
 
 
 def file_at(path: Path) -> FileIdentity:
-    """Tell which file is there now.
+    """Identify the file at a path.
 
     Raises:
-        OSError: There is none, or it cannot be reached.
+        OSError: There is none, or it is inaccessible.
     """
     return FileIdentity.of(path.stat())
 
@@ -52,7 +52,7 @@ def create(path: Path) -> None:
     Raises:
         OSError: It cannot be created.
     """
-    # Of a link, its target is created, as SQLite does.
+    # SQLite follows a link too.
     target = path.resolve()
     if target.exists():
         return
@@ -66,11 +66,11 @@ def create(path: Path) -> None:
 
 @frozen
 class LogPaths:
-    """Where SQLite has the write-ahead log and its index.
+    """The paths of the write-ahead log and its index.
 
     Attributes:
-        log: The log, which ends with `-wal`.
-        index: Its index, which ends with `-shm`.
+        log: The path that ends with `-wal`.
+        index: The path that ends with `-shm`.
     """
 
     log: Path
@@ -78,30 +78,30 @@ class LogPaths:
 
     @classmethod
     def of(cls, database: Path) -> Self:
-        """Give those of a database. They are beside the file that a link leads to."""
+        """Return the paths for a database: beside the file, or beside the target of a link."""
         target = database.resolve()
         return cls(*(target.with_name(f"{target.name}{suffix}") for suffix in ("-wal", "-shm")))
 
     @property
-    def are_there(self) -> bool:
+    def exist(self) -> bool:
         """Whether both files exist."""
         return self.log.exists() and self.index.exists()
 
 
 class LogProblem(Exception):
-    """The log or its index is not what the open connections have."""
+    """The log or its index is not the file that the open connections use."""
 
 
 @frozen(eq=False)
 class Replacement:
-    """Another file in the place of a lost one, kept open so that no file gets its inode."""
+    """A file that replaced the log or its index, kept open so that no other file gets its inode."""
 
     path: Path
     file: int
 
     @classmethod
     def at(cls, path: Path) -> Self:
-        """Take the file that is there now.
+        """Open the file at a path.
 
         Raises:
             OSError: There is none, or it cannot be read.
@@ -109,38 +109,38 @@ class Replacement:
         return cls(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
 
     @property
-    def is_there(self) -> bool:
-        """Whether its name still leads to it."""
+    def is_in_place(self) -> bool:
+        """Whether it is still at its path."""
         found = FileIdentity.of(os.fstat(self.file))
         return self.path.exists() and file_at(self.path) == found
 
     def close(self) -> None:
-        """Forget it."""
+        """Close the file."""
         os.close(self.file)
 
 
 class LogReplaced(LogProblem):
-    """Another file is in the place of the log or its index.
+    """Another file has replaced the log or its index.
 
     Attributes:
-        path: Where it is.
+        path: The path of that file.
     """
 
     def __init__(self, path: Path) -> None:
-        """Take the place."""
+        """Take the path."""
         super().__init__(f"{path} was replaced by another file")
         self.path = path
 
 
-class LogCutOff(LogProblem):
+class LogTruncated(LogProblem):
     """The log is shorter than it was."""
 
 
 @define
 class WatchedLog:
-    """The log and the index that the connections of one store have open.
+    """The log and the index that the connections of one store use.
 
-    Neither changes while a connection is open: SQLite deletes them when the last one is closed.
+    SQLite replaces neither while a connection is open: it deletes both when the last one closes.
     """
 
     paths: LogPaths
@@ -151,10 +151,10 @@ class WatchedLog:
 
     @classmethod
     def opened(cls, paths: LogPaths) -> Self:
-        """Take those that are there now, just after a connection has opened them.
+        """Watch the files that a connection has just opened.
 
         Raises:
-            OSError: One is not there any more.
+            OSError: One of them is gone.
         """
         index = file_at(paths.index)
         file = os.open(paths.log, os.O_RDONLY | os.O_CLOEXEC)
@@ -162,42 +162,43 @@ class WatchedLog:
         return cls(paths, file, FileIdentity.of(status), index, status.st_size)
 
     def close(self) -> None:
-        """Watch them no more. No lock is on the log, which closing it would drop."""
+        """Stop watching. Closing the log drops no locks: SQLite locks only the other files."""
         os.close(self._file)
 
     def require(self) -> None:
-        """Refuse to go on when a name does not lead to the file that the connections have.
+        """Check that the files at these paths are the ones that the connections use.
 
         Raises:
-            LogCutOff: The log is shorter than it was; another process may have emptied it rightly.
+            LogTruncated: The log is shorter than it was. Another process may have written it into
+                the database and emptied it, as it may.
             LogProblem: A file was deleted or replaced.
         """
         size = _require(self.paths.log, self._log).st_size
         _require(self.paths.index, self._index)
         if size < self._size:
-            message = f"{self.paths.log} was cut off"
-            raise LogCutOff(message)
+            message = f"{self.paths.log} was truncated"
+            raise LogTruncated(message)
         self._size = size
 
     def require_written(self) -> None:
-        """Refuse to report a commit that the log at this name does not hold.
+        """Check, after a commit, that the log at this path can contain it.
 
         Raises:
             LogProblem: As `require` does, or the log has lost its beginning.
         """
         self.require()
         if os.pread(self._file, len(_MAGIC[0]), 0) not in _MAGIC:
-            message = f"{self.paths.log} was cut off"
-            raise LogCutOff(message)
+            message = f"{self.paths.log} was truncated"
+            raise LogTruncated(message)
 
     @property
     def is_gone(self) -> bool:
-        """Whether no name leads to the log any more, and nobody has begun another one."""
+        """Whether the log is no longer at its path, and no other one has begun there."""
         log = self.paths.log
         return not log.exists() or (file_at(log) != self._log and log.stat().st_size == 0)
 
-    def begin_anew(self) -> None:
-        """Take note that the log was emptied rightly."""
+    def note_emptied(self) -> None:
+        """Note that the log was emptied after it had been written into the database."""
         self._size = 0
 
 

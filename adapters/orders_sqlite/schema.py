@@ -57,9 +57,9 @@ class Schema:
         return is_ours and 0 < self.version < latest
 
     def problem(self, latest: int) -> str | None:
-        """Say why a release with so many migrations cannot use the file; None when it can."""
+        """Say why a release with the last migration `latest` cannot use the file, or None."""
         if self.is_new:
-            return "was emptied; put its content back, or restart to begin anew"
+            return "was emptied; restore its content, or restart to begin with an empty file"
         if self.application_id != APPLICATION_ID:
             return (
                 "is a database of another program: its application_id is "

@@ -49,17 +49,17 @@ _TOTALS_UNIT: Final = 1_000_000
 
 
 class SqliteStore:
-    """An `OrderStore` in one SQLite file. Safe to share by threads and by processes.
+    """An `OrderStore` in one SQLite file. Threads can share a store, and processes a file.
 
-    The file is opened at the first use, and made when it is not there, for its owner alone.
+    The file is opened at the first use. If it does not exist, it is created for its owner alone.
     Every commit is flushed to the disk before it is reported (`synchronous=FULL`; SQLite,
     "PRAGMA Statements").
 
-    From the first opening on the store keeps to that very file. When it was deleted, or
-    another one took its place, every call fails until it is put back: an order is never
-    acknowledged into a file that nobody finds, nor into a new one that lacks the others. The
-    write-ahead log and its index are watched in the same way. When one is lost, its orders are put
-    into the database, and it is made anew when every process has let go of it.
+    Once opened, the store uses only that file. If it is deleted or replaced, every call fails until
+    it is restored: an order is never acknowledged into a deleted file, nor into a new one that
+    lacks the others. The write-ahead log and its index are watched in the same way. When one is
+    lost, its orders are written into the database, and a new one is created once every process has
+    closed the old one.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class SqliteStore:
         """Take the path of the file; nothing is opened yet.
 
         Args:
-            path: Where the file is.
-            file: Which file it has to be; without it, the first one that is opened.
+            path: The path of the file.
+            file: The file that must be there; None accepts the first one that is opened.
             limits: How long to wait, and the room to require.
-            clock: Gives the time in seconds, from which `check` tells how old its proof is.
-            migrations: The schema.
+            clock: Tells the time in seconds, for the age of the proof of `check`.
+            migrations: Lead to the schema that this release needs.
         """
         self._path = Path(path)
         self._limits = limits
@@ -96,7 +96,7 @@ class SqliteStore:
 
     @property
     def file(self) -> FileIdentity | None:
-        """Which file it keeps to, once one was opened."""
+        """The file that the store uses, once it has opened one."""
         return self._connections.file
 
     @property
@@ -113,8 +113,8 @@ class SqliteStore:
             return ()
         with self._connections.use(self._writer) as opened:
             connection = opened.connection
-            # IMMEDIATE takes the write lock before reading: a deferred transaction that turns
-            # into a writer fails at once when another wrote meanwhile.
+            # IMMEDIATE takes the write lock before reading. A deferred transaction would fail at
+            # its first write if another connection had written since.
             connection.execute("BEGIN IMMEDIATE")
             stored = _amounts(connection, [order.id for order in orders])
             outcomes = judge(orders, stored)
@@ -127,7 +127,7 @@ class SqliteStore:
             if written:
                 connection.execute(_INSERT, (json.dumps(rows),))
             connection.execute("COMMIT")
-            # Once more, since a file may have been deleted meanwhile, and the orders with it.
+            # Checked again: if a file was deleted during the commit, the orders are lost.
             self._connections.require_same_files(opened, written=written)
             return outcomes
 
@@ -230,7 +230,7 @@ def _amounts(connection: sqlite3.Connection, ids: Sequence[OrderId]) -> dict[Ord
 
 
 def _cents(amount: str) -> int:
-    """Read an amount of plain digits and at most two decimals in hundredths."""
+    """Convert an amount of plain digits and at most two decimals to hundredths."""
     whole, _, fraction = amount.partition(".")
     return int(whole + fraction.ljust(2, "0"))
 

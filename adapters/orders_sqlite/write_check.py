@@ -12,7 +12,7 @@ from orders_sqlite.schema import Schema
 
 @define
 class Proof:
-    """When somebody was last known to have written to a file.
+    """When a file was last known to have been written to.
 
     Attributes:
         connection: Writes, for the check alone.

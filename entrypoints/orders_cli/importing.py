@@ -156,7 +156,7 @@ class _Import:
         self.tally.malformed += len(malformed)
         refused = [
             *((number, f"line {number}: {problem}") for number, problem in conflicts),
-            *((each.first_line, f"{each.place}: {_problem_of(each)}") for each in malformed),
+            *((each.first_line, f"{each.lines}: {_problem_of(each)}") for each in malformed),
         ]
         left = REPORTED - (self.tally.refused - len(refused))
         for _, message in sorted(refused)[: max(0, left)]:

@@ -253,7 +253,7 @@ def test_exactly_a_hundred_refusals_are_all_reported(orders: Orders) -> None:
         (b"\nid,amount\n1,2\n", '"": the line is empty'),
         (b"id;amount\r\nA-1;12,30\r\n", '"id;amount": the fields are separated by semicolons'),
         (b"id,amount\rA-1,12.30\r", '"id,amount\\rA-1,12.30": the lines end with CR alone'),
-        (b"Id,Amount\r\nA-1,12.30\r\n", '"Id,Amount": write the names in small letters'),
+        (b"Id,Amount\r\nA-1,12.30\r\n", '"Id,Amount": write the names in lower case'),
     ],
 )
 def test_csv_without_its_header_is_refused_as_a_whole_with_the_reason(
@@ -278,7 +278,7 @@ def test_csv_without_its_header_is_no_guess_when_the_format_was_given(orders: Or
     ended = orders.read(b"ID,amount\n", "import", "-", "--format", "csv")
     assert ended.err == (
         'orders: line 1: the first line of CSV must be id,amount; found "ID,amount": '
-        "write the names in small letters; nothing was stored\n"
+        "write the names in lower case; nothing was stored\n"
     )
 
 
@@ -340,7 +340,7 @@ def test_a_file_cut_off_in_quotes_is_refused_to_its_end(orders: Orders) -> None:
         ended = orders.read(content, *arguments)
         assert ended.status == Exit.REFUSED
         assert "orders: lines 3 to 4: " in ended.err
-        assert "none closes it before the end" in ended.err
+        assert "is never closed" in ended.err
     assert stored(orders) == {"A-1": "1.00"}
 
 

@@ -58,7 +58,7 @@ def readiness(service: RunningService) -> tuple[int, str]:
 
 def not_ready(service: RunningService) -> bool:
     status, body = readiness(service)
-    return status == 503 and "while it was in use" in body
+    return status == 503 and "while in use" in body
 
 
 def refused_after(

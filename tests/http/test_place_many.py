@@ -200,7 +200,7 @@ def test_a_line_longer_than_any_order_is_refused_and_reading_continues(
     [
         ("A,1\r\n", '"A,1": that looks like an order'),
         ("amount,id\r\n1,A\r\n", '"amount,id": the columns are in another order'),
-        ("ID,Amount\r\nA,1\r\n", '"ID,Amount": write the names in small letters'),
+        ("ID,Amount\r\nA,1\r\n", '"ID,Amount": write the names in lower case'),
         ("id;amount\r\nA;1,00\r\n", '"id;amount": the fields are separated by semicolons'),
         ("id,amount\rA,1\r", "the lines end with CR alone"),
         ('[{"id":"A","amount":1}]', "that is a JSON array, not CSV"),

@@ -53,7 +53,7 @@ def read(
                 assert re.fullmatch(r"[0-9]{1,13}(\.[0-9]{1,2})?", row[1])
                 found.orders[number] = Order(*row)
                 found.in_order.append(found.orders[number])
-            found.refused += [(each.place, str(each.problem)) for each in batch.refusals]
+            found.refused += [(each.lines, str(each.problem)) for each in batch.refusals]
             found.blank += batch.blank
     except WrongFormat as error:
         found.wrong = str(error)

@@ -173,7 +173,7 @@ def test_an_unclosed_quote_extends_to_the_end(
     assert found.in_order == [Order("A-1", 1)]
     ((found_place, problem),) = found.refused
     assert found_place == place
-    assert "none closes it before the end" in problem
+    assert "is never closed" in problem
     assert problem.startswith("possibly cut off: ") is not whole
 
 
@@ -434,4 +434,4 @@ def test_a_long_record_ends_at_the_same_byte_wherever_a_piece_ends(size: int) ->
     content = b'id,amount\n"' + b"x" * MAX_RECORD_BYTES + b'","","\n",1\nA-1,1\n'
     batches = list(read_batches(io.BytesIO(content), MediaType.CSV, whole=True, size=size))
     assert [row for batch in batches for row in batch.rows] == [("A-1", "1")]
-    assert [each.place for batch in batches for each in batch.refusals] == ["lines 2 to 3"]
+    assert [each.lines for batch in batches for each in batch.refusals] == ["lines 2 to 3"]

@@ -14,14 +14,14 @@ from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_sqlite import Limits, SqliteStore
 from tests.sqlite.connections import for_each_new_connection, in_a_process_of_its_own
 
-MADE_ANEW = (
-    " while it was in use; it is made anew when every process has let go of the old one, at the "
-    "latest when the service is restarted"
+CREATED_LATER = (
+    " while in use; a new one is created once every process has closed the old one, at the latest "
+    "when the service is restarted"
 )
-UNSAVED = " was deleted while it was in use, and holds orders that cannot be put into "
+UNSAVED = " was deleted while in use, and contains orders that cannot be written into "
 ELSEWHERE = (
-    " was lost while another process used it; it is made anew when that process has let go of "
-    "the old one, or was restarted"
+    " was lost while another process used it; a new one is created once that process has closed "
+    "the old one or was restarted"
 )
 
 
@@ -53,12 +53,12 @@ def orders_in_the_file_alone(path: Path) -> list[str]:
 
 def delete_log(path: Path) -> str:
     log_of(path).unlink()
-    return f"-wal was deleted{MADE_ANEW}"
+    return f"-wal was deleted{CREATED_LATER}"
 
 
 def delete_index(path: Path) -> str:
     index_of(path).unlink()
-    return f"-shm was deleted{MADE_ANEW}"
+    return f"-shm was deleted{CREATED_LATER}"
 
 
 def delete_both(path: Path) -> str:
@@ -68,27 +68,27 @@ def delete_both(path: Path) -> str:
 
 def move_log(path: Path) -> str:
     log_of(path).rename(path.with_name("moved"))
-    return f"-wal was deleted{MADE_ANEW}"
+    return f"-wal was deleted{CREATED_LATER}"
 
 
 def empty_its_place(path: Path) -> str:
     log_of(path).unlink()
     log_of(path).touch()
-    return f"-wal was replaced by another file{MADE_ANEW}"
+    return f"-wal was replaced by another file{CREATED_LATER}"
 
 
 def replace_log(path: Path) -> str:
     copy = path.with_name("copy")
     shutil.copy(log_of(path), copy)
     copy.replace(log_of(path))
-    return f"-wal was replaced by another file{MADE_ANEW}"
+    return f"-wal was replaced by another file{CREATED_LATER}"
 
 
 def replace_index(path: Path) -> str:
     copy = path.with_name("copy")
     shutil.copy(index_of(path), copy)
     copy.replace(index_of(path))
-    return f"-shm was replaced by another file{MADE_ANEW}"
+    return f"-shm was replaced by another file{CREATED_LATER}"
 
 
 HARM = [
@@ -167,7 +167,7 @@ def test_a_store_that_opens_while_another_uses_a_lost_log_begins_no_new_one(
     with closing(SqliteStore(path, limits=Limits(lock=0.05))) as other:
         assert lost(lambda: other.add([Order("b", 1)]), path) == f"-wal{ELSEWHERE}"
     assert set(path.parent.iterdir()) == before
-    assert "while it was in use" in lost(store.check, path)
+    assert "while in use" in lost(store.check, path)
     store.check()
 
 
@@ -191,7 +191,7 @@ def test_a_deleted_log_stays_open_until_its_orders_are_saved(
     # Another connection would see another log.
     assert lost(store.totals, path).startswith(f"-wal{UNSAVED}")
     reader.close()
-    assert lost(lambda: store.add([Order("c", 1)]), path) == f"-wal was deleted{MADE_ANEW}"
+    assert lost(lambda: store.add([Order("c", 1)]), path) == f"-wal was deleted{CREATED_LATER}"
     assert orders_in_the_file_alone(path) == ["a", "b"]
     assert store.add([Order("b", 2), Order("c", 1)]) == (Outcome.REPLAYED, Outcome.CREATED)
 
@@ -214,7 +214,7 @@ def messages_where_the_file_may_not_grow(path: Path) -> list[str]:
 def test_a_deleted_log_stays_open_while_the_disk_has_no_room_for_its_orders(path: Path) -> None:
     *unsaved, saved = in_a_process_of_its_own(messages_where_the_file_may_not_grow, path)
     assert all(each.startswith(f"-wal{UNSAVED}") for each in unsaved)
-    assert saved == f"-wal was deleted{MADE_ANEW}"
+    assert saved == f"-wal was deleted{CREATED_LATER}"
 
 
 def test_another_process_may_write_the_log_into_the_file_and_empty_it(
@@ -248,7 +248,7 @@ def test_a_truncated_log_is_reported_and_orders_acknowledged_later_are_kept(
     store.close()
     store.add([Order("b", 1)])
     os.truncate(log_of(path), 0)
-    assert lost(lambda: call(store), path) == f"-wal was cut off{MADE_ANEW}"
+    assert lost(lambda: call(store), path) == f"-wal was truncated{CREATED_LATER}"
     assert store.add([Order("a", 1), Order("c", 1)]) == (Outcome.REPLAYED, Outcome.CREATED)
     store.close()
     assert {"a", "c"} <= set(orders_in_the_file_alone(path))
@@ -278,9 +278,9 @@ def empty_log_at_the_commit(path: Path) -> str:
 
 @pytest.mark.parametrize(
     ("harmed", "what"),
-    [(delete_log_at_the_commit, "deleted"), (empty_log_at_the_commit, "cut off")],
+    [(delete_log_at_the_commit, "deleted"), (empty_log_at_the_commit, "truncated")],
 )
 def test_an_order_is_not_acknowledged_when_the_log_is_lost_while_it_is_stored(
     path: Path, harmed: Callable[[Path], str], what: str
 ) -> None:
-    assert in_a_process_of_its_own(harmed, path) == f"-wal was {what}{MADE_ANEW}"
+    assert in_a_process_of_its_own(harmed, path) == f"-wal was {what}{CREATED_LATER}"

@@ -147,9 +147,9 @@ def test_a_file_of_an_unknown_version_is_refused_and_left_unchanged(
 
 DELETED = (
     Reason.UNREACHABLE,
-    " was deleted; put it back, or restart to begin with a new file",
+    " was deleted; restore it, or restart to create a new file",
 )
-REPLACED = (Reason.UNREACHABLE, " was replaced by another file; restart to use that one")
+REPLACED = (Reason.UNREACHABLE, " was replaced by another file; restart to use that file")
 
 
 def every_call(store: SqliteStore) -> list[Callable[[], object]]:
@@ -240,7 +240,10 @@ def test_an_emptied_file_is_not_filled_again(store: SqliteStore, path: Path) -> 
     store.add([Order("a", 1)])
     store.close()
     os.truncate(path, 0)
-    emptied = (Reason.SCHEMA, " was emptied; put its content back, or restart to begin anew")
+    emptied = (
+        Reason.SCHEMA,
+        " was emptied; restore its content, or restart to begin with an empty file",
+    )
     assert unavailable(store.check, path) == emptied
     assert path.read_bytes() == b""
 
