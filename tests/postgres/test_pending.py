@@ -68,8 +68,18 @@ def test_each_lookup_returns_its_order_or_none(open_store: PostgresStore) -> Non
 
 
 def test_an_answer_that_arrives_byte_by_byte_is_read_once_it_is_complete(
-    open_store: PostgresStore,
+    orders_database: OrdersDatabase,
 ) -> None:
+    with open_proxy(orders_database.server.port) as proxy:
+        url = evolve(orders_database.url(), hosts=(Host(HOST, proxy.port),))
+        with closing(PostgresStore(url)) as store:
+            store.add([Order("A", 1)])
+            proxy.drips = True
+            found = ended(store.begin(GetOrders([OrderId("A")])))
+            assert results(found) == [Order("A", 1)]
+
+
+def test_a_large_answer_is_read_once_it_is_complete(open_store: PostgresStore) -> None:
     ids = [OrderId("x" * 70 + str(number)) for number in range(200)]
     open_store.add([Order(each, 1) for each in ids])
     pending = open_store.begin(GetOrders(ids))
@@ -104,6 +114,20 @@ def test_a_call_whose_connection_is_lost_can_be_repeated(
             assert ended(store.begin(call)).results() is None
             assert list(call.run(store)) == [Outcome.REPLAYED]
             assert proxy.cuts == 1
+
+
+def test_a_call_whose_session_the_server_ends_can_be_repeated(
+    orders_database: OrdersDatabase,
+    open_store: PostgresStore,
+) -> None:
+    call = AddOrders([Order("A", 1)])
+    with closing(orders_database.server.connect(orders_database.name)) as other:
+        other.run("BEGIN")
+        other.run("LOCK TABLE orders")
+        pending = open_store.begin(call)
+        orders_database.end_sessions()
+        assert ended(pending).results() is None
+    assert list(call.run(open_store)) == [Outcome.CREATED]
 
 
 def test_a_failed_statement_is_reported_and_its_connection_stays_open(
