@@ -44,11 +44,11 @@ class Endpoint:
         path: The path's template, such as `/orders/<id>`.
         method: The method. GET includes HEAD, and every path has OPTIONS.
         respond: Picks the method that answers from the resources.
-        access: Who may use it, where tokens are required: anyone (`open`), a visitor of the page
-            with a session (`session`; the page checks that), or clients with a token of a scope.
+        access: Required access, if the service requires tokens: none (`open`), a session of the
+            page (`session`, which the page checks itself), or a token with a scope.
         success: The status of success, for endpoints that use the store. Metrics show its series
             from the start.
-        work: For a method that blocks on the store: what it does there. It then runs in a thread.
+        work: For a method that blocks: what it does with the store. It then runs in a thread.
     """
 
     path: str
