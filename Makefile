@@ -172,7 +172,7 @@ completion: $(VENV)/.dev ## Regenerate the shell completions from the command's 
 	$(SHTAB) --shell=zsh >$(COMPLETIONS)/orders.zsh
 
 .PHONY: settings
-settings: completion ## Write every list of the settings again, and the completions
+settings: completion ## Regenerate every list of the settings, and the completions
 	$(BIN)/python -m tests.service.settings_reference
 
 .PHONY: monitoring
