@@ -1,4 +1,4 @@
-"""A clock for what takes its time from one."""
+"""A clock for code that accepts one."""
 
 from attrs import define
 
@@ -14,5 +14,5 @@ class Clock:
     seconds: float = 0.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self.seconds

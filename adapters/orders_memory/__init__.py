@@ -1,4 +1,4 @@
-"""A store in memory, for tests and for embedding: gone when the process ends."""
+"""A store in memory, for tests and for embedding. Its orders are lost when the process ends."""
 
 from orders_memory.store import MemoryStore
 

@@ -1,4 +1,4 @@
-"""Orders in a dict, with their ids sorted beside it."""
+"""Orders in a dict, and a sorted list of their ids."""
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from orders_core import (
 
 
 class MemoryStore:
-    """An `OrderStore` that keeps orders for as long as it lives. Safe to share by threads."""
+    """An `OrderStore` that keeps orders in memory. Threads can share it."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -96,10 +96,10 @@ class MemoryStore:
         insort(self._ids, order.id)
 
     def check(self) -> None:
-        """Do nothing: memory is always there."""
+        """Do nothing: memory is always available."""
 
     def renew(self) -> None:
-        """Do nothing: nothing is kept that could be old."""
+        """Do nothing: there are no credentials to renew."""
 
     def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
+        """Do nothing: there is nothing to close."""

@@ -1,4 +1,4 @@
-"""What every test of the contract starts from; each test runs once for each kind of store."""
+"""Fixtures of the contract tests; each test runs once for each kind of store."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,7 +18,7 @@ DURABLE = [name for name, kind in KINDS.items() if kind.durable]
 
 @pytest.fixture(scope="session")
 def contract_database(postgres_server: PostgresServer) -> Iterator[OrdersDatabase]:
-    """One database, cleared for each test: to make and drop one takes a second."""
+    """One database, cleared for each test: creating and dropping one takes a second."""
     database = postgres_server.new_database()
     yield database
     database.drop()
@@ -26,20 +26,20 @@ def contract_database(postgres_server: PostgresServer) -> Iterator[OrdersDatabas
 
 @pytest.fixture(scope="session")
 def pgbouncer_session(postgres_server: PostgresServer) -> Iterator[Pooler]:
-    """The oldest PgBouncer there is, which keeps a session for each client."""
+    """The oldest available PgBouncer, in session mode."""
     with open_pooler(postgres_server, PoolMode.SESSION, pgbouncer_programs()[0]) as pooler:
         yield pooler
 
 
 @pytest.fixture(scope="session")
 def pgbouncer_transaction(postgres_server: PostgresServer) -> Iterator[Pooler]:
-    """The newest one, which lends a session for each transaction."""
+    """The newest available PgBouncer, in transaction mode."""
     with open_pooler(postgres_server, PoolMode.TRANSACTION, pgbouncer_programs()[-1]) as pooler:
         yield pooler
 
 
 def makers_of_data(request: pytest.FixtureRequest, folder: Path) -> Callable[[], Data]:
-    """Give what makes new data of the kind that the test runs for."""
+    """Return a function that makes new data of the kind under test."""
     match request.param:
         case "memory":
             return MemoryData
@@ -47,7 +47,7 @@ def makers_of_data(request: pytest.FixtureRequest, folder: Path) -> Callable[[],
             numbers = count()
             return lambda: SqliteData(folder / f"orders-{next(numbers)}.db")
         case kind:
-            # Asked for here, so that the other kinds start no server.
+            # Requested here, so that the other kinds start no server.
             database: OrdersDatabase = request.getfixturevalue("contract_database")
             data = PostgresData(database.url())
             if kind != "postgres":
@@ -63,26 +63,26 @@ def makers_of_data(request: pytest.FixtureRequest, folder: Path) -> Callable[[],
 
 @pytest.fixture(params=ALL)
 def new_data(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Data]:
-    """Make empty data, again and again; what was made before is not used any more."""
+    """A function that makes empty data; data that it made before must not be used again."""
     return makers_of_data(request, tmp_path)
 
 
 @pytest.fixture
 def data(new_data: Callable[[], Data]) -> Data:
-    """Data without an order."""
+    """Empty data."""
     return new_data()
 
 
 @pytest.fixture
 def store(data: Data) -> Iterator[OrderStore]:
-    """A store without an order."""
+    """An empty store."""
     with closing(data.open()) as store:
         yield store
 
 
 @pytest.fixture(params=DURABLE)
 def durable_data(request: pytest.FixtureRequest, tmp_path: Path) -> Data:
-    """Data without an order, of the kinds that outlive a process."""
+    """Empty data of the kinds that outlive a process."""
     return makers_of_data(request, tmp_path)()
 
 

@@ -1,4 +1,4 @@
-"""Where each kind of store keeps its orders, seen alike: the one place that tells them apart."""
+"""The data behind each kind of store; no other module of the contract tells the kinds apart."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from orders_sqlite import SqliteStore
 
 
 class Data(Protocol):
-    """Orders, at first none, and the way to open a store of them.
+    """Orders, at first none, and a way to open a store of them.
 
     Attributes:
         durable: Whether the orders outlive a store and its process. Durable data can be
@@ -28,13 +28,13 @@ class Data(Protocol):
 
 @frozen
 class MemoryData:
-    """Orders that live in the one store that holds them."""
+    """Orders that exist only in their one store."""
 
     durable: ClassVar[bool] = False
     _store: MemoryStore = field(factory=MemoryStore)
 
     def open(self) -> OrderStore:
-        """Give the store."""
+        """Return the store."""
         return self._store
 
 
@@ -58,7 +58,7 @@ class PostgresData:
     url: DatabaseUrl
 
     def open(self) -> OrderStore:
-        """Connect, with a connection for each thread of any test and time to wait for it."""
+        """Open a store with enough connections for the threads of any test, and time to get one."""
         return PostgresStore(self.url, connections=12, acquire_seconds=30)
 
 
@@ -74,4 +74,4 @@ KINDS: Final[Mapping[str, type[Data]]] = {
     "pgbouncer session": PooledData,
     "pgbouncer transaction": PooledData,
 }
-"""Every kind of store; a new one is added here and in `makers_of_data`."""
+"""Every kind of store. Add a new kind here and in `makers_of_data`."""

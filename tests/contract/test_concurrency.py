@@ -19,7 +19,7 @@ ROUNDS = 30
 
 @pytest.fixture(params=["one store", "a store each"])
 def open_store(data: Data, request: pytest.FixtureRequest) -> Iterator[Callable[[], OrderStore]]:
-    """Give each thread its store: the same for all, or one of its own on the same orders."""
+    """Give each thread a store: the shared one, or its own store of the same orders."""
     with ExitStack() as stores:
         if request.param == "one store":
             store = stores.enter_context(closing(data.open()))

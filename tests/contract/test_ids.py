@@ -40,7 +40,7 @@ ODD = [
     *("a" * 127, "a" * 128, "a" * 127 + "\U0001f600"),
 ]
 ORDERS = [Order(text, number) for number, text in enumerate(ODD)]
-# UTF-8 was made so that the order of its bytes is the order of the code points.
+# The order of UTF-8 bytes is that of the code points.
 SORTED = sorted(ORDERS, key=lambda order: order.id.value.encode())
 
 
@@ -132,7 +132,7 @@ def test_invisible_characters_inside_an_id_count(store: OrderStore) -> None:
     assert list(store.get([order.id for order in orders])) == orders
 
 
-# Earlier releases took them.
+# Earlier releases accepted them.
 EARLIER = ["A-1\u200b", "\u202aA-1\u202c", "\ufeffA-1"]
 
 

@@ -17,7 +17,7 @@ from orders_core import Amount, Order, OrderId, Outcome, PageQuery, order_to_jso
 from tests.contract.data import Data
 from tests.strategies import amounts, order_ids
 
-# A few ids and amounts come again and again, so that orders meet.
+# There are few ids and amounts, so that orders collide.
 FEW_IDS: Final = [
     OrderId(text) for text in ("a", "b", "aa", "A", "'\\\"{,}", "\uffff", "\U00010000")
 ]
@@ -27,7 +27,7 @@ ORDERS: Final = st.builds(Order, IDS, st.one_of(st.sampled_from(FEW_AMOUNTS), am
 
 
 class OrdersModel(RuleBasedStateMachine):
-    """A store and, beside it, a dict from ids to hundredths that says what is right."""
+    """A store, and a dict from ids to hundredths with the expected orders."""
 
     def __init__(self, new_data: Callable[[], Data]) -> None:
         super().__init__()

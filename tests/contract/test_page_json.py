@@ -37,7 +37,7 @@ def read(store: OrderStore, limit: int, after: OrderId | None = None) -> bytes:
 
 
 def lines_of(placed: Sequence[Order]) -> bytes:
-    """Write orders as the standard library does, one in a line."""
+    """Write orders with the standard library, one per line."""
     return b"".join(
         b'{"id":%s,"amount":%s}\n'
         % (json.dumps(each.id.value, ensure_ascii=False).encode(), str(each.amount).encode())

@@ -90,7 +90,7 @@ def test_totals_read_twice_are_the_same(store: OrderStore) -> None:
     assert store.totals() == store.totals()
 
 
-# One store for all examples: each adds to it, so that sums grow.
+# All examples add to one store, so that sums grow.
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(batch=st.lists(amounts(), max_size=50))
 def test_any_sum_is_exact(store: OrderStore, batch: list[Amount]) -> None:

@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 def at_once(calls: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Make each call in a thread of its own, all from one moment on.
+    """Make each call in its own thread, all at the same moment.
 
     Returns:
         Their results in the order given. An exception of any of them is raised.
@@ -28,7 +28,7 @@ def at_once(calls: Sequence[Callable[[], Result]]) -> list[Result]:
 
 @contextmanager
 def meanwhile(work: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """Do the work in a thread; give what tells whether it still goes on.
+    """Do the work in a thread; return a function that tells whether it is still running.
 
     Its exception, if any, is raised in the end.
     """

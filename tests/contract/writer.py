@@ -12,7 +12,7 @@ from tests.contract.data import Data
 
 
 def batch(number: int, size: int) -> list[Order]:
-    """Give the orders of the batch of this number."""
+    """Make the orders of the batch with this number."""
     return [Order(f"{number:06}-{position:03}", number) for position in range(size)]
 
 
@@ -26,7 +26,7 @@ def add_for_ever(data: Data, size: int, acknowledgements: Connection, *, atomic:
 
 @contextmanager
 def writing(data: Data, size: int, *, atomic: bool) -> Iterator[tuple[BaseProcess, Connection]]:
-    """Start such a process; give it and where it sends the numbers."""
+    """Start such a process; return it and the connection on which it sends the numbers."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(
@@ -35,7 +35,7 @@ def writing(data: Data, size: int, *, atomic: bool) -> Iterator[tuple[BaseProces
         kwargs={"atomic": atomic},
     )
     process.start()
-    # The other end is the process's alone, so that its death ends the messages.
+    # Only the process has the other end, so that its death ends the messages.
     sender.close()
     try:
         yield process, receiver

@@ -15,7 +15,7 @@ _MAX: Final = Decimal("9999999999999.99")
 
 
 def check(content: bytes) -> None:
-    """Read an amount from text, and hold it against the decimal module."""
+    """Read an amount from text, and compare it with the decimal module."""
     text = content.decode(errors="surrogateescape")
     expected = _by_decimal(text)
     try:

@@ -1,4 +1,4 @@
-"""CSV as RFC 4180 has it, read byte by byte: what the fast reader is held against."""
+"""A reader of CSV by RFC 4180, byte by byte, to compare the fast reader with."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -13,7 +13,7 @@ _HEADERS: Final = frozenset({"id,amount", '"id","amount"', '"id",amount', 'id,"a
 
 @frozen
 class Record:
-    """A record that is not blank: the lines that it is in, and its order if it holds one."""
+    """A record that is not blank: its first and last line, and its order if it has one."""
 
     first_line: int
     last_line: int
@@ -21,7 +21,7 @@ class Record:
 
 
 def read(content: bytes, *, whole: bool) -> list[Record] | None:
-    """Read all records; give None when the content does not begin with the header."""
+    """Read all records; return None when the content does not begin with the header."""
     header, end, rest = content.partition(b"\n")
     if header.removesuffix(b"\r").decode(errors="replace") not in _HEADERS:
         return None
@@ -39,7 +39,7 @@ def read(content: bytes, *, whole: bool) -> list[Record] | None:
 
 
 def _records(content: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Give each record with its line end, and whether it has one."""
+    """Yield each record with its line end, and whether it has one."""
     start = at = 0
     field_begins = True
     while at < len(content):
@@ -58,7 +58,7 @@ def _records(content: bytes) -> Iterator[tuple[bytes, bool]]:
 
 
 def _behind_quotes(content: bytes, at: int) -> int:
-    """Find the end of a quoted field, which begins there; 0 when it has none."""
+    """Find the end of a quoted field that begins at an offset; 0 when it has none."""
     while at < len(content):
         if content[at : at + 2] == b'""':
             at += 2
@@ -81,7 +81,7 @@ def _order(record: bytes) -> Order | None:
 
 
 def _fields(record: bytes) -> list[bytes] | None:
-    """Take a record apart; give None when it breaks the rules of quotes."""
+    """Split a record; return None when it breaks the rules of quotes."""
     fields = []
     at = 0
     while True:

@@ -18,7 +18,7 @@ _BYTE_BY_BYTE: Final = 8
 
 
 def check(raw: bytes) -> None:
-    """Hold the requests read from the bytes at once against those read from pieces of them."""
+    """Compare the requests read from the bytes at once with those read from pieces of them."""
     whole = _requests([raw])
     seed = crc32(raw)
     # It takes much longer than any other way to cut.
@@ -34,7 +34,7 @@ def check(raw: bytes) -> None:
 
 
 def _requests(pieces: list[bytes]) -> list[dict[str, Any]]:
-    """Read as a connection does; tell of each request all that an answer depends on."""
+    """Read as a connection does; return all of each request that an answer depends on."""
     told: list[dict[str, Any]] = []
     parser = Parser(_LIMITS)
     for piece in pieces:

@@ -12,7 +12,7 @@ _MARK: Final = "\ufeff"
 
 
 def check(content: bytes) -> None:
-    """Hold the readers of JSON against Python's own, and against each other."""
+    """Compare the readers of JSON with Python's own, and with each other."""
     expected = _by_python(content)
     try:
         value = parse(content)
@@ -28,7 +28,7 @@ def check(content: bytes) -> None:
 
 
 def _check_order(content: bytes, written: bytes | None) -> None:
-    """Hold the order that was read against the same body, written with escapes alone."""
+    """Compare the order with that of the same body, written with escapes only."""
     read = _read(content)
     if written is None:
         assert read == ["MalformedRecord"]
@@ -39,7 +39,7 @@ def _check_order(content: bytes, written: bytes | None) -> None:
 
 
 def _read(content: bytes) -> Order | list[str]:
-    """Read an order, or give the reasons against it."""
+    """Read an order, or return the reasons against it."""
     try:
         return order_from_json(content)
     except MalformedRecord:
@@ -49,7 +49,7 @@ def _read(content: bytes) -> Order | list[str]:
 
 
 def _by_python(content: bytes) -> tuple[Any] | None:
-    """Read with Python's reader; give None for what two readers could take in two ways."""
+    """Read with Python's reader; return None for text that two readers could read differently."""
     try:
         text = content.decode()
         value = json.loads(
@@ -87,7 +87,7 @@ def _depth(value: Any) -> int:  # noqa: ANN401 - any JSON
 
 
 def _plain(value: JsonValue) -> Any:  # noqa: ANN401 - any JSON
-    """Give a value as `_by_python` does."""
+    """Convert a value as `_by_python` does."""
     if isinstance(value, Number):
         return (value.text,)
     if isinstance(value, dict):
@@ -96,7 +96,7 @@ def _plain(value: JsonValue) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _written(value: JsonValue) -> bytes:
-    """Write a value in another way: every character of every string escaped."""
+    """Write a value with every character of every string escaped."""
     if isinstance(value, dict):
         members = (_written(name) + b" :\t" + _written(each) for name, each in value.items())
         return b"{\n" + b"\r\n, ".join(members) + b"}"

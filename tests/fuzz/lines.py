@@ -24,13 +24,13 @@ from tests.fuzz.target import Target
 
 _MARK: Final = b"\xef\xbb\xbf"
 _LONG: Final = b"\x01"
-"""Stands for half as many bytes as a record may have."""
+"""Replaced by half as many bytes as a record may have."""
 _MAX_LONG: Final = 4
 _HEADER: Final = CSV_HEADER.encode() + b"\r\n"
 
 
 class _Short(io.BytesIO):
-    """Gives less than it is asked for, as a pipe does."""
+    """Returns less than requested, as a pipe does."""
 
     def __init__(self, content: bytes, draw: Random) -> None:
         super().__init__(content)
@@ -43,7 +43,7 @@ class _Short(io.BytesIO):
 
 
 def check(media_type: MediaType, written_short: bytes) -> None:
-    """Read the records at once and in pieces, and hold them against another reader's."""
+    """Read the records at once and in pieces, and compare them with another reader's."""
     content = written_short.replace(_LONG, b"x" * (MAX_RECORD_BYTES // 2), _MAX_LONG)
     draw = Random(crc32(content))  # noqa: S311 - no secret is made of it
     orders: list[Order] = []
@@ -70,7 +70,7 @@ def check(media_type: MediaType, written_short: bytes) -> None:
 def _read(
     content: BinaryIO, media_type: MediaType, *, whole: bool, size: int = 1_000
 ) -> list[tuple[Record, str]] | None:
-    """Give each order or refusal, in order; None when the content is something else."""
+    """Return each order or refusal, in order; None when the content has another form."""
     read: list[tuple[Record, str]] = []
     try:
         for batch in read_batches(content, media_type, whole=whole, size=size):
@@ -103,7 +103,7 @@ def _check_against_another(
 
 
 def _check_array(content: bytes, records: list[Record] | None) -> None:
-    """Hold an array that is JSON to every reader against its items one by one."""
+    """Compare an array that is JSON to every reader with its items one by one."""
     try:
         items = json.loads(content.decode(), parse_float=_Written, parse_int=_Written)
     except (ValueError, RecursionError):
@@ -116,7 +116,7 @@ def _check_array(content: bytes, records: list[Record] | None) -> None:
 
 
 class _Written(str):
-    """A number as it was written."""
+    """A number with its text."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What a fuzz target is."""
+"""A fuzz target."""
 
 from collections.abc import Callable
 

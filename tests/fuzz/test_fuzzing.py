@@ -1,4 +1,4 @@
-"""Each target holds for bytes that are changed until they reach what no bytes reached before.
+"""Each target holds for inputs that are mutated until they reach new code.
 
 The gate runs a short form, the same each time. `make soak` sets `FUZZ_RUNS` to 10 million, and
 `FUZZ_SEED` anew.

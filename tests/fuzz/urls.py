@@ -19,7 +19,7 @@ _HIDDEN: Final = "***"
 
 
 def check(content: bytes) -> None:
-    """Read a URL, and the same with a canary put in somewhere."""
+    """Read a URL, and the same URL with a canary inserted."""
     text = content.decode(errors="surrogateescape")
     if _CANARY in unquote(text):
         return  # It could be in any part of the URL.
@@ -55,7 +55,7 @@ def _check_hidden(database: PostgresDatabase) -> None:
 
 
 def _read(text: str) -> Database | None:
-    """Read a URL; hold the messages when it is refused."""
+    """Read a URL; check the messages when it is refused."""
     try:
         return parse_database(text)
     except InvalidDatabase as error:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from orders_core import MAX_AMOUNT_LENGTH, MAX_CENTS, Amount, InvalidOrder
 from tests.strategies import amounts
 
-# The exponents have two digits at most: a Fraction of more would take long to build.
+# Exponents have at most two digits: a Fraction of more would take long to build.
 NUMBERS = st.from_regex(
     r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?",
     fullmatch=True,
@@ -26,7 +26,7 @@ def amount_or_none(value: Decimal | int | str) -> Amount | None:
 
 
 def cents_or_none(value: Fraction) -> int | None:
-    """Say what an amount of this value should be, in hundredths."""
+    """Compute the expected amount for a value, in hundredths; None if it is not acceptable."""
     cents = value * 100
     return int(cents) if 0 <= cents <= MAX_CENTS and cents.denominator == 1 else None
 

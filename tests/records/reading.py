@@ -1,4 +1,4 @@
-"""Reads content for the tests, and gives what there is to compare."""
+"""Reads content for the tests, and returns what they compare."""
 
 import io
 import re
@@ -9,19 +9,19 @@ from orders_core import Order
 from orders_records import BATCH_BYTES, MediaType, WrongFormat, read_batches
 
 SIZES = (1, 3, 64, 4_096, BATCH_BYTES)
-"""Bytes that are read at a time: whatever it is, the result is the same."""
+"""Bytes to read at a time; the result must not depend on it."""
 
 
 @define
 class Found:
-    """What some content holds.
+    """What was read.
 
     Attributes:
-        orders: The orders by the line that each begins in; the last of each line.
-        in_order: All of them.
-        refused: The place of each refusal, and what is wrong.
-        blank: How many lines are blank.
-        wrong: Why it is something else as a whole.
+        orders: The orders by the number of their first line; the last of each line.
+        in_order: All orders.
+        refused: The lines of each refusal, and what is wrong.
+        blank: The number of blank lines.
+        wrong: Why the content as a whole was refused.
     """
 
     orders: dict[int, Order] = Factory(dict)
@@ -49,7 +49,7 @@ def read(
         for batch in read_batches(source, media_type, whole=whole, size=size):
             assert len(batch.rows) == len(batch.numbers)
             for number, row in zip(batch.numbers, batch.rows, strict=True):
-                # As `OrderStore.load` takes them.
+                # As `OrderStore.load` accepts it.
                 assert re.fullmatch(r"[0-9]{1,13}(\.[0-9]{1,2})?", row[1])
                 found.orders[number] = Order(*row)
                 found.in_order.append(found.orders[number])
@@ -61,7 +61,7 @@ def read(
 
 
 def read_alike(content: bytes, media_type: MediaType, *, whole: bool = True) -> Found:
-    """Read content in pieces of every size, which must give the same."""
+    """Read content in pieces of every size, with the same result."""
     first, *others = (read(content, media_type, whole=whole, size=each) for each in SIZES)
     for other in others:
         assert other == first

@@ -35,7 +35,7 @@ def test_an_array_may_have_any_white_space_and_escapes(
     items = [{"id": each.id.value, "amount": f"<{each.amount}>"} for each in orders]
     text = json.dumps(items, indent=indent, ensure_ascii=ascii_only)
     if not as_text:
-        # Numbers as they are written: json.dumps would take them for doubles.
+        # json.dumps would convert the numbers to doubles.
         for each in orders:
             text = text.replace(f'"<{each.amount}>"', str(each.amount))
     text = text.replace("<", "").replace(">", "") if as_text else text

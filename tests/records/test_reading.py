@@ -62,7 +62,7 @@ def good_rows() -> st.SearchStrategy[Piece]:
     return st.builds(row, awkward_orders(), st.booleans(), st.booleans(), LINE_ENDS)
 
 
-# Each is one record to its end, by RFC 4180, and no order.
+# By RFC 4180, each is one record to its end, and not an order.
 WRONG_ROWS = (
     *(b'="00123",5', b'A"1,5', b'A,"5" ', b' "A",5', b'"A" ,5', b'"A"x,5', b'"A""B"x"y,5'),
     *(b"A", b"A,1,2", b"A,", b",1", b'"",1', b'"A","",', b" ", b"\t", b",", b'""', b"\xff,1"),
@@ -132,7 +132,7 @@ def test_every_order_that_a_strict_csv_reader_finds_is_read(text: str) -> None:
     except csv.Error:
         return
     found = read(HEADER + text.encode(), MediaType.CSV)
-    # That reader takes a quote inside a field that is not quoted.
+    # That reader accepts a quote inside a field that is not quoted.
     if not any("a quote is inside" in problem for _, problem in found.refused):
         read_rows = len(found.in_order) + len(found.refused)
         assert read_rows == sum(1 for row in rows if row)
@@ -260,7 +260,7 @@ def test_a_line_of_white_space_is_blank_in_ndjson_and_a_field_in_csv() -> None:
 
 
 class Repeated(io.RawIOBase):
-    """Bytes that are made while they are read: a beginning, and then the same again and again."""
+    """Bytes generated during reading: a beginning, and then the same piece repeated."""
 
     def __init__(self, beginning: bytes, piece: bytes, length: int) -> None:
         self.rest = beginning
@@ -315,7 +315,7 @@ def test_a_record_of_any_length_needs_little_memory(
 @pytest.mark.parametrize("line", [b"x" * 8_000, b'{"id":5,"amount":"' + b"1" * 7_900 + b'"}'])
 def test_refusals_do_not_keep_the_content_in_memory(media_type: MediaType, line: bytes) -> None:
     content = io.BytesIO((b"id,amount\n" if media_type is MediaType.CSV else b"") + line + b"\n")
-    # What is made once is not counted.
+    # Objects that are made once are not counted.
     list(read_batches(content, media_type, whole=True))
     content = io.BytesIO(content.getvalue() + (line + b"\n") * 1_000)
     tracemalloc.start()
@@ -413,7 +413,7 @@ def test_a_plain_record_is_read_like_an_escaped_one(
     found = read_alike(header + content, media_type)
     if b'"' in content and media_type is MediaType.CSV:
         return
-    # One by one, each behind a record that is not plain.
+    # One by one, each after a record that is not plain.
     odd = b"x\n"
     first = header.count(b"\n") + 1
     for number, line in enumerate(content.split(b"\n"), first):

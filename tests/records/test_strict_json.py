@@ -13,7 +13,7 @@ LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) 
 
 
 def nested(depth: int) -> st.SearchStrategy[Any]:
-    """Values of at most so many arrays and objects within each other."""
+    """Values with arrays and objects nested up to a depth."""
     if depth == 0:
         return LEAVES.filter(lambda leaf: leaf not in (float("inf"), float("-inf")))
     inner = nested(depth - 1)
@@ -22,7 +22,7 @@ def nested(depth: int) -> st.SearchStrategy[Any]:
 
 
 def plain(value: JsonValue) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Give numbers as the standard library reads them."""
+    """Convert numbers as the standard library reads them."""
     match value:
         case Number(text):
             return json.loads(text)
@@ -120,7 +120,7 @@ def test_brackets_in_strings_do_not_count(content: str) -> None:
 
 
 def test_an_unclosed_string_takes_linear_time() -> None:
-    # Trying each of the quotes anew would take minutes, which the test's time limit ends.
+    # Trying each of the quotes again would take minutes, beyond the time limit of the test.
     content = b'"' + b'\\"' * 500_000 + b"[" * 5
     with pytest.raises(InvalidJson, match="malformed at line 1, column 1"):
         parse(content)

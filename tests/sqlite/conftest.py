@@ -9,7 +9,7 @@ from orders_sqlite import Limits, SqliteStore
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the file will be."""
+    """The path of the file, which does not exist yet."""
     return tmp_path / "orders.db"
 
 

@@ -1,4 +1,4 @@
-"""A store's own connections, without anything private of it, and those of other processes."""
+"""Access to a store's connections without its private names, and to those of other processes."""
 
 import multiprocessing
 import sqlite3
@@ -15,10 +15,10 @@ Result = TypeVar("Result")
 
 
 def for_each_new_connection(call: Callable[[sqlite3.Connection], None]) -> None:
-    """Make the call with every SQLite connection that this process opens from now on.
+    """Call a function with every SQLite connection that this process opens from now on.
 
-    CPython announces each to audit hooks (Python, "Audit events table"). Those are for ever:
-    use this in a process of its own.
+    CPython announces each to audit hooks (Python, "Audit events table"). Hooks cannot be removed:
+    use this in a separate process.
     """
 
     def note(event: str, arguments: tuple[object, ...]) -> None:
@@ -32,14 +32,14 @@ def in_a_process_of_its_own(
     function: Callable[[Argument], Result],
     argument: Argument,
 ) -> Result:
-    """Call the function there and give its result."""
+    """Call a function in a separate process and return its result."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, argument).result()
 
 
 def hold_the_write_lock(path: Path, signals: Connection) -> None:
-    """Hold it, as a process of its own, from one message to the next."""
+    """Hold the lock, as a separate process, from one message to the next."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         signals.send("held")
@@ -48,7 +48,7 @@ def hold_the_write_lock(path: Path, signals: Connection) -> None:
 
 @contextmanager
 def write_locked(path: Path) -> Iterator[None]:
-    """Let another process hold the file's write lock meanwhile."""
+    """Let another process hold the file's write lock during the context."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=hold_the_write_lock, args=(path, there))

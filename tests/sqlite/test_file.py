@@ -1,4 +1,4 @@
-"""The file: when it is made, what is in it, and that others may use it at the same time."""
+"""The file: when it is created, what it contains, and that others can use it at the same time."""
 
 import multiprocessing
 import os
@@ -69,7 +69,7 @@ def test_the_file_is_created_at_the_first_use(path: Path, spelled: type[str | Pa
 
 @contextmanager
 def umask(mask: int) -> Iterator[None]:
-    """Take these rights from every file that this process makes meanwhile."""
+    """Set the umask during the context."""
     before = os.umask(mask)
     try:
         yield
@@ -78,7 +78,7 @@ def umask(mask: int) -> Iterator[None]:
 
 
 def modes(folder: Path) -> dict[str, str]:
-    """Give the rights of each file."""
+    """List the mode of each file."""
     return {each.name: stat.filemode(each.stat().st_mode) for each in folder.iterdir()}
 
 
@@ -181,7 +181,7 @@ def test_a_path_that_looks_like_a_url_is_a_path(tmp_path: Path) -> None:
 
 
 PATIENT = Limits(lock=30.0)
-"""Wait longer for a lock than stores do: a machine may be busy."""
+"""Longer than the default: the machine may be busy."""
 
 
 def attempts_until_the_new_file_is_free(path: Path) -> int:
@@ -204,7 +204,7 @@ def attempts_until_the_new_file_is_free(path: Path) -> int:
             try:
                 connections[0].set_trace_callback(release_at_the_second_attempt)
             except (IndexError, sqlite3.ProgrammingError):
-                # Not there yet, or announced and not ready yet.
+                # Not announced yet, or announced and not ready yet.
                 return False
             return True
 
@@ -214,7 +214,7 @@ def attempts_until_the_new_file_is_free(path: Path) -> int:
 
 
 def test_opening_a_file_that_another_process_is_creating_is_retried(path: Path) -> None:
-    # SQLite itself does not wait there: it reports the lock at once.
+    # SQLite itself does not wait there, but reports the lock at once.
     assert in_a_process_of_its_own(attempts_until_the_new_file_is_free, path) >= 2
 
 
@@ -224,7 +224,7 @@ def add_from_a_new_store(path: Path, name: str) -> list[Outcome]:
 
 
 def test_stores_that_open_a_new_file_at_once_share_it(tmp_path: Path) -> None:
-    # Many rounds: what can go wrong is short.
+    # Many rounds: the window for a failure is short.
     for number in range(20):
         path = tmp_path / f"orders-{number}.db"
         outcomes = at_once([partial(add_from_a_new_store, path, f"{n}") for n in range(8)])

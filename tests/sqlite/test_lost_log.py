@@ -1,4 +1,4 @@
-"""The log beside the file, or its index, is lost while it is in use: the orders in it are kept."""
+"""When the log or its index is lost while in use, the orders in it are kept."""
 
 import os
 import resource
@@ -34,7 +34,7 @@ def index_of(path: Path) -> Path:
 
 
 def lost(call: Callable[[], object], path: Path) -> str:
-    """Expect the call to fail; give what the message says besides the path."""
+    """Expect the call to fail; return the message without the path."""
     with pytest.raises(StoreUnavailable) as caught:
         call()
     assert caught.value.reason is Reason.UNREACHABLE
@@ -42,7 +42,7 @@ def lost(call: Callable[[], object], path: Path) -> str:
 
 
 def orders_in_the_file_alone(path: Path) -> list[str]:
-    """List what is left when every process is killed now, and the log is gone."""
+    """List the orders that would be left if every process were killed now and the log were gone."""
     alone = path.with_name("alone.db")
     shutil.copy(path, alone)
     with closing(SqliteStore(alone)) as store:
@@ -173,7 +173,7 @@ def test_a_store_that_opens_while_another_uses_a_lost_log_begins_no_new_one(
 
 @pytest.fixture
 def reader(store: SqliteStore, path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that still reads what was there before the order b was added."""
+    """A connection that still reads the orders as they were before b was added."""
     store.add([Order("a", 1)])
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN")

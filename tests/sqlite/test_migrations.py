@@ -44,7 +44,7 @@ def first_file(path: Path) -> Path:
 
 @pytest.fixture
 def two_migrations(tmp_path: Path) -> Sequence[Migration]:
-    """The migrations of a release to come."""
+    """The migrations of a future release."""
     folder = tmp_path / "migrations"
     folder.mkdir()
     (folder / MIGRATIONS[0].name).write_text(MIGRATIONS[0].sql, "utf-8")
@@ -180,7 +180,7 @@ def test_a_file_that_a_newer_release_migrated_first_is_left_unchanged(
     with closing(SqliteStore(first_file, migrations=two_migrations)) as newer:
         newer.check()
     with closing(sqlite3.connect(first_file, isolation_level=None)) as connection:
-        # It found the first version before it waited for the lock.
+        # As if it had read the first version, and then waited for the lock.
         assert migrate(connection, two_migrations[:1]) == ()
     assert version_of(first_file) == NEW
 

@@ -22,7 +22,7 @@ WRITE_VERSION = 18
 
 
 def unavailable(call: Callable[[], object], path: Path) -> tuple[Reason, str]:
-    """Expect the call to fail; give the reason, and what the message says besides the path."""
+    """Expect the call to fail; return the reason, and the message without the path."""
     with pytest.raises(StoreUnavailable) as caught:
         call()
     place, _, rest = str(caught.value).partition(str(path))
@@ -68,7 +68,7 @@ def test_a_read_only_file_can_be_read_and_a_write_reports_it(
     store.add([Order("a", 1)])
     store.close()
     header = bytearray(path.read_bytes())
-    # Written by a release to come, which this one may read: so it is also for root.
+    # From a future release of SQLite, which this one may only read: this binds root too.
     header[WRITE_VERSION] = 3
     path.write_bytes(header)
     assert list(store.get([OrderId("a")])) == [Order("a", 1)]
@@ -153,7 +153,7 @@ REPLACED = (Reason.UNREACHABLE, " was replaced by another file; restart to use t
 
 
 def every_call(store: SqliteStore) -> list[Callable[[], object]]:
-    """Give each way to use a store."""
+    """List every way to use a store."""
     return [
         lambda: store.add([Order("b", 1)]),
         lambda: store.get([OrderId("a")]),
@@ -326,7 +326,7 @@ def outcomes_on_a_full_disk(path: Path) -> tuple[tuple[Reason, str], int, int]:
     for_each_new_connection(connections.append)
     with closing(SqliteStore(path)) as store:
         store.add([Order("before", 1)])
-        # A full disk without one: SQLite bounds the file for one connection.
+        # Instead of a full disk: SQLite can limit the size of the file for a connection.
         connections[0].execute("PRAGMA max_page_count = 4")
         batch = [Order(f"id-{number:05}", 1) for number in range(10_000)]
         failure = unavailable(lambda: store.add(batch), path)

@@ -20,7 +20,7 @@ NOBODY = 65534
 
 
 def failure(call: Callable[[], object]) -> tuple[Reason, str]:
-    """Expect the call to fail; give the reason and the message."""
+    """Expect the call to fail; return the reason and the message."""
     with pytest.raises(StoreUnavailable) as caught:
         call()
     return caught.value.reason, str(caught.value)
@@ -55,10 +55,10 @@ def test_the_check_does_not_write_again_immediately(store: SqliteStore, path: Pa
 
 
 @contextmanager
-def file_sizes_limited(most: int) -> Iterator[None]:
-    """Let no file of this process grow beyond so many bytes."""
+def file_sizes_limited(limit: int) -> Iterator[None]:
+    """Limit the size of the files of this process, in bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
         yield
     finally:
@@ -113,14 +113,14 @@ def make_folder_read_only(path: Path) -> Path:
 
 
 def make_log_read_only(path: Path) -> Path:
-    # What root did may leave a log that the service cannot write to.
+    # A command run by root may leave a log that the service cannot write to.
     log_of(path).chmod(0o400)
     return log_of(path)
 
 
 @pytest.fixture
 def own_folder() -> Iterator[Path]:
-    """A folder of the user that this process is meanwhile: root would have every right."""
+    """A folder of an ordinary user, which this process is until the end: root may do everything."""
     folder = Path(tempfile.mkdtemp())
     is_root = os.geteuid() == 0
     if is_root:
@@ -142,7 +142,7 @@ def test_a_path_that_cannot_be_written_to_is_named_as_read_only(
     with closing(SqliteStore(path)) as other:
         other.add([Order("a", 1)])
         if take is not make_log_read_only:
-            other.close()  # With the log there already, SQLite could go on.
+            other.close()  # With an existing log, SQLite could continue.
         taken = take(path)
         with closing(SqliteStore(path)) as store:
             found = [failure(store.check), failure(lambda: store.add([Order("b", 1)]))]
@@ -178,7 +178,7 @@ def test_a_check_that_has_never_written_does_not_rely_on_a_writer_that_commits_n
         store.check()
 
 
-# To wait in vain for the lock takes a second.
+# Waiting in vain for the lock takes a second.
 @pytest.mark.parametrize("limits", [Limits(proof=0.0, busy=0.5)], ids=[""])
 def test_a_commit_of_another_writer_proves_that_writing_works(
     store: SqliteStore, path: Path

@@ -37,7 +37,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def letters(store: MemoryStore) -> MemoryStore:
-    """A store that holds the orders a to f."""
+    """A store with the orders a to f."""
     store.add(LETTERS)
     return store
 
