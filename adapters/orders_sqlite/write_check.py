@@ -1,4 +1,4 @@
-"""The check's proof that something can be written, and flushed to the disk."""
+"""Proves, for the check, that something can be written and flushed to the disk."""
 
 import sqlite3
 from collections.abc import Callable
@@ -15,9 +15,9 @@ class Proof:
     """When a file was last known to have been written to.
 
     Attributes:
-        connection: Writes, for the check alone.
-        limits: How long a write is a proof.
-        clock: Gives the time in seconds.
+        connection: The connection of the check.
+        limits: How long a write counts as a proof.
+        clock: Tells the time in seconds.
         last_write: When any connection was last known to have written.
     """
 

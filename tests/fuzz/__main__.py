@@ -1,6 +1,6 @@
 """Run one fuzz target: `python -m tests.fuzz TARGET`.
 
-What fails is written into the folder of findings, and run again by
+A failing input is written into the folder of findings. To run it again:
 `python -m tests.fuzz TARGET --again FILE`.
 """
 
@@ -22,7 +22,7 @@ _PRODUCT: Final = [
 
 def main() -> None:
     """Run the target that the arguments name, until its executions are done or one fails."""
-    # What is imported here is measured, so that new branches are looked for.
+    # Imports in this context are instrumented, so that the fuzzer searches for new branches.
     with atheris.instrument_imports(include=_PRODUCT):
         from tests.fuzz.targets import TARGETS  # noqa: PLC0415 - it imports the product
 
@@ -48,7 +48,7 @@ def _arguments(names: tuple[str, ...]) -> Namespace:
 
 
 def _options(target: Target, arguments: Namespace, folder: Path) -> list[str]:
-    """Write the seeds and the words, and tell libFuzzer of them."""
+    """Write the seeds and the words to files, and return libFuzzer's options."""
     corpus, words = folder / "corpus", folder / "words"
     corpus.mkdir()
     for number, seed in enumerate(target.seeds):

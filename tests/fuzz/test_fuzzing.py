@@ -1,7 +1,7 @@
 """Each target holds for inputs that are mutated until they reach new code.
 
-The gate runs a short form, the same each time. `make soak` sets `FUZZ_RUNS` to 10 million, and
-`FUZZ_SEED` anew.
+The gate runs a short form, the same each time. `make soak` sets `FUZZ_RUNS` to 10 million, and a
+new `FUZZ_SEED`.
 """
 
 import os
