@@ -95,10 +95,11 @@ def test_a_folder_at_the_path_of_the_file_is_unreachable(store: SqliteStore, pat
 def test_a_file_in_a_missing_folder_is_unreachable(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "orders.db"
     with closing(SqliteStore(path)) as store:
-        assert unavailable(lambda: store.add([Order("a", 1)]), path) == (
-            Reason.UNREACHABLE,
-            ": No such file or directory",
-        )
+        for call in (store.check, lambda: store.add([Order("a", 1)])):
+            assert unavailable(call, path) == (
+                Reason.UNREACHABLE,
+                ": No such file or directory",
+            )
         path.parent.mkdir()
         assert list(store.add([Order("a", 1)])) == [Outcome.CREATED]
 
