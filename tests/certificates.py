@@ -91,7 +91,7 @@ class Authority:
             .add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usage), critical=True)
             .sign(signer._key, SHA256())  # noqa: SLF001 - the same
         )
-        # What the other side has to be shown besides a certificate that this one signs.
+        # The other side also needs these, not only a certificate that this one signed.
         self._chain: tuple[x509.Certificate, ...]
         self._chain = () if issuer is None else (self.certificate, *issuer._chain)  # noqa: SLF001
 

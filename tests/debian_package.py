@@ -35,7 +35,7 @@ def run(
     Args:
         command: The command and its arguments.
         umask: Its umask, when it is not that of the tests.
-        settings: Environment variables besides those of the tests.
+        settings: Environment variables in addition to those of the tests.
         text: What it reads from its standard input.
     """
     ended = subprocess.run(
@@ -60,13 +60,13 @@ def newer(package: Path, version: str, folder: Path) -> Path:
     for file in files:
         text = file.read_text()
         file.write_text(re.sub(r"(?m)^Version: .*", f"Version: {version}", text, count=1))
-    _sum_anew(content)
+    _update_checksums(content)
     made = folder / f"orders_{version}_all.deb"
     run("dpkg-deb", "--root-owner-group", "-Znone", "--build", content, made)
     return made
 
 
-def _sum_anew(content: Path) -> None:
+def _update_checksums(content: Path) -> None:
     """Let the package's list of checksums, by which debsums finds changes, be true again."""
     sums = content / "DEBIAN/md5sums"
     files = [line.split(maxsplit=1)[1] for line in sums.read_text().splitlines()]

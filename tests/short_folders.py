@@ -8,7 +8,7 @@ from stat import S_IXOTH
 from typing import Final
 
 _MAX_BYTES: Final = 60
-"""Of the folder that it is made in: what is put in front of and behind it has room."""
+"""The longest path of the parent folder: it leaves room for a prefix and a suffix."""
 
 
 @contextmanager

@@ -158,7 +158,7 @@ class Pool:
 
     def _open(self) -> PooledConnection:
         age = self._max_age_seconds * (1 - _AGE_JITTER * self._random.random())
-        # Read first: if the pool is renewed meanwhile, this connection may have read the old files.
+        # Read first: if the pool is renewed in between, the connection may have the old files.
         renewals = self._renewals
         with self._breaker.attempt():
             connection = self._connect()

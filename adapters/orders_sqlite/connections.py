@@ -299,7 +299,7 @@ class Connections:
 
 def _connect(path: Path, lock_seconds: float) -> sqlite3.Connection:
     return sqlite3.connect(
-        # `rw` never creates a file. Encoded whole, so that no character has a meaning.
+        # `rw` never creates a file. All is encoded, so that no character is special.
         f"file:{quote(os.fsencode(path), safe='')}?mode=rw",
         uri=True,
         timeout=lock_seconds,

@@ -104,7 +104,7 @@ class _Import:
         progress: Shows how many orders were read.
         tally: What has become of them.
         all_new: Whether the last batch was all new, so that the next one probably is. If it is not,
-            loading it was in vain, and PostgreSQL keeps the dead rows until its next vacuum.
+            the load was wasted, and PostgreSQL keeps the dead rows until its next vacuum.
     """
 
     store: OrderStore

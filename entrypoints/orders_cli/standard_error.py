@@ -1,4 +1,4 @@
-"""Messages of the command to its user, besides its output."""
+"""Messages of the command to its user, separate from its output."""
 
 import logging
 import sys

@@ -26,7 +26,7 @@ class Watch:
 
     Attributes:
         store: The measured store, which counts and logs failures.
-        database: The same database, for what no store tells.
+        database: The same database; it knows more than a store, such as certificates.
         metrics: The metrics to set.
     """
 

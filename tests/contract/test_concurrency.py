@@ -11,7 +11,7 @@ import pytest
 
 from orders_core import Order, OrderId, OrderStore, Outcome, scan
 from tests.contract.data import Data
-from tests.contract.threads import at_once, meanwhile
+from tests.contract.threads import at_once, in_background
 
 CREATED, REPLAYED, CONFLICT = Outcome.CREATED, Outcome.REPLAYED, Outcome.CONFLICT
 ROUNDS = 30
@@ -132,7 +132,7 @@ def test_readers_see_whole_batches_only(
         for batch in orders:
             writing.add(batch, atomic=atomic)
 
-    with meanwhile(write) as goes_on:
+    with in_background(write) as goes_on:
         seen = 0
         while goes_on():
             totals = reading.totals()
@@ -157,7 +157,7 @@ def test_no_reader_sees_a_refused_atomic_batch(open_store: Callable[[], OrderSto
             refused = [Order("hidden", 1), Order(f"{number}", 1), Order("taken", 2)]
             assert CONFLICT in writing.add(refused, atomic=True)
 
-    with meanwhile(write) as goes_on:
+    with in_background(write) as goes_on:
         while goes_on():
             assert list(reading.get([OrderId("hidden")])) == [None]
             assert reading.totals().count == 1
@@ -195,7 +195,7 @@ def test_a_scan_sees_every_order_stored_before_it_exactly_once(
         for number in range(1, 400, 8):
             writing.add([Order(f"{each:03}", 1) for each in range(number, number + 8, 2)])
 
-    with meanwhile(write) as goes_on:
+    with in_background(write) as goes_on:
         while goes_on():
             seen = [order for batch in scan(reading, 7) for order in batch]
             assert seen == sorted(set(seen), key=lambda order: order.id)

@@ -5,7 +5,7 @@ from functools import partial
 
 from orders_core import Order, OrderStore, Outcome, PageQuery
 from tests.contract.data import Data
-from tests.contract.threads import at_once, meanwhile
+from tests.contract.threads import at_once, in_background
 
 
 def test_a_renewed_store_keeps_its_orders_and_accepts_more(store: OrderStore) -> None:
@@ -38,7 +38,7 @@ def test_renewing_does_not_disturb_calls_under_way(store: OrderStore) -> None:
     def write_at_once() -> None:
         at_once([partial(write, name) for name in "abcd"])
 
-    with meanwhile(write_at_once) as goes_on:
+    with in_background(write_at_once) as goes_on:
         while goes_on():
             store.renew()
     assert store.totals().count == 4 * 25 * 3

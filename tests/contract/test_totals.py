@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orders_core import MAX_CENTS, Amount, Order, OrderStore, Totals, scan
-from tests.contract.threads import at_once, meanwhile
+from tests.contract.threads import at_once, in_background
 from tests.strategies import amounts
 
 
@@ -79,7 +79,7 @@ def test_totals_never_include_part_of_a_batch(store: OrderStore) -> None:
         for number in range(20):
             store.add([Order(f"{number}-{each}", "0.25") for each in range(8)])
 
-    with meanwhile(write) as goes_on:
+    with in_background(write) as goes_on:
         while goes_on():
             totals = store.totals()
             assert (totals.count % 8, totals.amount) == (0, totals.count * Decimal("0.25"))

@@ -1,4 +1,4 @@
-"""The use cases over every store, and what a store owes besides."""
+"""The use cases over every store, and the other guarantees of a store."""
 
 import pytest
 

@@ -27,8 +27,8 @@ def at_once(calls: Sequence[Callable[[], Result]]) -> list[Result]:
 
 
 @contextmanager
-def meanwhile(work: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """Do the work in a thread; return a function that tells whether it is still running.
+def in_background(work: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Do the work in a thread; return a function that says whether it is still running.
 
     Its exception, if any, is raised in the end.
     """

@@ -12,7 +12,7 @@ class Target:
     Attributes:
         check: Reads the bytes, and raises when something does not hold.
         seeds: Bytes to begin with.
-        words: What is put in while the bytes are changed, besides single bytes.
+        words: What mutation inserts, in addition to single bytes.
         max_bytes: The length of the longest bytes that are tried.
         share: How many of a hundred executions of all targets are of this one.
     """

@@ -1,4 +1,4 @@
-"""Database URLs: written and read again they are the same, and no message tells a secret."""
+"""Database URLs: writing and reading one again changes nothing, and no message has a secret."""
 
 from pathlib import Path
 from typing import Final

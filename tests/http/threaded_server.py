@@ -25,7 +25,7 @@ class Task(WSGITask):  # type: ignore[misc]  # Waitress has no types
     """Calls the application; closes the connection if the server is stopping."""
 
     def build_response_header(self) -> bytes:
-        """Write the head; it tells the client to close if the server is stopping."""
+        """Write the head; it asks the client to close if the server is stopping."""
         if self.channel.server.draining:
             self.set_close_on_finish()
         head = _CONNECTION.sub(b"", bytes(super().build_response_header()))

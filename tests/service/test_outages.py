@@ -1,4 +1,4 @@
-"""An outage of the store is logged at its begin, regularly meanwhile, and at its end."""
+"""An outage of the store is logged when it begins, regularly while it lasts, and when it ends."""
 
 import logging
 from collections.abc import Iterator

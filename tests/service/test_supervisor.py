@@ -130,7 +130,7 @@ def test_a_process_that_dies_is_replaced_and_the_others_continue() -> None:
 
 
 def test_it_reports_which_processes_run() -> None:
-    # Again and again, since a parent that is slow once starts the next one before it tells.
+    # Retried, since a slow parent starts the next process before it reports.
     with supervised("one,two:dies") as service:
         service.next("has one two", "parent")
         service.next("has one", "parent")
@@ -320,7 +320,7 @@ def test_the_watchdog_starves_while_no_process_of_a_group_works(manager: Manager
         for _ in range(5):
             manager.heard()
             service.next("is replaced", "one")
-            # On a machine that stands still meanwhile, the service is given time once more.
+            # After a stall of the machine, the service gets more time.
             if not manager.heard():
                 break
         else:

@@ -15,7 +15,7 @@ import pytest
 
 from orders_core import MAX_CENTS, Order, OrderId, Outcome, StoreUnavailable
 from orders_sqlite import Limits, SqliteStore
-from tests.contract.threads import at_once, meanwhile
+from tests.contract.threads import at_once, in_background
 from tests.postgres_server import wait_until
 from tests.sqlite.connections import for_each_new_connection, in_a_process_of_its_own
 
@@ -208,7 +208,7 @@ def attempts_until_the_new_file_is_free(path: Path) -> int:
                 return False
             return True
 
-        with meanwhile(lambda: wait_until(is_watched)):
+        with in_background(lambda: wait_until(is_watched)):
             store.check()
     return len(attempts)
 

@@ -178,7 +178,7 @@ def test_a_check_that_has_never_written_does_not_rely_on_a_writer_that_commits_n
         store.check()
 
 
-# Waiting in vain for the lock takes a second.
+# A failed wait for the lock takes a second.
 @pytest.mark.parametrize("limits", [Limits(proof=0.0, busy=0.5)], ids=[""])
 def test_a_commit_of_another_writer_proves_that_writing_works(
     store: SqliteStore, path: Path

@@ -77,7 +77,7 @@ def load(
 
 
 def _set_by_default(setting: Setting, file: Path | None) -> str:
-    """Name what would set a setting that nobody has given: the file, if there is one."""
+    """Name where to set a setting that has its default: the file, if there is one."""
     if file is not None:
         return f"{setting.name} in {file}"
     return f"{setting.flag} or {setting.variable}" if setting.flag else setting.variable

@@ -89,7 +89,7 @@ class Config:
     )
     workers: int | None = setting(
         "auto",
-        "worker processes; auto is one per usable core, and one in all on SQLite",
+        "worker processes; auto is one per usable core, or a single one on SQLite",
         parse=parsers.workers,
         show=lambda count: str(count or "auto"),
         toml=TomlType.NUMBER,
@@ -101,8 +101,8 @@ class Config:
     )
     allowed_hosts: frozenset[str] = setting(
         "",
-        "host names to answer for, separated by commas, besides localhost and IP addresses; * is "
-        "every name",
+        "host names to answer for, separated by commas; localhost and IP addresses always work; "
+        "* is every name",
         parse=parsers.host_names,
         show=lambda names: ",".join(sorted(names)),
         toml=TomlType.LIST,
@@ -116,7 +116,7 @@ class Config:
     )
     idle_seconds: int = setting(
         "120",
-        "seconds before an idle connection is closed; clients are told",
+        "seconds before an idle connection is closed, as announced to clients",
         parse=parsers.number(1, _DAY_SECONDS),
         toml=TomlType.NUMBER,
     )

@@ -47,7 +47,7 @@ def test_more_load_adds_replicas_and_fails_no_request(autoscaled: Deployed) -> N
 
 
 def test_it_does_not_scale_up_from_zero(autoscaled: Deployed) -> None:
-    """A restore relies on this, so that no order is placed meanwhile."""
+    """A restore relies on this, so that no order is placed during it."""
     cluster = autoscaled.cluster
     cluster.kubectl("scale", DEPLOYMENT, "--replicas=0")
     cluster.settled(0)
