@@ -39,7 +39,7 @@ EXPOSE 8000 9000
 ARG VERSION=0.0.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Orders" \
-      org.opencontainers.image.description="Takes orders over HTTP, keeps them in PostgreSQL, never loses or doubles one." \
+      org.opencontainers.image.description="Takes orders over HTTP, keeps them in PostgreSQL, never loses or duplicates one." \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -1,4 +1,4 @@
-"""Characters that ids must not contain, or not at their ends, and how to show invisible ones.
+"""Characters that are forbidden in ids, or at their ends, and how to show invisible ones.
 
 The ranges are listed here because the Unicode tables of Python and PyPy differ from release to
 release: an id that one accepts must not be refused by another.

@@ -64,7 +64,9 @@ class Database(Protocol):
         """Make a store. Nothing is opened or connected before its first use."""
 
     def checked(self) -> Self:
-        """Check the database as `OrderStore.check` does, and pin it.
+        """Check the database as `OrderStore.check` does, for a service that starts, and pin it.
+
+        A database that only this service can use is migrated, if an older release made it.
 
         Returns:
             The same database; every store of it refuses another file in its place.

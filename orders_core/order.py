@@ -1,7 +1,7 @@
 """An order: its fields, and how they are written. Other forms of an order derive from these.
 
-To add a field, add it to `Order`, `OrderRow`, `FIELDS` and `json_lines`. A test compares `FIELDS`
-with each store, CSV, JSON and OpenAPI.
+To add a field, add it to each definition below; CONTRIBUTING.md has the whole walk. A test
+compares `FIELDS` with each store, CSV, JSON and OpenAPI.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,10 +25,10 @@ class Field:
 
     Attributes:
         name: Its name in `Order`, as a member of JSON, and as a column of CSV and of each store.
-        pattern: Writes a regular expression for its text, free of the characters of a class.
+        pattern: Returns a regular expression for its text, without any of the given characters.
         is_number: Whether JSON has it as a number, not as a string.
-        is_required: Whether every order has it. Those that need not come last: JSON may omit such a
-            member, CSV may end before such a column, and its text may be empty.
+        is_required: Whether every order has it. Optional fields come last: JSON may omit the
+            member, CSV may end before the column, and the text may be empty.
     """
 
     name: str

@@ -40,7 +40,7 @@ def _notes(state: SessionState) -> Iterator[str]:
     if state.synchronous_commit not in DURABLE_COMMITS:
         yield (
             f"the server's own synchronous_commit is {state.synchronous_commit}, which can lose "
-            "acknowledged commits; Orders sets it to on for its own"
+            "acknowledged commits; Orders sets it to on for its own sessions"
         )
     if not state.fsync:
         yield (

@@ -65,12 +65,12 @@ Reader = Callable[[str], object]
 """Converts a parameter's text; its `ValueError` continues a sentence that begins with the name."""
 
 
-def number(least: int, greatest: int, what: str = "number") -> Callable[[str], int]:
+def number(minimum: int, maximum: int, what: str = "number") -> Callable[[str], int]:
     """Return a reader of decimal numbers in a range."""
 
     def read(text: str) -> int:
-        if not _DIGITS.fullmatch(text) or not least <= int(text) <= greatest:
-            raise ValueError(f" is not a {what} from {least} to {greatest}")
+        if not _DIGITS.fullmatch(text) or not minimum <= int(text) <= maximum:
+            raise ValueError(f" is not a {what} from {minimum} to {maximum}")
         return int(text)
 
     return read

@@ -79,8 +79,8 @@ class PostgresStore:
     """An `OrderStore` in a PostgreSQL database. Thread-safe.
 
     Each commit is flushed to the disk before it is reported. If a connection is lost, the work is
-    repeated once on another; every statement is idempotent. While no connection can be opened,
-    most calls fail immediately; see `Breaker`.
+    repeated on another: once, or twice for a call that the server had begun. Every statement is
+    idempotent. While no connection can be opened, most calls fail immediately; see `Breaker`.
     """
 
     def __init__(

@@ -114,29 +114,27 @@ class MeasuredStore:
         *arguments: _Arguments.args,
         **options: _Arguments.kwargs,
     ) -> _Result:
-        return self.measured_since(perf_counter(), operation, lambda: run(*arguments, **options))
-
-    def measured_since(
-        self,
-        started: float,
-        operation: str,
-        run: Callable[[], _Result],
-    ) -> _Result:
-        """Run the end of an operation, and measure the operation from its start."""
+        started = perf_counter()
         try:
-            result = run()
-        except StoreUnavailable as error:
-            self.metrics.store_unavailable(error.reason)
-            if self.outages is not None:
-                self.outages.failed(operation, error)
+            result = run(*arguments, **options)
+        except Exception as error:
+            self.note_end(operation, started, error)
             raise
-        else:
-            if self.outages is not None:
-                self.outages.succeeded(perf_counter() - started)
-            return result
-        finally:
-            self.metrics.store_operation(operation, perf_counter() - started)
-            self.metrics.breaker(is_open=getattr(self.store, "breaker_open", False))
+        self.note_end(operation, started)
+        return result
+
+    def note_end(self, operation: str, started: float, error: Exception | None = None) -> None:
+        """Measure an operation that has ended."""
+        seconds = perf_counter() - started
+        if isinstance(error, StoreUnavailable):
+            self.metrics.store_unavailable(error.reason)
+        if self.outages is not None:
+            if isinstance(error, StoreUnavailable):
+                self.outages.failed(operation, error)
+            elif error is None:
+                self.outages.succeeded(seconds)
+        self.metrics.store_operation(operation, seconds)
+        self.metrics.breaker(is_open=getattr(self.store, "breaker_open", False))
 
 
 @frozen
@@ -155,7 +153,16 @@ class _MeasuredPending:
         return self.pending.proceed()
 
     def results(self) -> Sequence[Any] | None:
-        results = self.store.measured_since(self.started, self.call.operation, self.pending.results)
-        if results is not None and isinstance(self.call, AddOrders):
+        operation = self.call.operation
+        try:
+            results = self.pending.results()
+        except Exception as error:
+            self.store.note_end(operation, self.started, error)
+            raise
+        if results is None:
+            # The connection was lost. The call is made again, and measured then.
+            return None
+        self.store.note_end(operation, self.started)
+        if isinstance(self.call, AddOrders):
             self.store.metrics.orders_added(results)
         return results

@@ -65,6 +65,7 @@ class Connections:
         file: The file that must be there; None until one is opened.
         limits: How long to wait for a lock.
         migrations: The migrations of this release.
+        migrates: Whether to apply them to a file of an older release; to a new one, always.
         shared: The connections.
         applied: The migrations that these connections have applied.
     """
@@ -73,6 +74,7 @@ class Connections:
     file: FileIdentity | None
     limits: Limits
     migrations: Sequence[Migration]
+    migrates: bool
     shared: Sequence[SharedConnection]
     applied: list[Migration] = field(factory=list, init=False)
     _log: WatchedLog | None = field(default=None, init=False)
@@ -136,7 +138,7 @@ class Connections:
         """Configure a new connection, and migrate a file that is new or older."""
         schema = Schema.of(connection)
         is_new = schema.is_new and self.file is None
-        must_migrate = is_new or schema.is_older(len(self.migrations))
+        must_migrate = is_new or (self.migrates and schema.is_older(len(self.migrations)))
         if not must_migrate:
             # Before anything is changed in a file that may be another program's.
             self._require(schema)

@@ -84,12 +84,12 @@ class SqliteDatabase:
         return 1
 
     def open(self) -> SqliteStore:
-        """Make a store; it opens the file at its first use."""
-        return SqliteStore(self.path, file=self.file)
+        """Make a store; it opens the file at its first use, and migrates only a new one."""
+        return SqliteStore(self.path, file=self.file, migrates=False)
 
     def checked(self) -> "SqliteDatabase":
-        """Check the file, and pin it by its identity; see `Database.checked`."""
-        with closing(self.open()) as store:
+        """Check the file, migrate an older one, and pin it; see `Database.checked`."""
+        with closing(SqliteStore(self.path, file=self.file)) as store:
             store.check()
             return evolve(self, file=store.file)
 

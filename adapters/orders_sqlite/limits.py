@@ -5,7 +5,7 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class Limits:
-    """How long a store waits or relies on what it knows, in seconds, and the room that it needs.
+    """The time limits of a store in seconds, and the free disk space that it requires.
 
     Attributes:
         lock: Waiting for a lock that another connection holds.

@@ -72,7 +72,7 @@ class Schema:
             )
         if self.version < latest:
             return f"has schema version {self.version}; this release needs {latest}"
-        return None if self.has_orders else "has lost its table, orders"
+        return None if self.has_orders else "lacks its table, orders"
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> Sequence[Migration]:

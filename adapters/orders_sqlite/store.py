@@ -62,7 +62,7 @@ class SqliteStore:
     closed the old one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most have defaults
         self,
         path: str | Path,
         *,
@@ -70,6 +70,7 @@ class SqliteStore:
         limits: Limits = Limits(),  # noqa: B008 - frozen
         clock: Callable[[], float] = monotonic,
         migrations: Sequence[Migration] = MIGRATIONS,
+        migrates: bool = True,
     ) -> None:
         """Take the path of the file; nothing is opened yet.
 
@@ -79,6 +80,8 @@ class SqliteStore:
             limits: How long to wait, and the room to require.
             clock: Tells the time in seconds, for the age of the proof of `check`.
             migrations: Lead to the schema that this release needs.
+            migrates: Whether to migrate a file of an older release, which the older release then
+                refuses; otherwise this store refuses it. A new file always gets the schema.
         """
         self._path = Path(path)
         self._limits = limits
@@ -91,7 +94,7 @@ class SqliteStore:
         # The check must not wait for the others, nor they for it.
         self._checker = SharedConnection()
         shared = (self._counter, self._reader, self._checker, self._writer)
-        self._connections = Connections(self._path, file, limits, migrations, shared)
+        self._connections = Connections(self._path, file, limits, migrations, migrates, shared)
         self._proof: Proof | None = None
 
     @property

@@ -10,12 +10,11 @@ from typing import IO, Final
 from orders_cli.exits import Exit
 from orders_cli.progress import Progress
 from orders_cli.standard_error import tell
-from orders_cli.whole_file import replacing
+from orders_cli.whole_file import STANDARD_STREAM, replacing
 from orders_core import OrderStore, Reason, StoreUnavailable, scan_json
 from orders_records import CSV_HEADER, MediaType, csv_of_json_lines
 from orders_service.configuration.settings import Config
 
-_STANDARD_STREAM: Final = "-"
 _FORMATS: Final = {"csv": MediaType.CSV, "ndjson": MediaType.NDJSON}
 
 
@@ -32,7 +31,7 @@ def export_orders(config: Config, output: str | None, format_name: str | None) -
         StoreUnavailable: The database does not exist or became unavailable.
         OSError: The output cannot be written, or standard output is closed.
     """
-    to_file = output not in {None, _STANDARD_STREAM}
+    to_file = output not in {None, STANDARD_STREAM}
     if not to_file and sys.stdout is None:
         raise OSError(errno.EBADF, "standard output is closed, so there is nowhere to export to")
     if not config.database.exists:

@@ -16,6 +16,7 @@ from attrs import Factory, define
 from orders_cli.exits import Exit
 from orders_cli.progress import Progress
 from orders_cli.standard_error import tell
+from orders_cli.whole_file import STANDARD_STREAM
 from orders_core import Order, OrderRow, OrderStore, Outcome, StoreUnavailable, place_each
 from orders_core.characters import quoted
 from orders_records import (
@@ -35,7 +36,6 @@ BATCH: Final = 2_000
 REPORTED: Final = 100
 """How many refused rows are reported one by one."""
 
-_STANDARD_STREAM: Final = "-"
 _FORMATS: Final = {
     "csv": MediaType.CSV,
     "ndjson": MediaType.NDJSON,
@@ -239,7 +239,7 @@ def import_orders(
 
 
 def _opened(file: str) -> io.BufferedReader:
-    if file == _STANDARD_STREAM:
+    if file == STANDARD_STREAM:
         if sys.stdin is None:
             raise OSError(errno.EBADF, "standard input is closed, so there is nothing to import")
         return os.fdopen(sys.stdin.fileno(), "rb", closefd=False)

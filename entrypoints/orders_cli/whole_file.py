@@ -9,6 +9,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Final
 
+STANDARD_STREAM: Final = "-"
+"""Stands for standard input or output where a command takes a file."""
+
 _OWNER_ALONE: Final = 0o600
 
 

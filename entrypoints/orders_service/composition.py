@@ -184,7 +184,7 @@ class _Processes:
 
     Attributes:
         config: The configuration.
-        limits: The limits of each process.
+        limits: The limits of each worker.
         orders_sockets: The listening sockets of the orders and the page.
         operations_sockets: The listening sockets of probes and metrics.
         workers: The state that the workers share.

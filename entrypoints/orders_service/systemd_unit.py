@@ -1,4 +1,4 @@
-"""What systemd starts a service with, according to systemctl(1)."""
+"""How systemd starts a service: its user, folder, sockets and limits, from systemctl(1)."""
 
 import shlex
 import shutil

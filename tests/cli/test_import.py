@@ -1,7 +1,9 @@
 """`orders import`: any number of rows, each stored once, each refusal reported by line."""
 
+import errno
 import fcntl
 import gzip
+import io
 import os
 import signal
 import sqlite3
@@ -13,7 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import pytest
 
@@ -538,3 +540,40 @@ def test_the_next_orders_are_read_while_the_store_is_at_work(
     with ThreadPoolExecutor(1) as writer:
         writer.submit(write)
         assert import_orders(config, str(pipe), "csv") == Exit.DONE
+
+
+def test_orders_that_were_being_stored_when_reading_failed_are_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class FailingReader:
+        """A file that can be read up to its second batch."""
+
+        def __init__(self) -> None:
+            self._content = io.BytesIO(b"id,amount\r\n" + csv_of(0, BATCH))
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_error: object) -> None:
+            self._content.close()
+
+        def readline(self, size: int = -1) -> bytes:
+            return self._content.readline(size)
+
+        def read(self, size: int = -1) -> bytes:
+            content = self._content.read(size)
+            if not content:
+                raise OSError(errno.EIO, "Input/output error")
+            return content
+
+        readinto1 = read1 = read
+
+    store = MemoryStore()
+    config = load({}, {}, None)
+    monkeypatch.setattr(type(config.database), "open", lambda _database: store)
+    monkeypatch.setattr("orders_cli.importing._opened", lambda _file: FailingReader())
+    with pytest.raises(OSError, match="Input/output error"):
+        import_orders(config, str(tmp_path / "unread"), "csv")
+    count = store.totals().count
+    assert count > 0
+    assert f"{count:,} created" in capsys.readouterr().err

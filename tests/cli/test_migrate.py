@@ -52,6 +52,55 @@ def test_a_file_of_a_newer_release_is_refused_and_left_unchanged(
     assert path.read_bytes() == before
 
 
+# A later release: one that has another migration.
+LATER_RELEASE = """\
+from orders_core.migrations import Migration
+from orders_sqlite import SqliteStore
+later = Migration(2, "0002_notes.sql", "ALTER TABLE orders ADD COLUMN note TEXT;")
+defaults = SqliteStore.__init__.__kwdefaults__
+defaults["migrations"] = (*defaults["migrations"], later)
+"""
+
+
+def run_later_release(orders: Orders, *command: str) -> tuple[int | None, str]:
+    with orders.start(*command, before=LATER_RELEASE) as process:
+        _, err = process.communicate()
+        return process.returncode, err.decode()
+
+
+@pytest.mark.parametrize("command", [["check"], ["export"], ["import", "more.csv"]])
+def test_a_file_of_an_older_release_is_migrated_only_by_migrate_and_the_start(
+    orders: Orders, command: Sequence[str]
+) -> None:
+    path = make_first_file(orders.folder / "orders.db")
+    (orders.folder / "more.csv").write_text("id,amount\nc,1\n", "utf-8")
+    before = path.read_bytes()
+    status, err = run_later_release(orders, *command)
+    assert status == Exit.UNAVAILABLE
+    assert "orders.db has schema version 1; this release needs 2\n" in err
+    assert err.endswith("run: orders migrate\n")
+    assert path.read_bytes() == before
+    assert run_later_release(orders, "migrate") == (Exit.DONE, "")
+    assert run_later_release(orders, *command)[0] == Exit.DONE
+
+
+def test_a_service_migrates_a_file_of_an_older_release_when_it_starts(orders: Orders) -> None:
+    path = make_first_file(orders.folder / "orders.db")
+    free = ("--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
+    with orders.start("serve", *free, before=LATER_RELEASE) as process:
+        assert process.stderr is not None
+        assert b'"serving"' in process.stderr.readline()
+        process.terminate()
+        process.communicate()
+    assert process.returncode == Exit.DONE
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchall() == [(2,)]
+        assert connection.execute("SELECT id, note FROM orders").fetchall() == [
+            ("a", None),
+            ("b", None),
+        ]
+
+
 def test_postgresql_is_migrated_for_a_service_role_that_then_works(
     orders: Orders,
     postgres_server: PostgresServer,

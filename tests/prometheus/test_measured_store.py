@@ -1,7 +1,6 @@
 """A measured store behaves like its store, and counts the operations."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 import pytest
 from attrs import define
@@ -218,15 +217,34 @@ def test_a_begun_call_is_measured_when_it_ends() -> None:
     assert outcomes(shared) == {"created": 2}
 
 
-@pytest.mark.parametrize("given", [StoreUnavailable(Reason.UNREACHABLE, "on purpose"), None])
-def test_a_begun_call_that_fails_is_counted(given: StoreUnavailable | None) -> None:
-    store, shared = measured(Beginning(given))
+def test_a_begun_call_that_fails_is_counted() -> None:
+    store, shared = measured(Beginning(StoreUnavailable(Reason.UNREACHABLE, "on purpose")))
     pending = store.begin(ADD)
     assert pending is not None
-    with nullcontext() if given is None else pytest.raises(StoreUnavailable):
-        assert pending.results() is None
+    with pytest.raises(StoreUnavailable):
+        pending.results()
     assert operations(shared) == {"add": 1}
     assert outcomes(shared) == {}
+
+
+def test_a_begun_call_whose_connection_is_lost_is_measured_when_it_is_made_again() -> None:
+    shared = SharedMetrics(1)
+    heard: list[str] = []
+
+    class Observer:
+        def failed(self, operation: str, _error: StoreUnavailable) -> None:
+            heard.append(f"{operation} failed")
+
+        def succeeded(self, _seconds: float) -> None:
+            heard.append("succeeded")
+
+    store = MeasuredStore(Beginning(None), shared.of(0), Observer())
+    pending = store.begin(ADD)
+    assert pending is not None
+    assert pending.results() is None
+    assert (operations(shared), heard) == ({}, [])
+    assert list(ADD.run(store)) == [Outcome.CREATED, Outcome.CREATED]
+    assert (operations(shared), heard) == ({"add": 1}, ["succeeded"])
 
 
 def test_a_measured_store_cannot_begin_a_call_that_its_store_cannot() -> None:

@@ -96,6 +96,17 @@ def test_an_older_file_is_migrated_when_it_is_opened_and_keeps_its_orders(
         assert connection.execute("SELECT id FROM notes").fetchall() == [("c",)]
 
 
+def test_a_store_that_must_not_migrate_refuses_an_older_file_and_leaves_it_unchanged(
+    first_file: Path, two_migrations: Sequence[Migration]
+) -> None:
+    before = first_file.read_bytes()
+    with closing(SqliteStore(first_file, migrations=two_migrations, migrates=False)) as store:
+        with pytest.raises(StoreUnavailable, match="version 1; this release needs 2") as caught:
+            store.check()
+        assert caught.value.reason is Reason.SCHEMA
+    assert first_file.read_bytes() == before
+
+
 def test_a_new_file_gets_every_migration(path: Path, two_migrations: Sequence[Migration]) -> None:
     with closing(SqliteStore(path, migrations=two_migrations)) as store:
         store.check()

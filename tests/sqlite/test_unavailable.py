@@ -281,7 +281,7 @@ def test_the_check_reports_a_missing_table(store: SqliteStore, path: Path) -> No
     store.check()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE orders")
-    lost = (Reason.SCHEMA, " has lost its table, orders")
+    lost = (Reason.SCHEMA, " lacks its table, orders")
     assert unavailable(store.check, path) == lost
     assert unavailable(store.totals, path) == lost
 

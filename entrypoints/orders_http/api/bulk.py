@@ -35,7 +35,7 @@ def read_bulk(content: bytes, media_type: MediaType) -> Batch:
             if builder.records > MAX_BULK_ROWS:
                 raise Problem(
                     ProblemType.BODY_TOO_LARGE,
-                    f"the body has more than {MAX_BULK_ROWS} orders, the maximum of one request; "
+                    f"the body has more than {MAX_BULK_ROWS} orders, the maximum per request; "
                     "blank lines count as well",
                 )
     except WrongFormat as error:

@@ -86,7 +86,7 @@ class Batcher:
         batch_size: The most requests that the next batch may have.
         begun: When the last batch was begun, by the loop's clock.
         last_duration: How long the last batch took, in seconds.
-        rests_until: When the next batch begins at the latest, if requests wait for it.
+        rests_until: The latest time at which the next batch begins, if requests are queued.
     """
 
     call: type[Call]

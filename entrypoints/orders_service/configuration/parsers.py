@@ -113,12 +113,12 @@ def currency(text: str) -> str:
     return text
 
 
-def number(least: int, most: int) -> Callable[[str], int]:
+def number(minimum: int, maximum: int) -> Callable[[str], int]:
     """Make a parser of whole numbers in a range."""
 
     def parse(text: str) -> int:
-        if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
-            message = f"{text!r} is not a whole number from {least} to {most}"
+        if not _NUMBER.fullmatch(text) or not minimum <= int(text) <= maximum:
+            message = f"{text!r} is not a whole number from {minimum} to {maximum}"
             raise ValueError(message)
         return int(text)
 
