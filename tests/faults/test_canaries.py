@@ -240,7 +240,7 @@ def test_no_line_of_a_private_key_leaks(tmp_path: Path) -> None:
             # The key in place of the certificate: both files are read, and neither is valid.
             client.write("client.crt", key.encode())
             server.database.end_sessions()
-            wait_until(lambda: "both must be in PEM" in answered_readiness(service))
+            wait_until(lambda: "both must be PEM" in answered_readiness(service))
             found |= {f"{name}, then": text for name, text in shown(service).items()}
             found |= commands(client.url_text(), {})
             service.stop()
