@@ -173,9 +173,11 @@ class WatchedLog:
                 the database and emptied it, as it may.
             LogProblem: A file was deleted or replaced.
         """
+        # Read before the file's size: other threads let both grow in between.
+        known_size = self._size
         size = _require(self.paths.log, self._log).st_size
         _require(self.paths.index, self._index)
-        if size < self._size:
+        if size < known_size:
             message = f"{self.paths.log} was truncated"
             raise LogTruncated(message)
         self._size = size

@@ -19,6 +19,7 @@ from orders_core import (
     ReadPages,
     Reason,
     StoreUnavailable,
+    Totals,
     page,
     place_all,
     place_each,
@@ -227,24 +228,56 @@ def test_a_begun_call_that_fails_is_counted() -> None:
     assert outcomes(shared) == {}
 
 
+@define
+class Observer:
+    """Notes what an observer of outages hears."""
+
+    heard: list[str]
+
+    def failed(self, operation: str, _error: StoreUnavailable) -> None:
+        self.heard.append(f"{operation} failed")
+
+    def succeeded(self, _seconds: float) -> None:
+        self.heard.append("succeeded")
+
+
 def test_a_begun_call_whose_connection_is_lost_is_measured_when_it_is_made_again() -> None:
     shared = SharedMetrics(1)
     heard: list[str] = []
 
-    class Observer:
-        def failed(self, operation: str, _error: StoreUnavailable) -> None:
-            heard.append(f"{operation} failed")
-
-        def succeeded(self, _seconds: float) -> None:
-            heard.append("succeeded")
-
-    store = MeasuredStore(Beginning(None), shared.of(0), Observer())
+    store = MeasuredStore(Beginning(None), shared.of(0), Observer(heard))
     pending = store.begin(ADD)
     assert pending is not None
     assert pending.results() is None
     assert (operations(shared), heard) == ({}, [])
     assert list(ADD.run(store)) == [Outcome.CREATED, Outcome.CREATED]
     assert (operations(shared), heard) == ({"add": 1}, ["succeeded"])
+
+
+def test_a_defect_of_a_store_is_no_outage_and_no_success() -> None:
+    class Defective(MemoryStore):
+        def totals(self) -> Totals:
+            raise ZeroDivisionError
+
+    shared = SharedMetrics(1)
+    heard: list[str] = []
+    store = MeasuredStore(Defective(), shared.of(0), Observer(heard))
+    with pytest.raises(ZeroDivisionError):
+        store.totals()
+    assert (operations(shared), heard) == ({"totals": 1}, [])
+
+
+def test_an_outage_is_reported_with_the_operation_that_failed() -> None:
+    heard: list[str] = []
+    away = Away(Reason.FAILED)
+    store = MeasuredStore(
+        away,  # type: ignore[arg-type]  # it answers every method
+        SharedMetrics(1).of(0),
+        Observer(heard),
+    )
+    with pytest.raises(StoreUnavailable):
+        store.check()
+    assert heard == ["check failed"]
 
 
 def test_a_measured_store_cannot_begin_a_call_that_its_store_cannot() -> None:

@@ -7,11 +7,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
+from attrs import evolve
 
 from orders_core import Order, OrderId, Outcome, Reason, StoreUnavailable
 from orders_sqlite import Limits, SqliteStore
+from orders_sqlite.files import LogPaths, WatchedLog
 from tests.sqlite.connections import for_each_new_connection, in_a_process_of_its_own
 
 CREATED_LATER = (
@@ -284,3 +287,27 @@ def test_an_order_is_not_acknowledged_when_the_log_is_lost_while_it_is_stored(
     path: Path, harmed: Callable[[Path], str], what: str
 ) -> None:
     assert in_a_process_of_its_own(harmed, path) == f"-wal was {what}{CREATED_LATER}"
+
+
+def test_a_log_that_another_thread_lets_grow_during_a_check_is_not_truncated(path: Path) -> None:
+    class GrowingLog:
+        """The log's path, whose first look is overtaken by another thread's write and check."""
+
+        overtaken = False
+
+        def stat(self) -> os.stat_result:
+            found = paths.log.stat()
+            if not self.overtaken:
+                self.overtaken = True
+                store.add([Order("B", 1)])
+                log.require()
+            return found
+
+    with closing(SqliteStore(path)) as store:
+        store.add([Order("A", 1)])
+        paths = LogPaths.of(path)
+        log = WatchedLog.opened(paths)
+        with closing(log):
+            log.paths = evolve(paths, log=cast("Path", GrowingLog()))
+            log.require()
+            log.require()
